@@ -1,0 +1,48 @@
+"""How bad input is reported, and how outputs are written so that none is left half-written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["InputError", "atomic_path"]
+
+
+class InputError(ValueError):
+    """Input that cannot be used, said in one line: where, which field, what was expected, what came.
+
+    >>> raise InputError("walk.npz", "joints", "shape (T, J, 3)", "(17, 3)")
+    Traceback (most recent call last):
+    stride_nb.errors.InputError: walk.npz: joints: expected shape (T, J, 3), found (17, 3)
+    """
+
+    def __init__(self, where: object, field: str, expected: object, found: object):
+        self.where, self.field, self.expected, self.found = str(where), field, expected, found
+        super().__init__(f"{where}: {field}: expected {expected}, found {found}")
+
+    def __reduce__(self):
+        return type(self), (self.where, self.field, self.expected, self.found)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure.
+
+    The temporary name keeps the suffix, because savers (NumPy, matplotlib) read it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    os.close(fd)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

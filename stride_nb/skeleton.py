@@ -1,0 +1,149 @@
+"""Joint sets: names, parents, mirror pairs, and named conversions between them.
+
+Human3.6M's 17 joints are the common language of the package. A conversion is a table: each joint
+of the target is a weighted mean of named joints of the source; a target joint without a row cannot
+be had from that source and comes out missing (NaN, confidence 0), never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .errors import InputError
+
+__all__ = ["CONVERSIONS", "COCO17", "H36M17", "SKELETONS", "SMPL24", "Skeleton", "convert", "get"]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A named set of joints: ``parents[j]`` is the joint that bone ``j`` hangs from (−1: a root)."""
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def index(self, *names: str) -> int | list[int]:
+        """Index of one joint, or the list of indices of several, by name."""
+        for name in names:
+            if name not in self.joints:
+                raise InputError(f"skeleton {self.name}", "joint", f"one of {', '.join(self.joints)}", name)
+        found = [self.joints.index(name) for name in names]
+        return found[0] if len(found) == 1 else found
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """Permutation of joints that swaps left and right.
+
+        >>> H36M17.mirror[:7]
+        (0, 4, 5, 6, 1, 2, 3)
+        """
+        order = list(range(len(self)))
+        for a, b in self.pairs:
+            i, j = self.joints.index(a), self.joints.index(b)
+            order[i], order[j] = j, i
+        return tuple(order)
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """The (joint, parent) index pairs of every bone."""
+        return tuple((j, p) for j, p in enumerate(self.parents) if p >= 0)
+
+
+def _sided(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((f"l{n}", f"r{n}") for n in names)
+
+
+H36M17 = Skeleton(
+    "h36m17",
+    ("pelvis", "rhip", "rknee", "rankle", "lhip", "lknee", "lankle", "spine", "thorax", "neck", "head",
+     "lshoulder", "lelbow", "lwrist", "rshoulder", "relbow", "rwrist"),
+    (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
+    _sided("hip", "knee", "ankle", "shoulder", "elbow", "wrist"),
+)
+
+COCO17 = Skeleton(
+    "coco17",
+    ("nose", "leye", "reye", "lear", "rear", "lshoulder", "rshoulder", "lelbow", "relbow", "lwrist", "rwrist",
+     "lhip", "rhip", "lknee", "rknee", "lankle", "rankle"),
+    (-1, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
+    _sided("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+)
+
+SMPL24 = Skeleton(
+    "smpl24",
+    ("pelvis", "lhip", "rhip", "spine1", "lknee", "rknee", "spine2", "lankle", "rankle", "spine3", "lfoot", "rfoot",
+     "neck", "lcollar", "rcollar", "head", "lshoulder", "rshoulder", "lelbow", "relbow", "lwrist", "rwrist",
+     "lhand", "rhand"),
+    (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
+    _sided("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist", "hand"),
+)
+
+SKELETONS = {s.name: s for s in (H36M17, COCO17, SMPL24)}
+
+_LIMBS = {n: {n: 1.0} for side in "rl" for n in (f"{side}hip", f"{side}knee", f"{side}ankle",
+                                                  f"{side}shoulder", f"{side}elbow", f"{side}wrist")}
+
+CONVERSIONS: dict[tuple[str, str], dict[str, dict[str, float]]] = {
+    # MotionBERT's convention for COCO detectors: the nose stands for "neck/nose", the eyes for the head.
+    ("coco17", "h36m17"): _LIMBS | {
+        "pelvis": {"lhip": 0.5, "rhip": 0.5},
+        "spine": {"lhip": 0.25, "rhip": 0.25, "lshoulder": 0.25, "rshoulder": 0.25},
+        "thorax": {"lshoulder": 0.5, "rshoulder": 0.5},
+        "neck": {"nose": 1.0},
+        "head": {"leye": 0.5, "reye": 0.5},
+    },
+    # SMPL's joints are joint centres; its `head` is the skull's base, which is Human3.6M's neck/nose.
+    # The crown has no SMPL joint: it lies beyond `head` by as much as `head` lies beyond `neck`, a weighted
+    # mean with a negative weight, i.e. an extrapolation along the neck.
+    ("smpl24", "h36m17"): _LIMBS | {
+        "pelvis": {"lhip": 0.5, "rhip": 0.5},
+        "spine": {"spine2": 1.0},
+        "thorax": {"neck": 1.0},
+        "neck": {"head": 1.0},
+        "head": {"head": 2.0, "neck": -1.0},
+    },
+}
+
+
+def get(name: str | Skeleton) -> Skeleton:
+    """The joint set of that name (a ``Skeleton`` passes through)."""
+    if isinstance(name, Skeleton):
+        return name
+    if name not in SKELETONS:
+        raise InputError("skeleton", "name", f"one of {', '.join(sorted(SKELETONS))}", repr(name))
+    return SKELETONS[name]
+
+
+def convert(points: np.ndarray, confidence: np.ndarray, source: str | Skeleton, target: str | Skeleton):
+    """Joints of one set as joints of another.
+
+    Args:
+        points: (T, J, C) coordinates in any unit, NaN where missing.
+        confidence: (T, J) in [0, 1].
+        source, target: names of the joint sets; a table must stand in ``CONVERSIONS``.
+
+    Returns:
+        points (T, J', C) and confidence (T, J'): the least confidence among the joints used.
+    """
+    source, target = get(source), get(target)
+    if source == target:
+        return points, confidence
+    if (source.name, target.name) not in CONVERSIONS:
+        known = ", ".join(f"{a}→{b}" for a, b in CONVERSIONS)
+        raise InputError("skeleton", "conversion", f"one of {known}", f"{source.name}→{target.name}")
+    table = CONVERSIONS[source.name, target.name]
+    out = np.full((len(points), len(target), points.shape[-1]), np.nan)
+    conf = np.zeros(out.shape[:2])
+    for j, name in enumerate(target.joints):
+        if name in table:
+            used = [source.joints.index(n) for n in table[name]]
+            out[:, j] = np.tensordot(points[:, used], np.array(list(table[name].values())), (1, 0))
+            conf[:, j] = confidence[:, used].min(1)
+    return out, conf
