@@ -1,0 +1,159 @@
+"""Promises of PoseSequence and the joint sets."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stride_nb import InputError, Keypoints2D, PoseSequence, skeleton
+from stride_nb.sequence import stitch, window_starts
+
+
+def random_sequence(seed=0, frames=40, missing=0.2, **fields):
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(0.1, 1, (frames, 17)) * (rng.random((frames, 17)) > missing)
+    return PoseSequence(rng.normal(size=(frames, 17, 3)), confidence, **fields)
+
+
+def same(a, b):
+    np.testing.assert_allclose(a.joints, b.joints, atol=1e-12)
+    np.testing.assert_allclose(a.confidence, b.confidence, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", skeleton.SKELETONS)
+def test_joint_sets_are_trees_with_mirror_pairs(name):
+    s = skeleton.get(name)
+    assert len(s.joints) == len(s.parents) == len(set(s.joints))
+    assert all(p < len(s) for p in s.parents) and s.parents.count(-1) == 1
+    assert [s.mirror[s.mirror[j]] for j in range(len(s))] == list(range(len(s)))
+    for j, p in s.bones:  # the mirror image of a bone is a bone
+        assert s.parents[s.mirror[j]] == s.mirror[p]
+
+
+@pytest.mark.parametrize("table", skeleton.CONVERSIONS)
+def test_conversions_are_affine_and_carry_confidence(table):
+    source, target = map(skeleton.get, table)
+    rng = np.random.default_rng(0)
+    x, c = rng.normal(size=(5, len(source), 3)), rng.uniform(0.2, 1, (5, len(source)))
+    y, d = skeleton.convert(x, c, *table)
+    shifted, _ = skeleton.convert(x + 1.5, c, *table)
+    np.testing.assert_allclose(shifted, y + 1.5)  # weights sum to one
+    mirrored, _ = skeleton.convert(x[:, list(source.mirror)], c, *table)
+    np.testing.assert_allclose(mirrored, y[:, list(target.mirror)])
+    for name, row in skeleton.CONVERSIONS[table].items():
+        np.testing.assert_allclose(d[:, target.index(name)], c[:, [source.index(n) for n in row]].min(1))
+
+
+def test_a_joint_that_cannot_be_had_is_missing():
+    x = np.ones((2, 17, 3))
+    x[:, skeleton.COCO17.index("leye")] = np.nan
+    h36m = PoseSequence(x, skeleton="coco17").to("h36m17")
+    assert h36m.missing[:, skeleton.H36M17.index("head")].all()
+    assert h36m.missing.sum() == 2
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(InputError, match="h36m17"):
+        skeleton.get("h36m_18")
+    with pytest.raises(InputError, match="coco17→h36m17"):
+        skeleton.convert(np.ones((1, 17, 3)), np.ones((1, 17)), "h36m17", "coco17")
+    with pytest.raises(InputError, match="rknee"):
+        skeleton.H36M17.index("rightknee")
+
+
+def test_missing_is_marked_both_ways():
+    x = np.ones((3, 17, 3))
+    x[0, 4, 1] = np.nan
+    c = np.ones((3, 17))
+    c[2, 5] = 0
+    s = PoseSequence(x, c)
+    assert s.confidence[0, 4] == 0 and np.isnan(s.joints[2, 5]).all() and np.isnan(s.joints[0, 4]).all()
+    assert s.missing.sum() == 2
+
+
+@pytest.mark.parametrize("fields, said", [
+    (dict(joints=np.ones((17, 3))), r"shape \(T ≥ 1, 17, 3\), found \(17, 3\)"),
+    (dict(joints=np.ones((0, 17, 3))), "T ≥ 1"),
+    (dict(joints=np.full((2, 17, 3), np.inf)), "infinity"),
+    (dict(joints=np.ones((2, 17, 3)), confidence=np.full((2, 17), 1.2)), r"\[0, 1\]"),
+    (dict(joints=np.ones((2, 17, 3)), confidence=np.full((2, 17), np.nan)), r"\[0, 1\]"),
+    (dict(joints=np.ones((2, 17, 3)), confidence=np.ones((2, 16))), r"shape \(2, 17\)"),
+    (dict(joints=np.ones((2, 17, 3)), fps=0), "positive"),
+])
+def test_bad_fields_are_named(fields, said):
+    with pytest.raises(InputError, match=said):
+        PoseSequence(**fields)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(0, 1))
+def test_mirror_twice_and_files_change_nothing(tmp_path_factory, seed, frames, missing):
+    s = random_sequence(seed, frames, missing, fps=29.97, name="Zoë")
+    same(s.mirror().mirror(), s)
+    path = tmp_path_factory.mktemp("npz") / "s.npz"
+    s.save(path)
+    back = PoseSequence.load(path)
+    np.testing.assert_array_equal(back.joints, s.joints)
+    np.testing.assert_array_equal(back.confidence, s.confidence)
+    assert (back.fps, back.skeleton, back.name) == (s.fps, s.skeleton, s.name)
+
+
+def test_keypoints_come_back_from_files(tmp_path):
+    k = Keypoints2D(np.random.default_rng(0).normal(size=(6, 17, 2)), fps=30, size=(640, 480), name="k")
+    k.save(tmp_path / "k.npz")
+    back = Keypoints2D.load(tmp_path / "k.npz")
+    np.testing.assert_array_equal(back.pixels, k.pixels)
+    assert (back.size, back.fps, back.name) == ((640, 480), 30, "k")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 80), st.integers(1, 30), st.integers(1, 30), st.floats(0, 0.9))
+def test_stitching_windows_gives_the_sequence_back(frames, length, stride, missing):
+    stride = min(stride, length)
+    s = random_sequence(3, frames, missing)
+    same(stitch(s.window(length, stride), window_starts(frames, length, stride)), s)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([25.0, 30.0, 60.0, 100.0, 120.0]), st.floats(0.5, 6.0))
+def test_resampling_there_and_back(fps, hertz):
+    hertz = min(hertz, min(fps, 50) / 8)
+    t = np.arange(200) / 50
+    wave = np.sin(2 * np.pi * hertz * t)[:, None, None] * np.ones((1, 17, 3))
+    back = PoseSequence(wave, fps=50).resample(fps).resample(50)
+    inner = slice(10, min(len(back), 200) - 10)
+    assert np.abs(back.joints[inner] - wave[: len(back)][inner]).max() < 0.01
+
+
+def test_resampling_keeps_gaps_and_time():
+    c = np.ones((101, 17))
+    c[40:60, 3] = 0
+    s = PoseSequence(np.random.default_rng(0).normal(size=(101, 17, 3)), c, fps=50).resample(25)
+    assert len(s) == 51 and s.seconds[-1] == 2.0
+    assert s.missing[20:30, 3].all() and s.missing.sum() == 10
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["raw", "cut", "fields"]), st.integers(0, 10**6))
+def test_malformed_files_give_one_clear_error(tmp_path_factory, junk, how, seed):
+    path = tmp_path_factory.mktemp("bad") / "bad.npz"
+    rng = np.random.default_rng(seed)
+    if how == "raw":
+        path.write_bytes(junk)
+    elif how == "cut":
+        random_sequence(seed, 5).save(path)
+        path.write_bytes(path.read_bytes()[: rng.integers(0, 900)])
+    else:
+        np.savez(path, joints=np.array(["a", "b"]) if seed % 2 else rng.normal(size=rng.integers(0, 4, 3)), fps="x")
+    with pytest.raises(InputError, match="bad.npz"):
+        PoseSequence.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "s.npz"
+    random_sequence(0).save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(np, "savez_compressed", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        random_sequence(1).save(path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
