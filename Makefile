@@ -1,0 +1,61 @@
+# make book [SOURCE=cmu]   run every notebook, publish the runs at _build/html/index.html
+# make test                unit and property tests, doctests, notebooks against their stored outputs
+# make lab                 JupyterLab on the notebooks
+# make clean               remove what was built (not .venv)
+
+SOURCE ?= synthetic
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+            command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+
+BIN   := .venv/bin
+READY := .venv/.installed
+BUILD := _build/book$(if $(filter-out synthetic,$(SOURCE)),-$(SOURCE))
+SITE  := _build/html
+
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+RUNS      := $(NOTEBOOKS:%=$(BUILD)/%)
+PACKAGE   := $(shell find stride_nb -name '*.py') stride_nb/matplotlibrc stride_nb/player.js
+DATA      := $(wildcard data/*.csv data/weights/* data/results/*)
+PAGES     := _config.yml _toc.yml $(shell find book -type f)
+
+# A notebook is a process: they run side by side, a thread each, so that a result does not depend on the core count.
+MAKEFLAGS += --jobs=$(JOBS)
+export OMP_NUM_THREADS ?= 1
+export MPLBACKEND := Agg
+
+.PHONY: book test lab clean
+.DELETE_ON_ERROR:
+
+book: $(SITE)/.$(SOURCE)
+	@echo "The book: $(SITE)/index.html"
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf _build
+
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: install it, or say make PYTHON=/path/to/python"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# One rule a notebook: run again only where the notebook, the package or its data changed.
+$(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) $(DATA) $(READY)
+	$(BIN)/python -m stride_nb.book run $< $@ --source $(SOURCE)
+
+$(BUILD)/.built: $(RUNS) $(PAGES) $(PACKAGE) $(DATA) $(READY)
+	$(BIN)/python -m stride_nb.book build $(BUILD)
+	@touch $@
+
+# The published site says by its stamp which source it shows; another source replaces it.
+$(SITE)/.$(SOURCE): $(BUILD)/.built
+	@rm -rf $(SITE)
+	cp -r $(BUILD)/_build/html $(SITE)
+	@touch $@
