@@ -1,0 +1,270 @@
+"""How wrong a sequence is: float64 metrics with their units, split by what was hidden.
+
+Two families. *As published* (``mpjpe``, ``p_mpjpe``, ``n_mpjpe``, ``accel``, ``error_accel``): the numbers of
+MotionBERT and STRIDE, a value a frame, in the unit of the input, which is scored as it comes. *Ours* (a unit at the
+end of every name, and ``evaluate``, which returns them together): metres in; every pose relative to its own pelvis
+(joint 0), which stays in the mean with its error of zero; ``mask`` (T, J) bool says which joints and frames count.
+
+Visible means: not hidden by the occlusion, whatever the detector or estimator made of it. A NaN that would be scored
+is an ``InputError``, never a frame left out in silence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import InputError
+from .geometry import procrustes
+from .skeleton import H36M17, Skeleton
+
+__all__ = ["UNITS", "Interval", "accel", "accel_error_mm_frame2", "accel_error_mps2", "bone_lengths", "bone_std_mm",
+           "depth_order_accuracy_spatial", "depth_order_accuracy_temporal", "error_accel", "evaluate",
+           "joint_errors_mm", "mpjpe", "mpjpe_mm", "n_mpjpe", "n_mpjpe_mm", "p_mpjpe", "pa_mpjpe_mm",
+           "paired_bootstrap"]
+
+UNITS = {"mpjpe": "mm", "mpjpe_hidden": "mm", "mpjpe_visible": "mm", "pa_mpjpe": "mm", "bone_std": "mm",
+         "accel_error": "m/s^2"}
+"""The unit of every key of ``evaluate``."""
+
+
+# As published: a value a frame, in the unit of the input.
+
+def mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
+    """Mean per-joint position error: (…, J, 3) twice → (…)."""
+    return np.linalg.norm(_float(pred) - _float(gt), axis=-1).mean(-1)
+
+
+def p_mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
+    """MPJPE after the best similarity transform of each frame ("protocol 2", PA-MPJPE): (…, J, 3) twice → (…)."""
+    return mpjpe(procrustes(pred, gt), gt)
+
+
+def n_mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
+    """MPJPE after the best scale of each frame, ⟨p, g⟩/⟨p, p⟩ (Rhodin et al., 2018): (…, J, 3) twice → (…)."""
+    pred, gt = _float(pred), _float(gt)
+    dot, size = (pred * gt).sum((-2, -1)), (pred**2).sum((-2, -1))
+    scale = np.divide(dot, size, out=np.zeros_like(size), where=size != 0)
+    return mpjpe(scale[..., None, None] * pred, gt)
+
+
+def accel(joints: np.ndarray) -> np.ndarray:
+    """Mean norm of the joints' second difference: (T, J, 3) → (T − 2,), unit of the input per frame²."""
+    return np.linalg.norm(np.diff(_float(joints), n=2, axis=0), axis=-1).mean(-1)
+
+
+def error_accel(pred: np.ndarray, gt: np.ndarray, vis: np.ndarray | None = None) -> np.ndarray:
+    """``accel`` of the difference of two sequences: (T, J, 3) twice → (T − 2,), unit of the input per frame².
+
+    With ``vis`` (T,) bool, only the entries whose three frames are all visible are returned.
+    """
+    error = accel(_float(pred) - _float(gt))
+    if vis is None:
+        return error
+    vis = np.asarray(vis, bool)
+    return error[vis[:-2] & vis[1:-1] & vis[2:]]
+
+
+# Ours: metres in, units in the names, every pose relative to its own pelvis.
+
+def joint_errors_mm(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Position error of every joint in every frame, mm: (…, J, 3) metres twice → (…, J). NaN where either is."""
+    return 1000 * np.linalg.norm(_relative(pred) - _relative(truth), axis=-1)
+
+
+def mpjpe_mm(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Mean per-joint position error over the joints and frames of ``mask``, mm."""
+    return _mean("mpjpe_mm", joint_errors_mm(pred, truth), mask)
+
+
+def pa_mpjpe_mm(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """The same after the best similarity transform of each whole frame (Procrustes), mm."""
+    pred, truth = _finite("pa_mpjpe_mm", pred, truth)
+    return _mean("pa_mpjpe_mm", 1000 * np.linalg.norm(procrustes(pred, truth) - truth, axis=-1), mask)
+
+
+def n_mpjpe_mm(pred: np.ndarray, truth: np.ndarray) -> float:
+    """MPJPE after the best scale of each frame, mm."""
+    pred, truth = _finite("n_mpjpe_mm", pred, truth)
+    return float(1000 * n_mpjpe(_relative(pred), _relative(truth)).mean())
+
+
+def accel_error_mm_frame2(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """Mean over joints and frames of the norm of the difference of second differences, mm/frame².
+
+    ``mask``: a second difference counts where its three frames all do. At least three frames.
+    """
+    difference = _relative(pred) - _relative(truth)
+    if len(difference) < 3:
+        raise InputError("accel_error", "pred", "three frames or more", len(difference))
+    if mask is not None:
+        mask = mask[:-2] & mask[1:-1] & mask[2:]
+    return _mean("accel_error", 1000 * np.linalg.norm(np.diff(difference, n=2, axis=0), axis=-1), mask)
+
+
+def accel_error_mps2(pred: np.ndarray, truth: np.ndarray, fps: float, mask: np.ndarray | None = None) -> float:
+    """The same as an acceleration, m/s²: times fps²."""
+    return accel_error_mm_frame2(pred, truth, mask) / 1000 * fps**2
+
+
+def bone_lengths(joints: np.ndarray, skeleton: Skeleton = H36M17) -> np.ndarray:
+    """Length of every bone, in the unit of the input: (…, J, 3) → (…, bones), in the order of ``skeleton.bones``."""
+    child, parent = np.array(skeleton.bones).T
+    joints = _float(joints)
+    return np.linalg.norm(joints[..., child, :] - joints[..., parent, :], axis=-1)
+
+
+def bone_std_mm(pred: np.ndarray, skeleton: Skeleton = H36M17) -> float:
+    """Standard deviation of each bone's length over time, mean over bones, mm. 0 for a body that does not stretch."""
+    (pred,) = _finite("bone_std_mm", pred)
+    return float(1000 * bone_lengths(pred, skeleton).std(0).mean())
+
+
+def evaluate(pred: np.ndarray, truth: np.ndarray, visible: np.ndarray, fps: float) -> dict[str, float]:
+    """Every metric of the results tables for one sequence, in the units of ``UNITS``.
+
+    Args:
+        pred, truth: (T, 17, 3) metres, in the same axes, finite.
+        visible: (T, 17) bool, the regime's mask before noise.
+        fps: frames per second.
+
+    Returns:
+        mpjpe, mpjpe_hidden, mpjpe_visible, pa_mpjpe, bone_std, accel_error. A mean over nothing is absent:
+        mpjpe_hidden where nothing is hidden, mpjpe_visible where everything is, accel_error below three frames.
+
+    Raises:
+        InputError: shapes that differ, a NaN.
+    """
+    pred, truth = _finite("evaluate", pred, truth)
+    visible = np.asarray(visible)
+    if visible.dtype != bool or visible.shape != pred.shape[:-1]:
+        raise InputError("evaluate", "visible", f"bool of shape {pred.shape[:-1]}", f"{visible.dtype} {visible.shape}")
+    found = {"mpjpe": mpjpe_mm(pred, truth)}
+    if not visible.all():
+        found["mpjpe_hidden"] = mpjpe_mm(pred, truth, ~visible)
+    if visible.any():
+        found["mpjpe_visible"] = mpjpe_mm(pred, truth, visible)
+    found["pa_mpjpe"], found["bone_std"] = pa_mpjpe_mm(pred, truth), bone_std_mm(pred)
+    if len(pred) > 2:
+        found["accel_error"] = accel_error_mps2(pred, truth, fps)
+    return found
+
+
+# Order in depth.
+
+def depth_order_accuracy_spatial(pred: np.ndarray, truth: np.ndarray, visible: np.ndarray | None = None) -> dict:
+    """Share of joint pairs of a frame whose order in depth is right.
+
+    Pairs that are equally deep in truth have no order and do not count; an order is wrong where ``pred`` ties.
+
+    Args:
+        pred, truth: (T, J) camera depth in any unit.
+        visible: (T, J) bool.
+
+    Returns:
+        ``all``, and with ``visible`` also ``visible`` (both of the pair are) and ``hidden`` (either is), shares in
+        [0, 1]; absent where there is no such pair.
+    """
+    return _order_shares("depth_order_accuracy_spatial", pred, truth, visible, time_last=False)
+
+
+def depth_order_accuracy_temporal(pred: np.ndarray, truth: np.ndarray, visible: np.ndarray | None = None) -> dict:
+    """Share of frame pairs of a joint whose order in depth is right; otherwise as ``depth_order_accuracy_spatial``."""
+    return _order_shares("depth_order_accuracy_temporal", pred, truth, visible, time_last=True)
+
+
+def _order_shares(where: str, pred, truth, visible, time_last: bool) -> dict[str, float]:
+    pred, truth = _finite(where, pred, truth)
+    hidden = np.zeros(pred.shape, bool) if visible is None else ~np.asarray(visible, bool)
+    if time_last:
+        pred, truth, hidden = pred.T, truth.T, hidden.T
+    right, total = np.zeros(2, np.int64), np.zeros(2, np.int64)  # of visible pairs, of hidden pairs
+    for i in range(pred.shape[1] - 1):  # one element against all later ones: memory grows with T, not with T²
+        order = np.sign(truth[:, i, None] - truth[:, i + 1 :])
+        same = order == np.sign(pred[:, i, None] - pred[:, i + 1 :])
+        either = hidden[:, i, None] | hidden[:, i + 1 :]
+        for k, pairs in enumerate(((order != 0) & ~either, (order != 0) & either)):
+            right[k] += np.count_nonzero(same & pairs)
+            total[k] += np.count_nonzero(pairs)
+    counts = {"all": (right.sum(), total.sum())}
+    if visible is not None:
+        counts |= {"visible": (right[0], total[0]), "hidden": (right[1], total[1])}
+    return {name: float(r / n) for name, (r, n) in counts.items() if n}
+
+
+# How sure.
+
+class Interval(NamedTuple):
+    """A statistic and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def paired_bootstrap(values_a: np.ndarray, values_b: np.ndarray | None, groups: np.ndarray, rng: np.random.Generator,
+                     n: int = 2000) -> Interval:
+    """The ratio mean(a)/mean(b), or mean(a) if ``values_b`` is None, with its 95 % percentile bootstrap interval.
+
+    What is drawn anew are whole groups (clips): windows of one clip are not independent. Pairs stay together, so that
+    a hard clip weighs on both methods at once. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
+
+    Args:
+        values_a, values_b: (N,) the metric of two methods on the same windows.
+        groups: (N,) labels of the clips that the windows come from.
+        n: resamples.
+
+    Returns:
+        value, low, high. One group alone tells nothing of the spread: low and high are NaN.
+
+    Raises:
+        InputError: lengths that differ, no values, a value that is not finite.
+    """
+    b = np.ones_like(values_a, np.float64) if values_b is None else _float(values_b)
+    a, groups = _float(values_a), np.asarray(groups)
+    if not a.ndim == b.ndim == groups.ndim == 1 or not 0 < len(a) == len(b) == len(groups):
+        raise InputError("paired_bootstrap", "values", "as many values of each method as groups, at least one",
+                         f"{a.shape}, {b.shape}, {groups.shape}")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise InputError("paired_bootstrap", "values", "finite numbers", "NaN or infinity")
+    _, group = np.unique(groups, return_inverse=True)
+    sums = np.stack([np.bincount(group, a), np.bincount(group, b)], -1)
+    value = float(a.sum() / b.sum())
+    if len(sums) == 1:
+        return Interval(value, np.nan, np.nan)
+    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=n) @ sums
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+# What the rest stands on.
+
+def _float(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float64)
+
+
+def _relative(joints: np.ndarray) -> np.ndarray:
+    joints = _float(joints)
+    return joints - joints[..., :1, :]
+
+
+def _finite(where: str, pred: np.ndarray, *truth: np.ndarray) -> list[np.ndarray]:
+    """The arrays in float64, checked: one shape, not empty, all finite."""
+    arrays = [_float(x) for x in (pred, *truth)]
+    for field, x in zip(("pred", "truth"), arrays):
+        if x.shape != arrays[0].shape or not x.size:
+            raise InputError(where, field, f"shape {arrays[0].shape}, not empty", x.shape)
+        if not np.isfinite(x).all():
+            raise InputError(where, field, "finite numbers", f"{np.count_nonzero(~np.isfinite(x))} that are not")
+    return arrays
+
+
+def _mean(where: str, errors: np.ndarray, mask: np.ndarray | None) -> float:
+    scored = errors.ravel() if mask is None else errors[np.asarray(mask, bool)]
+    if not scored.size:
+        raise InputError(where, "mask", "something to score", "nothing")
+    if not np.isfinite(scored).all():
+        raise InputError(where, "pred", "finite where scored",
+                         f"{np.count_nonzero(~np.isfinite(scored))} of {scored.size} joints that are not")
+    return float(scored.mean())
