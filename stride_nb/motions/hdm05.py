@@ -1,0 +1,21 @@
+"""Real motion of HDM05 (another lab, other people): for testing only. CC BY-SA 3.0."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..sequence import PoseSequence
+from .clips import read_clips
+from .cmu import find, pick
+
+__all__ = ["load"]
+
+
+def load(split: str = "test", clips: int | None = None, fps: float = 50) -> list[PoseSequence]:
+    """Clips of HDM05, in the world (metres, Y up); ``split`` must be ``test``: nothing is trained or tuned on it.
+
+    Raises:
+        InputError: another split, or no prepared file at hand.
+    """
+    if split != "test":
+        raise InputError("motions.hdm05", "split", "test (nothing is trained or tuned on HDM05)", repr(split))
+    return pick(read_clips(find("hdm05_h36m17.npz")), clips, fps)

@@ -1,0 +1,190 @@
+"""What a 3D estimator, or a 2D detector, makes of a person: correlated errors, lost frames, confidence.
+
+A family is one function ``(rng, relative, visible, fps) -> error`` under ``@family("name")``, where the
+error is added to the root-relative joints. ``SEEN`` families train the prior; ``UNSEEN`` ones are
+met first in the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .errors import InputError
+from .skeleton import H36M17
+
+__all__ = ["FAMILIES", "SEEN", "UNSEEN", "detect", "estimate", "family", "smooth_noise"]
+
+FAMILIES: dict[str, Callable] = {}
+SEEN = ("estimator", "keyframe", "outlier")
+UNSEEN = ("drift", "lag")
+
+# Estimators err more towards the ends of the limbs; 1 is the trunk.
+_REACH = np.ones(17)
+_REACH[H36M17.index("rknee", "lknee", "relbow", "lelbow", "neck", "head")] = 1.3
+_REACH[H36M17.index("rankle", "lankle", "rwrist", "lwrist")] = 1.7
+_REACH[0] = 0.0
+_DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray is the larger one
+
+
+def family(name: str):
+    """Register a noise family under its name."""
+
+    def add(function: Callable) -> Callable:
+        FAMILIES[name] = function
+        return function
+
+    return add
+
+
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], seconds: float, fps: float) -> np.ndarray:
+    """Gaussian noise of unit variance over axis 0, its autocorrelation exp(−(Δt/``seconds``)²).
+
+    White noise shaped in the frequency domain; generated longer than asked, so that the ends of a clip
+    do not know of each other.
+    """
+    frames = shape[0]
+    n = frames + int(4 * seconds * fps) + 1
+    gain = np.exp(-((np.pi * seconds * np.fft.rfftfreq(n, 1 / fps)) ** 2) / 2)
+    power = np.fft.irfft(gain**2, n)[0]
+    white = rng.standard_normal((n, *shape[1:]))
+    spectrum = np.fft.rfft(white, axis=0) * gain.reshape(-1, *(1,) * (len(shape) - 1))
+    return np.fft.irfft(spectrum, n, axis=0)[:frames] / np.sqrt(power)
+
+
+def _correlated(rng, visible, fps, seen, hidden, seconds, jitter):
+    """Slow error of ``seen``/``hidden`` metres plus white ``jitter``, shaped by joint and axis."""
+    shape = (*visible.shape, 3)
+    level = np.where(visible, seen, hidden)[..., None]
+    slow = smooth_noise(rng, shape, seconds, fps) * level
+    return (slow + jitter * rng.standard_normal(shape)) * _REACH[:, None] * _DEPTH
+
+
+def _regress(rng, relative, visible, share=(0.3, 0.9)):
+    """What a hidden joint is pulled towards: a share of the way to its mean over the clip (the estimator's guess)."""
+    pull = rng.uniform(*share) * (relative.mean(0) - relative)
+    return np.where(visible[..., None], 0.0, pull)
+
+
+@family("estimator")
+def estimator(rng, relative, visible, fps):
+    """Correlated over 0.25 s, twice as large in depth; hidden joints err by much and lean to a mean pose."""
+    level = rng.lognormal(0, 0.25)
+    error = _correlated(rng, visible, fps, 0.017 * level, 0.060 * level, 0.25, 0.004 * level)
+    offset = rng.standard_normal((1, 17, 3)) * 0.009 * level * _REACH[:, None] * _DEPTH  # this person, this camera
+    bias = rng.standard_normal((1, 17, 3)) * 0.04 * level * _REACH[:, None] * _DEPTH
+    return error + offset + _regress(rng, relative, visible) + np.where(visible[..., None], 0.0, bias)
+
+
+@family("keyframe")
+def keyframe(rng, relative, visible, fps):
+    """MotionBERT's: errors at 27 key frames, interpolated over the clip, plus jitter; more where hidden."""
+    frames = len(visible)
+    keys = rng.standard_normal((27, 17, 3)) * rng.uniform(0.008, 0.025)
+    at = np.linspace(0, 26, frames)
+    low = np.minimum(at.astype(int), 25)
+    part = (at - low)[:, None, None]
+    error = keys[low] * (1 - part) + keys[low + 1] * part + rng.standard_normal((frames, 17, 3)) * 0.003
+    return error * np.where(visible, 1.0, rng.uniform(2, 6))[..., None] * _REACH[:, None] * _DEPTH
+
+
+@family("outlier")
+def outlier(rng, relative, visible, fps):
+    """Mild correlated error; now and then a joint jumps away for up to 0.2 s."""
+    error = _correlated(rng, visible, fps, 0.010, rng.uniform(0.04, 0.08), rng.uniform(0.1, 0.5), 0.003)
+    jumps = rng.random(visible.shape) < np.where(visible, 0.1, 0.5) / fps
+    spell = np.ones(max(1, round(rng.uniform(0.02, 0.2) * fps)))
+    size = rng.standard_normal((*visible.shape, 3)) * 0.12 * _DEPTH * jumps[..., None]
+    held = np.apply_along_axis(lambda x: np.convolve(x, spell)[: len(x)], 0, size) if jumps.any() else size
+    return error + held * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
+
+
+@family("drift")
+def drift(rng, relative, visible, fps):
+    """Unseen in training: the whole body turned, tilted and flattened in depth, slowly changing; hidden limbs hang."""
+    frames = len(visible)
+    angle = smooth_noise(rng, (frames, 3), 1.5, fps) * np.array([0.06, 0.14, 0.05])
+    flat = 1 - 0.12 * np.abs(smooth_noise(rng, (frames, 1), 1.0, fps))
+    turned = relative + np.cross(angle[:, None], relative)  # small angles
+    turned[..., 2] *= flat
+    hang = np.where(visible[..., None], 0.0, 0.6 * (relative.mean(0) + (0, 0.05, 0) - relative))
+    slow = _correlated(rng, visible, fps, 0.006, 0.045, 0.8, 0.002)
+    return turned - relative + hang * (_REACH > 0)[:, None] + slow
+
+
+@family("lag")
+def lag(rng, relative, visible, fps):
+    """Unseen in training: an estimator at 8–12 Hz whose answers are held and late, on a coarse grid, limbs swapped."""
+    frames = len(visible)
+    step = max(1, round(fps / rng.uniform(8, 12)))
+    late = np.maximum((np.arange(frames) // step) * step - rng.integers(0, step + 1), 0)
+    noisy = relative + _correlated(rng, visible, fps, 0.014, 0.055, 0.08, 0.0)
+    grid = np.array([0.02, 0.02, 0.05])
+    held = np.round(noisy[late] / grid) * grid
+    mirror = list(H36M17.mirror)
+    for start in np.flatnonzero(rng.random(frames) < 0.15 / fps):  # left taken for right
+        end = start + round(rng.uniform(0.1, 0.4) * fps)
+        held[start:end] = held[start:end][:, mirror]
+    return (held - relative) * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
+
+
+def _confidence(rng, visible, fps):
+    """(T, J) in (0, 1]: high where visible, low where hidden, and wrong for one span in twenty."""
+    wander = smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
+    fooled = smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
+    mean = np.where(visible ^ fooled, 0.85, 0.3)
+    return np.clip(mean + wander, 0.02, 1.0)
+
+
+def _lost_frames(rng, visible):
+    """(T,) bool: nobody detected; certain where nothing shows, likely where little does, now and then anywhere."""
+    seen = visible.mean(1)
+    chance = np.select([seen == 0, seen < 0.25, seen < 0.5], [1.0, 0.5, 0.05], 0.005)
+    return rng.random(len(visible)) < chance
+
+
+def estimate(joints: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.Generator, family: str = "estimator"):
+    """What a 3D pose estimator answers: poses with errors, lost frames, and how sure it is.
+
+    Args:
+        joints: (T, 17, 3) true joints, metres, camera space.
+        visible: (T, 17) bool.
+        family: a key of ``FAMILIES``.
+
+    Returns:
+        joints (T, 17, 3), NaN in lost frames; confidence (T, 17) in [0, 1], 0 in lost frames.
+    """
+    if family not in FAMILIES:
+        raise InputError("noise", "family", f"one of {', '.join(FAMILIES)}", repr(family))
+    root = joints[:, :1] + smooth_noise(rng, (len(joints), 1, 3), 0.5, fps) * np.array([0.01, 0.01, 0.06])
+    relative = joints - joints[:, :1]
+    noisy = root + relative + FAMILIES[family](rng, relative, visible, fps)
+    confidence = _confidence(rng, visible, fps)
+    lost = _lost_frames(rng, visible)
+    if lost.all():
+        lost[rng.integers(len(lost))] = False  # a clip without any answer is no clip
+    noisy[lost], confidence[lost] = np.nan, 0.0
+    return noisy, confidence
+
+
+def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.Generator):
+    """What a 2D detector answers: errors in proportion to the person's height in the image.
+
+    Args:
+        pixels: (T, 17, 2) true image positions, px.
+        visible: (T, 17) bool.
+
+    Returns:
+        pixels (T, 17, 2), NaN in lost frames; confidence (T, 17), 0 in lost frames.
+    """
+    height = np.ptp(pixels[..., 1], axis=1).mean()
+    level = np.where(visible, 0.008, 0.06)[..., None] * height
+    error = smooth_noise(rng, pixels.shape, 0.2, fps) * level + rng.standard_normal(pixels.shape) * 0.003 * height
+    confidence = _confidence(rng, visible, fps)
+    lost = _lost_frames(rng, visible)
+    if lost.all():
+        lost[rng.integers(len(lost))] = False
+    noisy = pixels + error * np.maximum(_REACH, 1)[:, None]
+    noisy[lost], confidence[lost] = np.nan, 0.0
+    return noisy, confidence
