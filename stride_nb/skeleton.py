@@ -14,7 +14,8 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["CONVERSIONS", "COCO17", "H36M17", "SKELETONS", "SMPL24", "Skeleton", "convert", "get"]
+__all__ = ["BODY25", "COCO17", "COCO18", "CONVERSIONS", "H36M17", "HALPE26", "MEDIAPIPE33", "SKELETONS", "SMPL24",
+           "WHOLEBODY133", "Skeleton", "convert", "get"]
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,94 @@ SMPL24 = Skeleton(
     _sided("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist", "hand"),
 )
 
-SKELETONS = {s.name: s for s in (H36M17, COCO17, SMPL24)}
+# OpenPose's and AlphaPose's COCO with a neck (`--model_pose COCO`; AlphaPose's `cmu` and `open` forms).
+COCO18 = Skeleton(
+    "coco18",
+    ("nose", "neck", "rshoulder", "relbow", "rwrist", "lshoulder", "lelbow", "lwrist", "rhip", "rknee", "rankle",
+     "lhip", "lknee", "lankle", "reye", "leye", "rear", "lear"),
+    (1, -1, 1, 2, 3, 1, 5, 6, 1, 8, 9, 1, 11, 12, 0, 0, 14, 15),
+    COCO17.pairs,
+)
+
+# OpenPose's default.
+BODY25 = Skeleton(
+    "body25",
+    ("nose", "neck", "rshoulder", "relbow", "rwrist", "lshoulder", "lelbow", "lwrist", "midhip", "rhip", "rknee",
+     "rankle", "lhip", "lknee", "lankle", "reye", "leye", "rear", "lear", "lbigtoe", "lsmalltoe", "lheel",
+     "rbigtoe", "rsmalltoe", "rheel"),
+    (1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 14, 19, 14, 11, 22, 11),
+    COCO17.pairs + _sided("bigtoe", "smalltoe", "heel"),
+)
+
+# AlphaPose's, and the first 26 of Halpe-136; `hip` is the middle of the hips.
+HALPE26 = Skeleton(
+    "halpe26",
+    (*COCO17.joints, "head", "neck", "hip", "lbigtoe", "rbigtoe", "lsmalltoe", "rsmalltoe", "lheel", "rheel"),
+    (18, 0, 0, 1, 2, 18, 18, 5, 6, 7, 8, 19, 19, 11, 12, 13, 14, 18, 19, -1, 15, 16, 20, 21, 15, 16),
+    COCO17.pairs + _sided("bigtoe", "smalltoe", "heel"),
+)
+
+MEDIAPIPE33 = Skeleton(
+    "mediapipe33",
+    ("nose", "leyeinner", "leye", "leyeouter", "reyeinner", "reye", "reyeouter", "lear", "rear", "lmouth", "rmouth",
+     "lshoulder", "rshoulder", "lelbow", "relbow", "lwrist", "rwrist", "lpinky", "rpinky", "lindex", "rindex",
+     "lthumb", "rthumb", "lhip", "rhip", "lknee", "rknee", "lankle", "rankle", "lheel", "rheel", "lfootindex",
+     "rfootindex"),
+    (-1, 0, 1, 2, 0, 4, 5, 3, 6, 0, 0, 0, 0, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16, 11, 12, 23, 24, 25, 26,
+     27, 28, 27, 28),
+    COCO17.pairs + _sided("eyeinner", "eyeouter", "mouth", "pinky", "index", "thumb", "heel", "footindex"),
+)
+
+
+def _wholebody() -> Skeleton:
+    """COCO-WholeBody: COCO-17, six of the feet, 68 of the face (iBUG order), 21 of each hand."""
+    feet = ("lbigtoe", "lsmalltoe", "lheel", "rbigtoe", "rsmalltoe", "rheel")
+    face = tuple(f"face{i}" for i in range(68))
+    hands = tuple(f"{side}hand{i}" for side in "lr" for i in range(21))
+    # Fingers are chains of four from the hand's root, 1-4 the thumb … 17-20 the little finger.
+    fingers = [91 + 21 * side + (0 if i % 4 == 1 else i - 1) for side in (0, 1) for i in range(1, 21)]
+    swaps = [(i, 16 - i) for i in range(8)] + [(i, 43 - i) for i in range(17, 22)] + [(31, 35), (32, 34)]
+    swaps += [(36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46), (48, 54), (49, 53), (50, 52), (55, 59),
+              (56, 58), (60, 64), (61, 63), (65, 67)]
+    return Skeleton(
+        "wholebody133", COCO17.joints + feet + face + hands,
+        (*COCO17.parents, 15, 17, 15, 16, 20, 16, *[0] * 68, 9, *fingers[:20], 10, *fingers[20:]),
+        COCO17.pairs + _sided("bigtoe", "smalltoe", "heel", *(f"hand{i}" for i in range(21)))
+        + tuple((f"face{a}", f"face{b}") for a, b in swaps))
+
+
+WHOLEBODY133 = _wholebody()
+
+SKELETONS = {s.name: s for s in (H36M17, COCO17, SMPL24, COCO18, BODY25, HALPE26, MEDIAPIPE33, WHOLEBODY133)}
 
 _LIMBS = {n: {n: 1.0} for side in "rl" for n in (f"{side}hip", f"{side}knee", f"{side}ankle",
                                                   f"{side}shoulder", f"{side}elbow", f"{side}wrist")}
 
+# A detector without a neck or a crown. MotionBERT's convention: the nose stands for "neck/nose", the eyes for the head.
+_FROM_FACE = _LIMBS | {
+    "pelvis": {"lhip": 0.5, "rhip": 0.5},
+    "spine": {"lhip": 0.25, "rhip": 0.25, "lshoulder": 0.25, "rshoulder": 0.25},
+    "thorax": {"lshoulder": 0.5, "rshoulder": 0.5},
+    "neck": {"nose": 1.0},
+    "head": {"leye": 0.5, "reye": 0.5},
+}
+# A detector that marks the neck, between the shoulders.
+_FROM_NECK = _FROM_FACE | {
+    "spine": {"lhip": 0.25, "rhip": 0.25, "neck": 0.5},
+    "thorax": {"neck": 1.0},
+}
+# From Human3.6M only what it marks too: the limbs, and its neck/nose for the nose.
+_TO_FACE = _LIMBS | {"nose": {"neck": 1.0}}
+_TO_NECK = _TO_FACE | {"neck": {"thorax": 1.0}}
+
 CONVERSIONS: dict[tuple[str, str], dict[str, dict[str, float]]] = {
-    # MotionBERT's convention for COCO detectors: the nose stands for "neck/nose", the eyes for the head.
-    ("coco17", "h36m17"): _LIMBS | {
-        "pelvis": {"lhip": 0.5, "rhip": 0.5},
-        "spine": {"lhip": 0.25, "rhip": 0.25, "lshoulder": 0.25, "rshoulder": 0.25},
-        "thorax": {"lshoulder": 0.5, "rshoulder": 0.5},
-        "neck": {"nose": 1.0},
-        "head": {"leye": 0.5, "reye": 0.5},
-    },
+    ("coco17", "h36m17"): _FROM_FACE,
+    ("wholebody133", "h36m17"): _FROM_FACE,
+    ("mediapipe33", "h36m17"): _FROM_FACE,
+    ("coco18", "h36m17"): _FROM_NECK,
+    ("body25", "h36m17"): _FROM_NECK | {"pelvis": {"midhip": 1.0}, "spine": {"midhip": 0.5, "neck": 0.5}},
+    ("halpe26", "h36m17"): _FROM_NECK | {"pelvis": {"hip": 1.0}, "spine": {"hip": 0.5, "neck": 0.5},
+                                         "head": {"head": 1.0}},
     # SMPL's joints are joint centres; its `head` is the skull's base, which is Human3.6M's neck/nose.
     # The crown has no SMPL joint: it lies beyond `head` by as much as `head` lies beyond `neck`, a weighted
     # mean with a negative weight, i.e. an extrapolation along the neck.
@@ -109,6 +184,14 @@ CONVERSIONS: dict[tuple[str, str], dict[str, dict[str, float]]] = {
         "neck": {"head": 1.0},
         "head": {"head": 2.0, "neck": -1.0},
     },
+    ("h36m17", "coco17"): _TO_FACE,
+    ("h36m17", "wholebody133"): _TO_FACE,
+    ("h36m17", "mediapipe33"): _TO_FACE,
+    ("h36m17", "coco18"): _TO_NECK,
+    ("h36m17", "body25"): _TO_NECK | {"midhip": {"pelvis": 1.0}},
+    ("h36m17", "halpe26"): _TO_NECK | {"hip": {"pelvis": 1.0}, "head": {"head": 1.0}},
+    ("h36m17", "smpl24"): _LIMBS | {"pelvis": {"pelvis": 1.0}, "spine2": {"spine": 1.0}, "neck": {"thorax": 1.0},
+                                    "head": {"neck": 1.0}},
 }
 
 

@@ -56,7 +56,7 @@ def test_unknown_names_say_what_there_is():
     with pytest.raises(InputError, match="h36m17"):
         skeleton.get("h36m_18")
     with pytest.raises(InputError, match="coco17→h36m17"):
-        skeleton.convert(np.ones((1, 17, 3)), np.ones((1, 17)), "h36m17", "coco17")
+        skeleton.convert(np.ones((1, 24, 3)), np.ones((1, 24)), "smpl24", "coco17")
     with pytest.raises(InputError, match="rknee"):
         skeleton.H36M17.index("rightknee")
 
