@@ -1,0 +1,231 @@
+"""What a user would reach for instead of a learned prior: fill the gaps, then filter.
+
+A baseline is one function ``name(sequence, **parameters) -> PoseSequence`` under ``@baseline(grid)``: the decorator
+enters it in ``BASELINES`` by its name and keeps the small grid that ``tune`` searches; the defaults in the signature
+are what that search found. Lengths of time are in seconds, so a parameter holds at any frame rate.
+
+*What counts as seen*: joints with coordinates and at least ``threshold`` confidence. A joint that the threshold would
+leave nothing of keeps what it has. The others are filled first, and every filter works on the filled sequence.
+
+*Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative to it. A wrist held
+where it was last seen *in the world* would be left behind by a person who walks on; held relative to the pelvis it
+comes along. Where the pelvis itself is hidden, the joints in view say where it is: each puts it at its own filled
+offset, and their mean is taken. Where nothing is in view its path is filled like any joint. A pelvis never seen stands
+in the middle of what is seen, any other joint never seen at its parent: a place, not a guess at a pose.
+
+Filled joints leave with confidence ``FILLED``, so all coordinates of a result are finite and the filled ones are known.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from . import metrics
+from .errors import InputError
+from .sequence import PoseSequence
+
+__all__ = ["BASELINES", "FILLED", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
+           "tune"]
+
+BASELINES: dict = {}
+"""Every baseline by its name; ``BASELINES[name].grid`` holds the values that ``tune`` tries."""
+
+FILLED = 1e-3
+"""Confidence of a joint that a baseline made up."""
+
+
+def baseline(**grid: tuple):
+    """Enter the decorated function in ``BASELINES``; ``grid``: parameter → the values that ``tune`` tries."""
+
+    def enter(function):
+        function.grid = grid
+        BASELINES[function.__name__] = function
+        return function
+
+    return enter
+
+
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
+
+@baseline(threshold=THRESHOLDS)
+def hold(sequence: PoseSequence, threshold: float = 0.3) -> PoseSequence:
+    """Missing joints stay where they were last seen, relative to the pelvis (at the start: where first seen)."""
+    return fill(sequence, threshold, "hold")
+
+
+@baseline(threshold=THRESHOLDS)
+def linear(sequence: PoseSequence, threshold: float = 0.3) -> PoseSequence:
+    """Missing joints move in a straight line, relative to the pelvis, between the frames around; held at both ends."""
+    return fill(sequence, threshold, "linear")
+
+
+@baseline(threshold=THRESHOLDS, sigma=(0.02, 0.04, 0.06, 0.1, 0.15, 0.2))
+def gaussian(sequence: PoseSequence, threshold: float = 0.3, sigma: float = 0.06) -> PoseSequence:
+    """Linear fill, then a Gaussian of standard deviation ``sigma`` seconds over time."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return _filtered(sequence, threshold, lambda x, _: gaussian_filter1d(x, sigma * sequence.fps, 0, mode="nearest"))
+
+
+@baseline(threshold=THRESHOLDS, window=(0.1, 0.2, 0.3, 0.5, 0.7, 1.0), order=(1, 2, 3))
+def savgol(sequence: PoseSequence, threshold: float = 0.3, window: float = 0.3, order: int = 2) -> PoseSequence:
+    """Linear fill, then local polynomials of that order over ``window`` seconds (Savitzky and Golay, 1964)."""
+    from scipy.signal import savgol_filter
+
+    frames = 2 * int(min(window * sequence.fps, len(sequence) - 1) // 2) + 1  # odd, and no longer than the sequence
+    if frames <= order:
+        return linear(sequence, threshold)
+    return _filtered(sequence, threshold, lambda x, _: savgol_filter(x, frames, order, axis=0))
+
+
+@baseline(threshold=THRESHOLDS, min_cutoff=(0.5, 1.0, 2.0, 4.0), beta=(0.0, 1.0, 3.0, 10.0), speed_cutoff=(1.0,))
+def one_euro(sequence: PoseSequence, threshold: float = 0.3, min_cutoff: float = 2.0, beta: float = 3.0,
+             speed_cutoff: float = 1.0) -> PoseSequence:
+    """Linear fill, then the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012), coordinate by coordinate.
+
+    A causal low-pass whose cutoff ``min_cutoff + beta·|speed|`` (Hz, speed in m/s) opens when the joint moves; the
+    speed is low-passed at ``speed_cutoff`` Hz. It never looks ahead, hence lags: it is here because it is popular.
+    """
+    def share(cutoff):  # of the new sample, in an exponential low-pass of that cutoff
+        return 1 / (1 + sequence.fps / (2 * np.pi * cutoff))
+
+    def run(x, _):
+        out, speed = x.copy(), np.zeros_like(x[0])
+        for t in range(1, len(x)):
+            speed += share(speed_cutoff) * ((x[t] - x[t - 1]) * sequence.fps - speed)
+            out[t] = out[t - 1] + share(min_cutoff + beta * np.abs(speed)) * (x[t] - out[t - 1])
+        return out
+
+    return _filtered(sequence, threshold, run)
+
+
+@baseline(threshold=THRESHOLDS, accel=(3.0, 10.0, 30.0), noise=(0.03, 0.1, 0.3), power=(0.5, 1.0, 2.0))
+def rts(sequence: PoseSequence, threshold: float = 0.3, accel: float = 10.0, noise: float = 0.1,
+        power: float = 1.0) -> PoseSequence:
+    """Linear fill, then a Kalman filter forwards and the Rauch-Tung-Striebel smoother back (AIAA J. 3(8), 1965).
+
+    Every coordinate has position and velocity, driven by white acceleration of spectral density ``accel``² (m²/s³).
+    A joint is measured with a standard deviation of ``noise``·confidence^(−power/2) metres, so what was filled
+    (confidence ``FILLED``) or hardly seen weighs little, and the motion around it decides.
+    """
+    dt = 1 / sequence.fps
+    step = np.array([[1, dt], [0, 1]])
+    drive = accel**2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+    return _filtered(sequence, threshold, lambda x, c: _smooth(x, noise**2 / c**power, step, drive))
+
+
+def _smooth(x: np.ndarray, variance: np.ndarray, step: np.ndarray, drive: np.ndarray) -> np.ndarray:
+    """Positions (T, J, 3), smoothed; ``variance`` (T, J) of the measurements. The three axes share a covariance."""
+    T, J, _ = x.shape
+    means, covs = np.zeros((T, J, 2, 3)), np.zeros((T, J, 2, 2))
+    mean = np.stack([x[0], np.zeros_like(x[0])], 1)
+    cov = np.broadcast_to(np.diag([1e2, 1e2]), (J, 2, 2))  # at first: anywhere near, at any speed
+    for t in range(T):
+        if t:
+            mean, cov = step @ means[t - 1], step @ covs[t - 1] @ step.T + drive
+        gain = cov[:, :, :1] / (cov[:, :1, :1] + variance[t, :, None, None])
+        means[t] = mean + gain * (x[t][:, None] - mean[:, :1])
+        covs[t] = cov - gain * cov[:, :1]
+    smooth = means[-1]
+    out = np.empty_like(x)
+    out[-1] = smooth[:, 0]
+    for t in range(T - 2, -1, -1):
+        ahead = step @ covs[t] @ step.T + drive
+        back = covs[t] @ step.T @ np.linalg.inv(ahead)
+        smooth = means[t] + back @ (smooth - step @ means[t])
+        out[t] = smooth[:, 0]
+    return out
+
+
+def fill(sequence: PoseSequence, threshold: float = 0.0, how: str = "linear") -> PoseSequence:
+    """The sequence with every joint in place (see the module's text). ``how``: "linear" or "hold".
+
+    With the default threshold only what has no coordinates is filled.
+
+    Raises:
+        InputError: no joint was ever seen.
+    """
+    parts, confidence = _parts(sequence, threshold, how)
+    return _whole(sequence, parts, confidence)
+
+
+def _filtered(sequence: PoseSequence, threshold: float, run) -> PoseSequence:
+    """``run(parts (T, J, 3), confidence (T, J)) -> parts`` between taking apart and putting together."""
+    parts, confidence = _parts(sequence, threshold, "linear")
+    return _whole(sequence, run(parts, confidence), confidence)
+
+
+def _parts(sequence: PoseSequence, threshold: float, how: str) -> tuple[np.ndarray, np.ndarray]:
+    """Filled (T, J, 3): the pelvis's path at joint 0, the others relative to it; and confidence (T, J)."""
+    seen = sequence.confidence >= max(threshold, np.finfo(float).tiny)
+    seen |= ~seen.any(0) & ~sequence.missing
+    if not seen.any():
+        raise InputError(sequence.name or "sequence", "joints", "at least one joint seen in one frame", "none")
+    x = np.where(seen[..., None], sequence.joints, np.nan)
+    root = _root(x, seen, how)
+    parts = _fill(x - root[:, None], seen, how)
+    for j, parent in sequence.skeleton.bones:  # parents come before their children
+        if not seen[:, j].any():
+            parts[:, j] = parts[:, parent] if parent else 0.0
+    parts[:, 0] = root
+    return parts, np.where(seen, sequence.confidence, FILLED)
+
+
+def _root(x: np.ndarray, seen: np.ndarray, how: str) -> np.ndarray:
+    """(T, 3) the pelvis's path: as seen, else as the joints in view have it, else filled."""
+    both = seen & seen[:, :1]
+    offset = x - x[:, :1] if both.any() else np.zeros_like(x)
+    offset = _fill(np.where(both[..., None], offset, np.nan), both, how) if both.any() else offset
+    told = np.where(np.isfinite(x + offset), x - offset, 0.0)
+    votes = np.isfinite(x + offset).any(-1).sum(1)[:, None]
+    root = np.where(seen[:, :1], x[:, 0], np.divide(told.sum(1), votes, out=np.full_like(x[:, 0], np.nan),
+                                                    where=votes > 0))
+    known = np.isfinite(root).all(-1)
+    return _fill(root[:, None], known[:, None], how)[:, 0]
+
+
+def _whole(sequence: PoseSequence, parts: np.ndarray, confidence: np.ndarray) -> PoseSequence:
+    joints = parts + parts[:, :1]
+    joints[:, 0] = parts[:, 0]
+    return sequence.replace(joints=joints, confidence=confidence)
+
+
+def _fill(x: np.ndarray, seen: np.ndarray, how: str) -> np.ndarray:
+    """(T, J, 3) filled over time, joint by joint; a joint never seen stays NaN."""
+    T, frame = len(x), np.arange(len(x))[:, None]
+    before = np.maximum.accumulate(np.where(seen, frame, -1), 0)
+    after = np.minimum.accumulate(np.where(seen, frame, T)[::-1], 0)[::-1]
+    before, after = np.where(before < 0, after, before), np.where(after == T, before, after)
+    before, after = before.clip(0, T - 1), after.clip(0, T - 1)
+    start = np.take_along_axis(x, before[..., None], 0)
+    if how == "hold":
+        return start
+    share = (frame - before) / np.maximum(after - before, 1)
+    return start + share[..., None] * (np.take_along_axis(x, after[..., None], 0) - start)
+
+
+def tune(method: str, sequences: list[PoseSequence], truths: list[np.ndarray],
+         visibles: list[np.ndarray]) -> tuple[dict, list[dict]]:
+    """The parameters of a baseline's grid with the least mean hidden plus mean visible MPJPE.
+
+    Args:
+        method: a name in ``BASELINES``.
+        sequences: what the method gets; use ``val``, never ``test``.
+        truths, visibles: for each, (T, J, 3) metres in the same axes, and (T, J) bool.
+
+    Returns:
+        The best parameters, and a row for every try: its parameters, ``mpjpe_hidden`` and ``mpjpe_visible`` in mm
+        (means over the sequences that have such joints).
+    """
+    function, table = BASELINES[method], []
+    for values in product(*function.grid.values()):
+        row = dict(zip(function.grid, values))
+        errors = [metrics.joint_errors_mm(function(s, **row).joints, truth) for s, truth in zip(sequences, truths)]
+        for name, wanted in (("mpjpe_hidden", False), ("mpjpe_visible", True)):
+            row[name] = float(np.mean([e[v == wanted].mean() for e, v in zip(errors, visibles) if (v == wanted).any()]))
+        table.append(row)
+    best = min(table, key=lambda row: row["mpjpe_hidden"] + row["mpjpe_visible"])
+    return {name: best[name] for name in function.grid}, table
