@@ -17,9 +17,9 @@ from .errors import InputError
 from .skeleton import H36M17
 
 __all__ = [
-    "LOSSES", "MOTIONBERT", "STRIDE", "combine", "flip", "loss_2d_weighted", "loss_angle", "loss_angle_velocity", "loss_joint",
-    "loss_limb_gt", "loss_limb_var", "loss_mpjpe", "loss_spatial_rank", "loss_temporal_rank", "loss_velocity",
-    "n_mpjpe", "weighted_mpjpe",
+    "LOSSES", "MOTIONBERT", "STRIDE", "combine", "flip", "loss_2d_weighted", "loss_angle", "loss_angle_velocity",
+    "loss_joint", "loss_limb_gt", "loss_limb_var", "loss_mpjpe", "loss_spatial_rank", "loss_temporal_rank",
+    "loss_velocity", "n_mpjpe", "weighted_mpjpe",
 ]
 
 MOTIONBERT = {"loss_mpjpe": 1.0, "n_mpjpe": 0.5, "loss_velocity": 20.0}
@@ -28,10 +28,10 @@ STRIDE = MOTIONBERT | {"loss_limb_var": 200.0}
 """STRIDE's published objective of test-time training."""
 
 _BONES = torch.tensor(H36M17.bones)  # (16, 2): joint, parent
-# Pairs of bones that enclose an angle; a bone is named by its outer joint.
+# Pairs of bones that enclose an angle; a bone is named by its outer joint. As published: (9, 14) has no mirror image.
 _ANGLES = torch.tensor(((1, 4), (1, 7), (4, 7), (1, 2), (2, 3), (4, 5), (5, 6), (7, 8), (8, 11), (8, 14), (9, 14),
                         (11, 14), (8, 9), (9, 10), (11, 12), (12, 13), (14, 15), (15, 16)))
-_PAIRS_AT_ONCE = 1 << 22  # bounds the memory of the ranking losses
+_PAIRS_AT_ONCE = 1 << 20  # bounds the memory of the ranking losses
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
 """Every loss of (pred, gt), by name."""

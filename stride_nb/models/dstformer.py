@@ -102,11 +102,11 @@ class DSTformer(nn.Module):
     def __init__(self, dim_in: int = 3, dim_out: int = 3, *, dim: int, rep: int, depth: int, heads: int,
                  mlp_ratio: float, maxlen: int, joints: int = 17):
         super().__init__()
-        if dim % heads:
-            raise InputError("DSTformer", "dim", f"a multiple of heads ({heads})", dim)
+        if not isinstance(heads, int) or heads < 1 or dim % heads:
+            raise InputError("DSTformer", "heads", f"a divisor of dim ({dim})", repr(heads))
         self.config = dict(dim_in=dim_in, dim_out=dim_out, dim=dim, rep=rep, depth=depth, heads=heads,
                            mlp_ratio=mlp_ratio, maxlen=maxlen, joints=joints)
-        hidden = int(dim * mlp_ratio)
+        hidden = round(dim * mlp_ratio)
         self.joints_embed = nn.Linear(dim_in, dim)
         self.pos_embed = nn.Parameter(torch.empty(1, joints, dim))
         self.temp_embed = nn.Parameter(torch.empty(1, maxlen, 1, dim))

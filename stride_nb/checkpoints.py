@@ -1,0 +1,323 @@
+"""Weights: ours (safetensors and a JSON card beside it) and the published `.bin` files of the same networks.
+
+A card says what the weights are: config (arguments of the network), data, command, steps, hardware, validation
+figures, and the SHA-256 of the weights. A published file is a pickle, which may hold code: it is read by
+PyTorch's restricted reader, which builds tensors, numbers, text and containers of them and calls nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import pickletools
+import re
+import warnings
+import zipfile
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import InputError, atomic_path
+from .models.dstformer import PRESETS, DSTformer
+
+__all__ = ["CARD_FIELDS", "WEIGHTS", "convert", "dstformer_from", "load", "load_dstformer", "read_published", "save",
+           "write_published"]
+
+State = dict[str, Tensor]
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "weights"
+CARD_FIELDS = ("config", "data", "command", "steps", "hardware", "validation", "sha256")
+
+# `min_loss` is a NumPy scalar in the published files; NumPy 2 renamed the module it is pickled under.
+_ALLOWED = [
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (np.dtype, "numpy.dtype"),
+    (np.dtypes.Float64DType, "numpy.dtypes.Float64DType"),
+]
+_PLAIN = re.compile(  # what published files name, and may
+    "|".join(re.escape(name) for _, name in _ALLOWED) + r"|collections\.OrderedDict|_codecs\.encode"
+    r"|torch\.(_utils\._rebuild_\w+|\w+Storage|Size|b?float\w*|int\w*|bool)"
+)
+
+
+# --- ours ----------------------------------------------------------------------------------------------------------
+def save(path: str | os.PathLike, state: State, card: dict[str, Any]) -> Path:
+    """Write ``path`` (`.safetensors`) and its card (`.json`): both or neither. Returns the path."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    _check_suffix(path, ".safetensors")
+    with atomic_path(path) as weights, atomic_path(path.with_suffix(".json")) as described:
+        save_file({name: t.detach().cpu().contiguous().clone() for name, t in state.items()}, weights)
+        text = json.dumps(card | {"sha256": _sha256(weights)}, indent=2, ensure_ascii=False, allow_nan=False)
+        described.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def load(source: str | os.PathLike) -> tuple[State, dict[str, Any]]:
+    """State and card of a `.safetensors` file, or of shipped weights by name (a stem in ``data/weights``)."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = _locate(source)
+    card = _read_card(path.with_suffix(".json"))
+    if "sha256" in card and card["sha256"] != _sha256(path):
+        raise InputError(path, "sha256", f"{card['sha256']} as its card says", _sha256(path))
+    try:
+        return load_file(path), card
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(path, "weights", "a safetensors file", _complaint(error)) from None
+
+
+def load_dstformer(source: str | os.PathLike, heads: int | None = None) -> tuple[DSTformer, dict[str, Any]]:
+    """A DSTformer ready to use, and its card: from shipped weights by name, our file, or a published `.bin`.
+
+    ``heads``: as in `dstformer_from`, where no card names them.
+    """
+    state, card = (read_published(source), {}) if Path(source).suffix == ".bin" else load(source)
+    return dstformer_from(state, _heads(card) if heads is None else heads, where=source), card
+
+
+def _locate(source: str | os.PathLike) -> Path:
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        return _existing(path)
+    if not (WEIGHTS / f"{source}.safetensors").is_file():
+        shipped = sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))
+        raise InputError("weights", "name", f"a .safetensors file or one of: {', '.join(shipped)}", repr(str(source)))
+    return WEIGHTS / f"{source}.safetensors"
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, "card", "JSON", _complaint(error)) from None
+    if not isinstance(card, dict) or not isinstance(card.get("config", {}), dict):
+        raise InputError(path, "card", "an object whose config is an object", type(card).__name__)
+    return card
+
+
+def _heads(card: dict[str, Any]) -> int | None:
+    return card.get("config", {}).get("heads")
+
+
+# --- published -----------------------------------------------------------------------------------------------------
+def read_published(path: str | os.PathLike) -> State:
+    """Weights of a checkpoint of MotionBERT, STRIDE or RePOSE, by the names that DSTformer uses.
+
+    Takes the entry `model_pos` where there is one, else the whole file; `module.` is taken off the names.
+
+    Raises:
+        InputError: not such a file, damaged, or one that asks to call something (named; nothing was run).
+    """
+    return _weights_of(path, _unpickle(path))
+
+
+def write_published(path: str | os.PathLike, state: State, card: dict[str, Any] | None = None) -> Path:
+    """Write weights as the published code reads them: `model_pos` prefixed `module.`, epoch, lr, min_loss."""
+    path, card = Path(path), card or {}
+    _check_suffix(path, ".bin")
+    published = card.get("published", {})
+    content = {
+        "epoch": published.get("epoch") or 0,
+        "lr": published.get("lr") or 0.0,
+        "min_loss": math.inf if published.get("min_loss") is None else published["min_loss"],
+        "model_pos": {f"module.{name}": tensor for name, tensor in state.items()},
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+    return path
+
+
+def _unpickle(path: str | os.PathLike) -> Any:
+    path = _existing(Path(path))
+    try:
+        with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way; none of them may pass as a checkpoint
+        refused = _refused(path, error)
+        if refused:
+            raise InputError(path, "pickle", "tensors, numbers and text only",
+                             f"{refused} (refused, nothing was run)") from None
+        raise InputError(path, "checkpoint", "a file written by torch.save", _complaint(error)) from None
+
+
+def _refused(path: Path, error: Exception) -> str:
+    """What the pickle wanted to call: the names it holds that are not plain data, else what PyTorch complains of."""
+    names = [name for name in dict.fromkeys(_globals(path)) if not _PLAIN.fullmatch(name)]
+    return ", ".join(names) or ", ".join(re.findall(r"GLOBAL (\S+)", str(error))[:1])
+
+
+def _globals(path: Path) -> Iterator[str]:
+    """Dotted names of all functions and classes that the pickles of a file name, found without running them."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith("data.pkl"):
+                        with archive.open(name) as stream:
+                            yield from _globals_in(stream)
+        else:
+            with path.open("rb") as stream:
+                for _ in range(5):  # the older format is a row of five pickles
+                    yield from _globals_in(stream)
+    except Exception:  # as far as it could be read
+        return
+
+
+def _globals_in(stream) -> Iterator[str]:
+    texts: deque[str | None] = deque(maxlen=2)  # what was pushed last, as far as it is text
+    memo: dict[int, Any] = {}
+    for op, arg, _ in pickletools.genops(stream):
+        if op.name in ("GLOBAL", "INST"):
+            yield arg.replace(" ", ".", 1)
+        elif op.name == "STACK_GLOBAL":
+            yield ".".join(map(str, texts))
+        elif op.name == "MEMOIZE" or op.name.endswith("PUT"):
+            memo[len(memo) if arg is None else arg] = texts[-1] if texts else None
+        elif op.name.endswith("GET"):
+            texts.append(memo.get(arg))
+        elif op.name not in ("PROTO", "FRAME"):
+            texts.append(arg if isinstance(arg, str) else None)
+
+
+def _weights_of(path: str | os.PathLike, content: Any) -> State:
+    named = content.get("model_pos", content) if isinstance(content, dict) else content
+    if not isinstance(named, dict) or not named:
+        raise InputError(path, "model_pos", "a dict of named tensors", type(named).__name__)
+    state: State = {}
+    for name, tensor in named.items():
+        name = str(name).removeprefix("module.")
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or name in state:
+            raise InputError(path, name, "one tensor of floating-point numbers",
+                             f"{tensor.dtype} or a second one" if isinstance(tensor, Tensor) else type(tensor).__name__)
+        state[name] = tensor
+    return state
+
+
+# --- from tensors to a network -------------------------------------------------------------------------------------
+def dstformer_from(state: State, heads: int | None = None, where: object = "checkpoint") -> DSTformer:
+    """The DSTformer that these weights belong to, holding them, in evaluation mode.
+
+    All sizes are read off the tensors, except the number of attention heads, which leaves no trace in them: left
+    out, it is that of the preset of the same sizes, else 8 (both published networks have 8).
+
+    Raises:
+        InputError: naming every tensor that is missing, left over, or of another shape than its neighbours ask for.
+    """
+    config = _sizes(state, where)
+    alike = (p["heads"] for p in PRESETS.values() if all(config.get(k, v) == v for k, v in p.items()))
+    config["heads"] = next(alike, 8) if heads is None else heads
+    with torch.device("meta"):
+        model = DSTformer(**config)
+    wrong = _mismatches({n: tuple(t.shape) for n, t in model.state_dict().items()},
+                        {n: tuple(t.shape) for n, t in state.items()})
+    if wrong:
+        raise InputError(where, "tensors", "a DSTformer", "; ".join(wrong))
+    # a copy: whoever adapts the network must not change the weights it came from
+    model.load_state_dict({name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}, assign=True)
+    return model.requires_grad_().eval()
+
+
+def _sizes(state: State, where: object) -> dict[str, Any]:
+    anchors = {"joints_embed.weight": 2, "pos_embed": 3, "temp_embed": 4, "blocks_st.0.mlp_s.fc1.weight": 2,
+               "pre_logits.fc.weight": 2, "head.weight": 2}
+    shapes = {name: tuple(state[name].shape) if name in state else "missing" for name in anchors}
+    wrong = [f"{name}: {shape}" for name, shape in shapes.items()
+             if shape == "missing" or len(shape) != anchors[name] or 0 in shape]
+    if wrong:
+        raise InputError(where, "tensors", "a DSTformer", "; ".join(wrong))
+    embed, joints, frames, fc1, rep, head = shapes.values()
+    stages = {name.split(".")[1] for name in state if name.startswith(("blocks_st.", "blocks_ts.", "ts_attn."))}
+    ratio = fc1[0] / embed[0]
+    return dict(dim_in=embed[1], dim_out=head[0], dim=embed[0], rep=rep[0], depth=len(stages),
+                mlp_ratio=int(ratio) if ratio.is_integer() else ratio, maxlen=frames[1], joints=joints[1])
+
+
+def _mismatches(expected: dict[str, tuple], found: dict[str, tuple]) -> list[str]:
+    wrong = [f"{name}: missing" for name in expected if name not in found]
+    wrong += [f"{name}: not part of it" for name in found if name not in expected]
+    return wrong + [f"{name}: {expected[name]} expected, {found[name]} found"
+                    for name in expected if name in found and expected[name] != found[name]]
+
+
+# --- command -------------------------------------------------------------------------------------------------------
+def convert(source: str | os.PathLike, target: str | os.PathLike, heads: int | None = None) -> Path:
+    """A published `.bin` → our `.safetensors` with its card, or back. The weights stay the same, bit for bit."""
+    source, target = Path(source), Path(target)
+    if source.suffix == ".bin":
+        _check_suffix(target, ".safetensors")
+        content = _unpickle(source)
+        state = _weights_of(source, content)
+        model = dstformer_from(state, heads, where=source)
+        return save(target, state, _card_of(source, content, model))
+    _check_suffix(target, ".bin")
+    state, card = load(source)
+    dstformer_from(state, _heads(card) if heads is None else heads, where=source)
+    return write_published(target, state, card)
+
+
+def _card_of(source: Path, content: dict, model: DSTformer) -> dict[str, Any]:
+    entries = {key: _number(content.get(key)) for key in ("epoch", "lr", "min_loss")}
+    return {
+        "config": model.config,
+        "data": "as its publisher says",
+        "command": f"python -m stride_nb convert {source.name}",
+        "steps": None,
+        "hardware": None,
+        "validation": None,
+        "published": {"file": source.name, "sha256": _sha256(source)} | entries,
+    }
+
+
+def _number(value: Any) -> float | int | None:
+    if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.numel() == 1):
+        value = value.item()
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Convert weights of MotionBERT, STRIDE or RePOSE (.bin) to ours (.safetensors), or back."
+    parser.add_argument("source", type=Path, help="a published .bin, or a .safetensors of ours")
+    parser.add_argument("target", type=Path, help="what to write: .safetensors (with a .json card) or .bin")
+    parser.add_argument("--heads", type=int, help="attention heads, where no preset has these sizes (default: 8)")
+
+
+def run(args: argparse.Namespace) -> int:
+    print(f"wrote {convert(args.source, args.target, args.heads)}")
+    return 0
+
+
+# --- small help ----------------------------------------------------------------------------------------------------
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(path, "file", "a file that exists", "a folder" if path.is_dir() else "nothing there")
+    return path
+
+
+def _check_suffix(path: Path, suffix: str) -> None:
+    if path.suffix != suffix:
+        raise InputError(path, "name", f"one that ends in {suffix}", repr(path.name))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _complaint(error: Exception) -> str:
+    """The telling line of a message: PyTorch's are a page long and advise to read unsafely."""
+    found = re.search(r"WeightsUnpickler error: (.+)|(.+)", str(error))
+    return f"{type(error).__name__}: {found[1] or found[2]}" if found else type(error).__name__
