@@ -22,7 +22,6 @@ PAGES     := _config.yml _toc.yml $(shell find book -type f)
 # A notebook is a process: they run side by side, a thread each, so that a result does not depend on the core count.
 MAKEFLAGS += --jobs=$(JOBS)
 export OMP_NUM_THREADS ?= 1
-export MPLBACKEND := Agg
 
 .PHONY: book test lab clean
 .DELETE_ON_ERROR:

@@ -11,10 +11,12 @@ __all__ = ["Table", "table"]
 
 
 class Table:
-    """Rounded cells with the best of each column marked; shows itself as HTML in a notebook, as text elsewhere."""
+    """Rounded cells with the best of each column marked: HTML in a notebook, Markdown in the README, text when printed."""
 
-    def __init__(self, header: Sequence[str], cells: Sequence[Sequence[str]], best: set[tuple[int, int]], numeric: set[int]):
-        self.header, self.cells, self.best, self.numeric = list(header), [list(c) for c in cells], best, numeric
+    def __init__(self, header: Sequence[str], cells: Sequence[Sequence[str]], best: set[tuple[int, int]],
+                 numeric: set[int], volatile: set[int]):
+        self.header, self.cells, self.best = list(header), [list(c) for c in cells], best
+        self.numeric, self.volatile = numeric, volatile
 
     def markdown(self) -> str:
         """GitHub's table syntax, best values bold."""
@@ -24,9 +26,9 @@ class Table:
 
     def _repr_html_(self) -> str:
         def cell(tag: str, i: int, text: str, bold: bool = False) -> str:
-            align = "right" if i in self.numeric else "left"
+            align, kind = "right" if i in self.numeric else "left", ' class="volatile"' * (i in self.volatile and tag == "td")
             text = html.escape(text)
-            return f'<{tag} style="text-align:{align}">{f"<b>{text}</b>" if bold else text}</{tag}>'
+            return f'<{tag}{kind} style="text-align:{align}">{f"<b>{text}</b>" if bold else text}</{tag}>'
 
         head = "".join(cell("th", i, h) for i, h in enumerate(self.header))
         rows = ("".join(cell("td", i, c, (r, i) in self.best) for i, c in enumerate(row)) for r, row in enumerate(self.cells))
@@ -34,6 +36,9 @@ class Table:
         return f'<table class="table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
 
     def __repr__(self) -> str:
+        return f"<table: {len(self.cells)} rows, {', '.join(self.header)}>"
+
+    def __str__(self) -> str:
         widths = [max(map(len, column)) for column in zip(self.header, *self.cells)]
         return "\n".join(
             "  ".join(c.rjust(w) if i in self.numeric else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
@@ -41,7 +46,7 @@ class Table:
 
 
 def table(rows: Sequence[Mapping], digits: int | Mapping[str, int] = 1, lower: Sequence[str] = (),
-          higher: Sequence[str] = (), names: Mapping[str, str] | None = None) -> Table:
+          higher: Sequence[str] = (), names: Mapping[str, str] | None = None, volatile: Sequence[str] = ("seconds",)) -> Table:
     """Rows of the same keys as a table, in the order of the first row's keys.
 
     Args:
@@ -49,8 +54,10 @@ def table(rows: Sequence[Mapping], digits: int | Mapping[str, int] = 1, lower: S
         digits: decimals of the floats, for all columns or by column.
         lower, higher: columns whose least / greatest value is marked as the best (all that round to it).
         names: column → the heading to show, with its unit.
+        volatile: columns that differ from run to run (timings): marked, so that comparing notebooks skips them.
 
-    >>> table([{"method": "linear", "mpjpe": 41.26}, {"method": "prior", "mpjpe": 30.0}], names={"mpjpe": "MPJPE (mm)"})
+    >>> rows = [{"method": "linear", "mpjpe": 41.26}, {"method": "prior", "mpjpe": 30.0}]
+    >>> print(table(rows, names={"mpjpe": "MPJPE (mm)"}))
     method  MPJPE (mm)
     linear        41.3
     prior         30.0
@@ -65,7 +72,8 @@ def table(rows: Sequence[Mapping], digits: int | Mapping[str, int] = 1, lower: S
         if known and column in (*lower, *higher):
             target = _text((min if column in lower else max)(known), places.get(column, 1))
             best |= {(r, i) for r, row in enumerate(cells) if row[i] == target}
-    return Table([(names or {}).get(c, c) for c in columns], cells, best, numeric)
+    indices = {i for i, c in enumerate(columns) if c in volatile}
+    return Table([(names or {}).get(c, c) for c in columns], cells, best, numeric, indices)
 
 
 def _is_number(value) -> bool:

@@ -1,0 +1,137 @@
+"""What a run was: its rows of results with parameters, seed, versions, commit, hardware and wall time, as JSON.
+
+Tables in README and book are rendered from these files, never typed. No record holds a path or a name of the machine.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import InputError, atomic_path
+
+__all__ = ["commit", "hardware", "load", "record", "rows", "save", "versions"]
+
+FIELDS = ("experiment", "parameters", "seed", "rows", "units", "protocol", "seconds", "commit", "versions", "hardware")
+
+
+def record(experiment: str, rows: Sequence[Mapping], *, parameters: Mapping, seed: int | Sequence[int], seconds: float,
+           units: Mapping[str, str] | None = None, protocol: str = "") -> dict:
+    """A run as one dictionary, ready for ``save``.
+
+    Args:
+        experiment: its name, also what the file is called.
+        rows: one mapping a line of the result table: plain strings and numbers.
+        parameters: everything the run was called with.
+        seed: the seed, or the seeds.
+        seconds: wall time of the run.
+        units: column → unit.
+        protocol: on what data and how it was measured, in a sentence.
+    """
+    return _plain({
+        "experiment": experiment, "parameters": dict(parameters), "seed": seed, "rows": [dict(r) for r in rows],
+        "units": dict(units or {}), "protocol": protocol, "seconds": round(float(seconds), 1),
+        "commit": commit(), "versions": versions(), "hardware": hardware(),
+    })
+
+
+def save(run: Mapping, path: str | os.PathLike) -> None:
+    """Write a record as sorted, indented JSON, all of it or nothing; NaN becomes null.
+
+    Raises:
+        InputError: a field is missing, or a text holds an absolute path.
+    """
+    _check(run, path)
+    text = json.dumps(_plain(run), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load(path: str | os.PathLike) -> dict:
+    """Read a record and check that nothing is missing."""
+    try:
+        run = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "file", "a record in JSON", "nothing there") from None
+    except ValueError as error:
+        raise InputError(path, "file", "a record in JSON", error) from error
+    _check(run, path)
+    return run
+
+
+def rows(path: str | os.PathLike) -> list[dict]:
+    """The result rows of a record."""
+    return load(path)["rows"]
+
+
+def commit() -> str:
+    """The commit of the checkout that the package was imported from, with ``+`` where files differ from it."""
+    root = Path(__file__).parents[1]
+    try:
+        def git(*words: str) -> str:
+            return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            return "unknown"
+        return git("rev-parse", "--short=12", "HEAD") + "+" * bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that numbers depend on."""
+    found = {"python": platform.python_version(), "stride_nb": __version__}
+    for name in ("numpy", "torch", "scipy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict:
+    """Processor, usable cores, accelerator (None where there is none)."""
+    import torch
+
+    model = ""
+    if Path("/proc/cpuinfo").exists():
+        model = next(iter(re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())), "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": model or platform.processor() or platform.machine(), "cores": cores, "gpu": gpu}
+
+
+def _check(run: Mapping, where: object) -> None:
+    if not isinstance(run, Mapping):
+        raise InputError(where, "record", "an object", type(run).__name__)
+    for field in FIELDS:
+        if field not in run:
+            raise InputError(where, field, "a record with every field", "none of that name")
+    if not isinstance(run["rows"], list) or not all(isinstance(r, Mapping) for r in run["rows"]):
+        raise InputError(where, "rows", "a list of objects", type(run["rows"]).__name__)
+    path = re.search(r"(?<![\w./:])/(?:[\w.-]+/)+[\w.-]+", json.dumps(_plain(run)))
+    if path:
+        raise InputError(where, "text", "no absolute path", path[0])
+
+
+def _plain(value):
+    """Mappings, lists, text, numbers: NumPy scalars and arrays unwrapped, NaN and infinity as None, paths as their name."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (str, bool, int, type(None))):
+        return value
+    if isinstance(value, os.PathLike):
+        return Path(value).name
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(v) for v in value]
+    number = float(value)
+    return number if number - number == 0 else None
