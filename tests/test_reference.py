@@ -1,0 +1,120 @@
+"""Parity: our networks, losses, metrics and weights against numbers of the published code, one check a number."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import pytest
+import torch
+
+from stride_nb import checkpoints, losses, metrics
+
+VALUES = ["loss_mpjpe", "n_mpjpe", "loss_velocity", "loss_limb_gt", "loss_limb_var", "loss_angle",
+          "loss_angle_velocity", "loss_joint", "loss_spatial_rank", "loss_temporal_rank"]
+FRAMES = {  # published name → our function of the reference arrays of one clip
+    "mpjpe_frames": (metrics.mpjpe, "pred", "gt"),
+    "p_mpjpe_frames": (metrics.p_mpjpe, "pred", "gt"),
+    "accel": (metrics.accel, "pred"),
+    "error_accel": (metrics.error_accel, "pred", "gt"),
+    "error_accel_vis": (metrics.error_accel, "pred", "gt", "vis"),
+}
+SYSTEMS = {"STRIDE": ("stride_checkpoint_tiny.bin", "dstformer_forward.npz"),
+           "RePOSE": ("repose_checkpoint_tiny.bin", "repose_forward.npz")}
+
+
+@pytest.fixture(scope="module")
+def published(reference):
+    """The published losses: name → tensor."""
+    with np.load(reference / "losses.npz") as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def forward(request, reference):
+    """A published system: its name, its network from its checkpoint, its recorded arrays."""
+    checkpoint, recorded = SYSTEMS[request.param]
+    with np.load(reference / recorded) as arrays:
+        recorded = {name: arrays[name] for name in arrays.files}
+    recorded["config"] = ast.literal_eval(str(recorded["config"]))
+    model, _ = checkpoints.load_dstformer(reference / checkpoint, heads=recorded["config"]["num_heads"])
+    return request.param, model, recorded
+
+
+@pytest.fixture(scope="module")
+def stride(reference):
+    with np.load(reference / "dstformer_forward.npz") as arrays:
+        recorded = {name: arrays[name] for name in arrays.files}
+    heads = ast.literal_eval(str(recorded["config"]))["num_heads"]
+    return checkpoints.load_dstformer(reference / "stride_checkpoint_tiny.bin", heads)[0], recorded
+
+
+@torch.no_grad()
+def run(network, x):
+    return network(torch.from_numpy(x)).numpy()
+
+
+def test_sizes_read_off_the_tensors(forward):
+    _, model, recorded = forward
+    theirs = {"dim_in": "dim_in", "dim_out": "dim_out", "dim": "dim_feat", "rep": "dim_rep", "depth": "depth",
+              "heads": "num_heads", "mlp_ratio": "mlp_ratio", "maxlen": "maxlen", "joints": "num_joints"}
+    assert model.config == {ours: recorded["config"][name] for ours, name in theirs.items()}
+
+
+def test_forward(forward, agree):
+    name, model, recorded = forward
+    agree(f"DSTformer of {name}", "models.dstformer", run(model, recorded["x"]), recorded["y"], 1e-5)
+
+
+def test_representation(stride, agree):
+    model, recorded = stride
+    agree("DSTformer, representation", "models.dstformer", run(model.representation, recorded["x"]), recorded["rep"], 1e-5)
+
+
+def test_short_clip(stride, agree):
+    model, recorded = stride
+    agree("DSTformer, short clip", "models.dstformer", run(model, recorded["x_short"]), recorded["y_short"], 1e-5)
+
+
+def test_converted_there_and_back(reference, stride, agree, tmp_path):
+    _, recorded = stride
+    ours = checkpoints.convert(reference / "stride_checkpoint_tiny.bin", tmp_path / "ours.safetensors",
+                               heads=ast.literal_eval(str(recorded["config"]))["num_heads"])
+    model, card = checkpoints.load_dstformer(ours)
+    agree("checkpoint, as safetensors", "checkpoints", run(model, recorded["x"]), recorded["y"], 1e-5)
+    theirs = torch.load(checkpoints.convert(ours, tmp_path / "theirs.bin"), weights_only=True)
+    original = checkpoints.read_published(reference / "stride_checkpoint_tiny.bin")
+    assert theirs["min_loss"] == card["published"]["min_loss"] and set(theirs["model_pos"]) == {f"module.{n}" for n in original}
+    agree("checkpoint, there and back", "checkpoints",
+          torch.cat([theirs["model_pos"][f"module.{n}"].flatten() for n in original]),
+          torch.cat([t.flatten() for t in original.values()]), 0)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_loss(name, published, agree):
+    found = losses.LOSSES[name](published["pred"], published["gt"])
+    agree(name, "losses", found, published[name], 1e-5)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_gradient(name, published, agree):
+    pred = published["pred"].clone().requires_grad_()
+    losses.LOSSES[name](pred, published["gt"]).backward()
+    agree(f"{name}, gradient", "losses", pred.grad, published[f"grad_{name}"], 1e-5)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("loss_2d_weighted", "conf"), ("weighted_mpjpe", "w")])
+def test_weighted_loss(name, weights, published, agree):
+    found = getattr(losses, name)(published["pred"], published["gt"], published[weights])
+    agree(name, "losses", found, published[name], 1e-5)
+
+
+def test_mirroring(published, agree):
+    agree("mirroring", "losses", losses.flip(published["gt"]), published["flipped"], 0)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frame_metric(name, published, agree):
+    function, *arguments = FRAMES[name]
+    arrays = (published[a].numpy() if a == "vis" else published[a][0].numpy() for a in arguments)
+    agree(name, "metrics", function(*arrays), published[name], 1e-5)
