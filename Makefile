@@ -47,7 +47,7 @@ $(READY): requirements.txt pyproject.toml
 
 # One rule a notebook: run again only where the notebook, the package or its data changed.
 $(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) $(DATA) $(READY)
-	$(BIN)/python -m stride_nb.book run $< $@ --source $(SOURCE)
+	$(BIN)/python -m stride_nb.book run $< $@ $(if $(filter-out synthetic,$(SOURCE)),--source $(SOURCE))
 
 $(BUILD)/.built: $(RUNS) $(PAGES) $(PACKAGE) $(DATA) $(READY)
 	$(BIN)/python -m stride_nb.book build $(BUILD)

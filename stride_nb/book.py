@@ -23,11 +23,12 @@ from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook
 from .tables import table
 
-__all__ = ["build", "commit", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
+__all__ = ["build", "commit", "fetched", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
 
 ROOT = Path(__file__).parents[1]
-_FLOW = ("errors", "skeleton", "sequence", "geometry", "motions", "occlusion", "noise", "models", "losses", "metrics",
-         "baselines", "training", "refine", "checkpoints", "records", "tables", "plots", "player", "notebooks", "book")
+_FLOW = ("errors", "skeleton", "sequence", "formats", "unpickle", "motions", "geometry", "occlusion", "noise", "augment",
+         "models", "losses", "gaps", "metrics", "baselines", "training", "prior", "refine", "checkpoints", "records",
+         "tables", "plots", "player", "notebooks", "book")
 
 
 def fill_tables(text: str, root: Path = ROOT) -> str:
@@ -76,6 +77,19 @@ def build(folder: Path) -> None:
     if subprocess.run([program, "build", folder, "--all", "-W", "-n", "--keep-going", "-q"]).returncode:
         shutil.rmtree(folder / "_build", ignore_errors=True)  # a page half built would pass the next time
         raise SystemExit("the book has warnings or errors: see above")
+    for page in sorted((folder / "_build" / "html").rglob("*.html")):
+        for address in fetched(page.read_text(encoding="utf-8")):
+            raise InputError(page.name, "page", "nothing fetched from a network", address)
+
+
+def fetched(page: str) -> list[str]:
+    """Addresses on other hosts that a browser would fetch to show a page (not the links that a reader may follow).
+
+    >>> fetched('<a href="https://a.org">a</a> <script src="https://b.org/x.js"></script> <img src="c.png">')
+    ['https://b.org/x.js']
+    """
+    tags = re.findall(r"<(?:script|img|iframe|source|video|audio|embed|object|link)\b[^>]*>", page)
+    return [a for tag in tags for a in re.findall(r'(?:src|href|data)="((?:https?:)?//[^"]*)"', tag) if "canonical" not in tag]
 
 
 def _stage(folder: Path) -> None:

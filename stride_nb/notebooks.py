@@ -23,12 +23,10 @@ _PATH = re.compile(r"(?<![\w.:/<-])/(?:home|root|tmp|usr|Users|mnt|opt|var)/\S*|
 
 def parameters(notebook: str | os.PathLike) -> dict[str, tuple[str, str]]:
     """What the cell tagged ``parameters`` declares: name → (type, default as written)."""
-    import papermill
-
-    if not Path(notebook).is_file():
-        raise InputError(notebook, "file", "a notebook", "nothing there")
-    found = papermill.inspect_notebook(str(notebook))
-    return {name: (_kind(p["inferred_type_name"], p["default"]), p["default"]) for name, p in found.items()}
+    for cell in _read(notebook).cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            return dict(_declared(statement) for statement in ast.parse(cell.source).body)
+    return {}
 
 
 def run_notebook(notebook: str | os.PathLike, out: str | os.PathLike, given: Mapping | None = None) -> None:
@@ -51,7 +49,7 @@ def run_notebook(notebook: str | os.PathLike, out: str | os.PathLike, given: Map
     _check(notebook, parameters(notebook), given)
     with atomic_path(out) as temporary:
         papermill.execute_notebook(str(notebook), str(temporary), parameters=given, kernel_name="python3",
-                                   progress_bar=False, cwd=str(Path(notebook).parent))
+                                   language="python", progress_bar=False, cwd=str(Path(notebook).parent))
 
 
 def normalise(notebook, where: object = "notebook"):
@@ -111,9 +109,23 @@ def convert(text: str):
         return text
 
 
-def _kind(inferred: str, default: str) -> str:
-    """The declared type, or without a declaration the type of the default."""
-    return type(convert(default)).__name__.replace("NoneType", "None") if inferred in ("None", "") else inferred
+def _read(notebook: str | os.PathLike):
+    import nbformat
+
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except FileNotFoundError:
+        raise InputError(notebook, "file", "a notebook", "nothing there") from None
+    except (ValueError, AttributeError, KeyError, TypeError) as error:  # not JSON, or JSON that is no notebook
+        raise InputError(notebook, "file", "a notebook", error) from error
+
+
+def _declared(statement: ast.stmt) -> tuple[str, tuple[str, str]]:
+    """Name, type and default of ``name: type = default`` or ``name = default`` (then the default's type)."""
+    default = ast.unparse(statement.value)
+    if isinstance(statement, ast.AnnAssign):
+        return statement.target.id, (ast.unparse(statement.annotation), default)
+    return statement.targets[0].id, (type(convert(default)).__name__.replace("NoneType", "None"), default)
 
 
 def _check(notebook: str | os.PathLike, declared: Mapping[str, tuple[str, str]], given: Mapping) -> None:
@@ -121,7 +133,7 @@ def _check(notebook: str | os.PathLike, declared: Mapping[str, tuple[str, str]],
         if name not in declared:
             raise InputError(notebook, f"parameter {name}", f"one of {', '.join(declared) or 'none: it has no parameters'}",
                              "no such parameter")
-        kinds = [re.sub(r"\[.*", "", k.strip()) for k in declared[name][0].replace("Optional[", "None|").split("|")]
+        kinds = [re.sub(r"\[.*", "", k.strip()) for k in declared[name][0].split("|")]
         allowed = tuple(t for k in kinds for t in _TYPES.get(k, (object,)))
         if not isinstance(value, allowed) or (isinstance(value, bool) and "bool" not in kinds and object not in allowed):
             raise InputError(notebook, f"parameter {name}", declared[name][0], f"{value!r} ({type(value).__name__})")

@@ -22,7 +22,7 @@ class Table:
         """GitHub's table syntax, best values bold."""
         rule = ["--:" if i in self.numeric else ":--" for i in range(len(self.header))]
         rows = [[f"**{c}**" if (r, i) in self.best else c for i, c in enumerate(row)] for r, row in enumerate(self.cells)]
-        return "\n".join("| " + " | ".join(row) + " |" for row in [self.header, rule, *rows])
+        return "\n".join("| " + " | ".join(c.replace("|", r"\|") for c in row) + " |" for row in [self.header, rule, *rows])
 
     def _repr_html_(self) -> str:
         def cell(tag: str, i: int, text: str, bold: bool = False) -> str:

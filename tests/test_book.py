@@ -1,0 +1,79 @@
+"""Pages: tables come from records, the README is in step with them, every module is described, nothing needs a network."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from stride_nb import book, records
+from stride_nb.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*(ROOT / "book").glob("*.md"), ROOT / "README.md"])
+
+
+@pytest.fixture
+def record(tmp_path):
+    run = records.record("try", [{"method": "linear", "mpjpe": 41.26, "n": 3}, {"method": "ours", "mpjpe": 30.0, "n": 3}],
+                         parameters={}, seed=0, seconds=1)
+    records.save(run, tmp_path / "try.json")
+    return tmp_path
+
+
+def test_tables_are_rendered_from_records_and_rendering_twice_changes_nothing(record):
+    page = 'before\n<!-- table: try.json method "mpjpe=MPJPE (mm)" -->\nold\n<!-- end -->\nafter\n'
+    once = book.fill_tables(page, record)
+    assert "| method | MPJPE (mm) |\n| :-- | --: |\n| linear | 41.3 |\n| ours | 30.0 |\n" in once
+    assert "old" not in once and once.startswith("before\n") and once.endswith("\nafter\n")
+    assert book.fill_tables(once, record) == once
+
+
+def test_a_table_without_its_record_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="none.json: file: expected a record"):
+        book.fill_tables("<!-- table: none.json -->\n<!-- end -->", tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_stored_tables_are_in_step_with_their_records(page):
+    text = page.read_text(encoding="utf-8")
+    assert book.fill_tables(text) == text, "python -m stride_nb.book readme"
+
+
+def test_readme_says_how_to_do_everything():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for needed in ("make book", "make test", "mocap.cs.cmu.edu", "EIA-0196217", "Apache-2.0", "arXiv:2312.16221"):
+        assert needed in text, needed
+    for name in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / name).exists(), f"the README links {name}"
+
+
+def test_every_module_has_its_place_in_the_api_page():
+    files = {p.relative_to(ROOT / "stride_nb").with_suffix("") for p in (ROOT / "stride_nb").rglob("*.py")}
+    names = {".".join(f.parts).removesuffix(".__init__") for f in files} - {"__init__", "__main__"}
+    found = book.rooms()
+    assert set(found) == {n for n in names if not n.rpartition(".")[2].startswith("_")}
+    assert found.index("skeleton") < found.index("sequence") < found.index("motions") < found.index("plots")
+
+
+def test_every_module_says_what_it_is_for_and_what_is_public():
+    for path in (ROOT / "stride_nb").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), path
+        public = {n.id for node in tree.body if isinstance(node, ast.Assign) for n in node.targets if isinstance(n, ast.Name)}
+        assert "__all__" in public or path.name in ("__main__.py", "__init__.py"), path
+
+
+def test_fetched_knows_resources_from_links():
+    page = """<a href="https://a.org">a</a> <link rel="canonical" href="https://b.org">
+    <link rel="stylesheet" href="//c.org/x.css"><script async src="https://d.org/x.js"></script><img src="_static/e.png">"""
+    assert book.fetched(page) == ["//c.org/x.css", "https://d.org/x.js"]
+
+
+def test_bibliography_has_what_pages_cite():
+    known = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.M))
+    sources = [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    cited = {key.strip() for p in sources for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", p.read_text(encoding="utf-8"))
+             for key in keys.split(",")}
+    assert cited - known == set()
+    assert {"lal2025stride", "sun2024repose", "zhu2023motionbert"} <= known

@@ -1,0 +1,65 @@
+"""What importing costs, and what it needs."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stride_nb.book import rooms
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {"numpy", "torch", "stride_nb"}
+
+# Refuses every third-party module but those allowed and what they themselves import.
+BLOCK = """
+import sys, sysconfig, pathlib
+allowed = {allowed!r}
+site = {{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}}
+ours = pathlib.Path({root!r}) / "stride_nb"
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        frame = sys._getframe(1)
+        while frame and ("importlib" in frame.f_code.co_filename or frame.f_code.co_filename == "<string>"):
+            frame = frame.f_back
+        if frame and ours in pathlib.Path(frame.f_code.co_filename).parents and top not in allowed \\
+                and top not in sys.stdlib_module_names:
+            raise ImportError(f"{{name}} is imported by {{frame.f_code.co_filename}}")
+sys.meta_path.insert(0, Block())
+"""
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_is_light():
+    seconds = []
+    for _ in range(3):  # the best of three: other tests run beside this one
+        start = time.perf_counter()
+        loaded = set(run("import stride_nb, sys; print(*{m.partition('.')[0] for m in sys.modules})").split())
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2
+    assert "stride_nb" in loaded and not loaded & {"torch", "scipy", "matplotlib", "pandas", "papermill"}
+
+
+def test_names_are_found_when_used():
+    assert run("import stride_nb; print(stride_nb.PoseSequence.__name__, stride_nb.skeleton.H36M17.name)") == "PoseSequence h36m17\n"
+    assert run("import stride_nb\ntry: stride_nb.nothing\nexcept AttributeError as e: print('nothing' in str(e))") == "True\n"
+
+
+def test_every_module_imports_with_numpy_and_torch_alone():
+    block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
+    modules = ", ".join(f"stride_nb.{room}" for room in rooms())
+    assert run(f"{block}\nimport {modules}\nprint('ok')").strip() == "ok"
+
+
+def test_the_block_blocks():
+    """The test above can fail: a function that needs SciPy or matplotlib is refused under the same block."""
+    block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
+    with pytest.raises(AssertionError, match="matplotlib is imported by"):
+        run(f"{block}\nfrom stride_nb import plots\nplots.use_style()")

@@ -1,0 +1,159 @@
+"""Figures keep their promises (units, colours, size), tables round once, the player holds what it was given."""
+
+import base64
+import json
+import os
+import re
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from stride_nb import plots
+from stride_nb.errors import InputError
+from stride_nb.player import player
+from stride_nb.skeleton import H36M17
+from stride_nb.tables import table
+
+matplotlib.use("Agg")
+T, FPS = 60, 50
+
+
+@pytest.fixture
+def walk():
+    """A wobbling standing person (T, 17, 3), metres, y up."""
+    pose = np.random.default_rng(0).normal(0, 0.2, (17, 3)) + [0, 1, 0]
+    return pose + 0.05 * np.sin(np.arange(T) / 9)[:, None, None] + [0, 0, 0.01] * np.arange(T)[:, None, None]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def figures(walk):
+    hidden = np.zeros((T, 17), bool)
+    hidden[20:40, 11:14] = True
+    lost = np.where(hidden[..., None], np.nan, walk + 0.02)
+    sequences = {"truth": walk, "input": lost, "refined": walk + 0.01}
+    speed = np.linalg.norm(np.diff(walk, axis=0), axis=-1) * FPS
+    yield plots.strip(sequences, FPS, hidden=hidden)
+    yield plots.timeline(sequences, FPS, ["lwrist", "rwrist"], "y", ~hidden)
+    yield plots.visibility({"limb": ~hidden, "all": np.zeros_like(hidden)}, FPS)
+    yield plots.detections({"input": walk[0, :, :2] * 200}, (640, 480), hidden[30])
+    yield plots.distribution({"walk": {"a": speed, "b": 2 * speed}}, "joint speed (m/s)", log=True)
+    yield plots.loss_curve({"train": 1 / np.arange(1, 99), "val": ([1, 50], [1.0, 0.5])}, "loss (m)")
+    yield plots.bars_with_intervals({"limb": {"a": (3, 2, 4), "b": 5}}, "MPJPE (mm)", highlight=["a"])
+    yield plots.reliability(np.linspace(0, 1, 50), np.arange(50) > 20)
+    yield plots.skeleton_map(walk[0])
+
+
+def test_figures_are_small_and_name_their_axes(walk, tmp_path):
+    for number, figure in enumerate(figures(walk)):
+        path = tmp_path / f"{number}.png"
+        figure.savefig(path)
+        assert path.stat().st_size <= 100_000
+        labelled = [ax for ax in figure.axes if ax.get_xlabel() or ax.get_ylabel() or any(t.get_text() for t in ax.get_xticklabels())]
+        assert labelled, f"figure {number} has no label"
+
+
+def test_hidden_spans_are_shaded_where_they_are(walk):
+    visible = np.ones((T, 17), bool)
+    visible[10:20, H36M17.index("rwrist")] = False
+    visible[50:, H36M17.index("rwrist")] = False
+    ax = plots.timeline({"truth": walk}, FPS, "rwrist", visible=visible).axes[0]
+    spans = [(p.get_x() * FPS, (p.get_x() + p.get_width()) * FPS) for p in ax.patches]
+    assert np.allclose(spans, [(9.5, 19.5), (49.5, 59.5)])
+    assert ax.lines[0].get_color() == plots.PALETTE["truth"]
+
+
+def test_no_legend_over_data(walk):
+    for figure in figures(walk):
+        assert all(ax.get_legend() is None for ax in figure.axes)
+
+
+def test_upright_keeps_handedness_and_knows_its_names(walk):
+    for up in ("y", "-y", "z"):
+        basis = plots.upright(np.eye(3), up)
+        assert np.isclose(np.linalg.det(basis), 1)
+    assert np.allclose(plots.upright(np.array([0.0, -1, 0]), "-y"), [0, 1, 0])  # camera: up is −y
+    assert np.allclose(plots.upright(np.array([0.0, 0, 1]), "z"), [0, 1, 0])
+    with pytest.raises(InputError, match="up: expected one of"):
+        plots.upright(walk, "x")
+
+
+def test_turn_shows_the_front_unmirrored():
+    """Seen from +z (azimuth 0), +x is right and +y up; turned by 90°, what was in front (+z) is on the right."""
+    assert np.allclose(plots.turn(np.eye(3), 0, 0), [[1, 0], [0, 1], [0, 0]])
+    assert np.allclose(plots.turn(np.array([0.0, 0, 1]), 90, 0), [1, 0])
+
+
+def config(shown) -> dict:
+    return json.loads(re.search(r"parentElement, (\{.*\})\)</script>", shown._repr_html_())[1])
+
+
+def positions(data, k):
+    q = np.frombuffer(base64.b64decode(data["poses"][k]), "<i2").reshape(data["frames"], data["joints"], 3)
+    return np.where(q == -32768, np.nan, q * data["step"])
+
+
+def test_player_holds_positions_to_a_millimetre_and_what_is_hidden(walk):
+    hidden = np.random.default_rng(1).random((T, 17)) < 0.3
+    lost = np.where(hidden[..., None], np.nan, walk)
+    data = config(player({"truth": walk, "input": lost}, FPS, hidden))
+    truth, given = positions(data, 0), positions(data, 1)
+    offset = (walk - truth).mean((0, 1))
+    assert abs(offset[1]) < 1e-3 and np.abs(walk - truth - offset).max() < 1e-3
+    assert (np.isnan(given).all(-1) == hidden).all()
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(data["hidden"]), np.uint8))[: T * 17]
+    assert (bits.reshape(T, 17) == hidden).all()
+    assert data["colors"] == [plots.PALETTE["truth"], plots.PALETTE["input"]]
+
+
+def test_player_is_deterministic_small_and_needs_no_network(walk):
+    frames = np.resize(walk, (243, 17, 3))
+    three = {"truth": frames, "input": frames + 0.1, "refined": frames - 0.1}
+    html = player(three, FPS)._repr_html_()
+    assert html == player(three, FPS)._repr_html_()
+    assert len(html) < 115_000
+    assert "http" not in html
+    assert "<player: truth" in repr(player(three, FPS))
+
+
+def test_player_refuses_what_it_cannot_show(walk):
+    with pytest.raises(InputError, match="input: expected shape"):
+        player({"truth": walk, "input": walk[:5]}, FPS)
+    with pytest.raises(InputError, match="hidden: expected shape"):
+        player({"truth": walk}, FPS, hidden=np.zeros(T, bool))
+    with pytest.raises(InputError, match="sequences: expected at least one"):
+        player({}, FPS)
+
+
+def test_player_survives_a_person_never_seen():
+    data = config(player({"input": np.full((5, 17, 3), np.nan)}, FPS))
+    assert np.isnan(positions(data, 0)).all()
+    assert all(np.isfinite(data[k]) for k in ("floor", "middle", "extent", "step"))
+
+
+def test_table_rounds_and_marks_the_best():
+    rows = [{"method": "a|b", "mpjpe": 30.04, "n": 3, "seconds": 1.26}, {"method": "b", "mpjpe": 29.96, "n": 4},
+            {"method": "c", "mpjpe": float("nan"), "n": 5}]
+    shown = table(rows, lower=["mpjpe"], higher=["n"])
+    assert shown.cells == [["a|b", "30.0", "3", "1.3"], ["b", "30.0", "4", "–"], ["c", "–", "5", "–"]]
+    assert shown.best == {(0, 1), (1, 1), (2, 2)}  # both round to the least
+    assert r"| a\|b | **30.0** | 3 | 1.3 |" in shown.markdown()
+    assert shown._repr_html_().count('<td class="volatile"') == 3
+    assert "30.0" not in repr(shown) and "30.0" in str(shown)
+
+
+def test_table_escapes_html_and_has_no_negative_zero():
+    html = table([{"name": "<b>", "value": -0.001}])._repr_html_()
+    assert "&lt;b&gt;" in html and ">0.0<" in html and "-0.0" not in html
+
+
+def test_style_is_package_data():
+    assert os.path.exists(os.path.join(os.path.dirname(plots.__file__), "matplotlibrc"))
+    plots.use_style()
+    assert plt.rcParams["figure.dpi"] == 110

@@ -1,0 +1,87 @@
+"""A record says what a run was, survives the way to disk and back, and never half."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stride_nb import records
+from stride_nb.errors import InputError
+
+
+def make(**changed):
+    arguments = {"parameters": {"steps": 30}, "seed": 0, "seconds": 1.26, "units": {"mpjpe": "mm"}} | changed
+    rows = arguments.pop("rows", [{"method": "linear", "mpjpe": 41.2}])
+    return records.record("try", rows, **arguments)
+
+
+def test_says_what_the_run_was():
+    run = make()
+    assert set(run) == set(records.FIELDS)
+    assert run["versions"]["numpy"] == np.__version__
+    assert run["hardware"]["cores"] >= 1 and run["hardware"]["cpu"]
+    assert run["seconds"] == 1.3
+    assert run["commit"] == "unknown" or len(run["commit"].rstrip("+")) == 12
+
+
+def test_there_and_back(tmp_path):
+    run = make(rows=[{"mpjpe": np.float32(1.5), "n": np.int64(3), "worst": np.nan, "per_joint": np.arange(2)}])
+    records.save(run, tmp_path / "a.json")
+    assert records.load(tmp_path / "a.json") == run
+    assert records.rows(tmp_path / "a.json") == [{"mpjpe": 1.5, "n": 3, "worst": None, "per_joint": [0, 1]}]
+
+
+def test_same_run_same_bytes(tmp_path):
+    run = make(parameters={"b": 1, "a": 2})
+    records.save(run, tmp_path / "a.json")
+    records.save(dict(reversed(run.items())), tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8", exclude_characters="/")),
+                           lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3))
+
+
+@settings(max_examples=30, deadline=None)
+@given(json_values)
+def test_whatever_is_recorded_can_be_read(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("records") / "a.json"
+    run = make(parameters={"value": value})
+    records.save(run, path)
+    assert records.load(path) == run
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"experiment": "x"}', '{"rows": 3}', "\x00"])
+def test_refuses_what_is_no_record(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match="a.json: .*expected"):
+        records.load(path)
+
+
+def test_refuses_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match="nothing there"):
+        records.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("field", records.FIELDS)
+def test_refuses_a_missing_field(tmp_path, field):
+    run = make()
+    del run[field]
+    (tmp_path / "a.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=f"{field}: expected"):
+        records.load(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("text", ["/srv/someone/data.npz", "python -m stride_nb train --out /var/x/y"])
+def test_holds_no_path_of_the_machine(tmp_path, text):
+    with pytest.raises(InputError, match="no absolute path"):
+        records.save(make(parameters={"command": text}), tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_units_and_addresses_are_no_paths(tmp_path):
+    records.save(make(units={"speed": "m/s"}, protocol="see https://example.org/a/b; walk/run/jump"), tmp_path / "a.json")
+    assert records.load(tmp_path / "a.json")["units"] == {"speed": "m/s"}
