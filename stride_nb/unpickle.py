@@ -56,7 +56,8 @@ def _read(file, where: str):
         _check(value, set())
         return value
     except _Refused as refused:
-        raise InputError(where, "pickle", "arrays, lists, tuples, dicts, text and numbers only", _line(refused)) from None
+        expected = "arrays, lists, tuples, dicts, text and numbers only"
+        raise InputError(where, "pickle", expected, _line(refused)) from None
     except Exception as error:  # a damaged pickle can fail in any operation, with any exception
         found = f"{type(error).__name__}: {error}".rstrip(": ")
         raise InputError(where, "pickle", "a complete, undamaged pickle", _line(found)) from None
@@ -171,11 +172,27 @@ class _Dispatch(dict):
         raise _Refused(f"operation {known.name}" if known else f"byte {code:#04x} where an operation should stand")
 
 
+class _Memo(list):
+    """What was read, by number. Picklers count up, so a list does, in a tenth of the memory of a dict."""
+
+    def __setitem__(self, number, value):
+        if number < len(self):
+            super().__setitem__(number, value)
+        elif number <= len(self) + 1:  # Python 2 counts from 1
+            self.extend([value] * (number - len(self) + 1))
+        else:
+            raise ValueError(f"memo number {number} after {len(self)}")
+
+
 class _Unpickler(pickle._Unpickler):
     """The standard library's interpreter in Python, left with the operations that plain data need."""
 
     dispatch = _Dispatch((getattr(pickle, name)[0], pickle._Unpickler.dispatch[getattr(pickle, name)[0]])
                          for name in _OPERATIONS)
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.memo, self.texts = _Memo(), {}
 
     def find_class(self, module, name):
         written = f"{module}.{name}"
@@ -208,13 +225,21 @@ class _Unpickler(pickle._Unpickler):
 
     def load_binunicode(self):
         size = int.from_bytes(self.read(4), "little")
-        self.append(str(self.read(size), "utf-8", "surrogatepass") if size < _CHUNK else self._long_text(size))
+        self.append(self._text(size) if size < _CHUNK else self._long_text(size))
+
+    def load_short_binunicode(self):
+        self.append(self._text(self.read(1)[0]))
 
     def load_bytearray8(self):
         data = bytearray()
         for piece in self._pieces(int.from_bytes(self.read(8), "little")):
             data += piece
         self.append(data)
+
+    def _text(self, size: int) -> str:
+        """Equal texts become one: a file that names every frame holds few names."""
+        text = str(self.read(size), "utf-8", "surrogatepass")
+        return self.texts.setdefault(text, text)
 
     def _long_text(self, size: int) -> _Latin1:
         decoder, out = codecs.getincrementaldecoder("utf-8")(), io.BytesIO()
@@ -237,6 +262,7 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build
     dispatch[pickle.INST[0]] = load_inst
     dispatch[pickle.BINUNICODE[0]] = load_binunicode
+    dispatch[pickle.SHORT_BINUNICODE[0]] = load_short_binunicode
 
 
 def _fill(array: np.ndarray, state) -> None:
