@@ -157,12 +157,15 @@ def _frames(path, bones: dict[str, Bone]) -> dict[str, np.ndarray]:
     layout = {line[0]: len(line) - 1 for line in first}
     expected = {b.name: len(b.dof) for b in bones.values() if b.dof}
     if layout != expected or len(first) != len(layout):
-        raise InputError(path, "first frame", f"the bones of the skeleton and their values, {expected}", layout)
+        odd = [n for n in expected | layout if expected.get(n) != layout.get(n)]
+        raise InputError(path, "first frame", "the bones of the skeleton, with values: "
+                         + ", ".join(f"{n} {expected.get(n, 0)}" for n in odd),
+                         ", ".join(f"{n} {layout.get(n, 0)}" for n in odd) or "a bone twice")
     size, start = len(first) + 1, int(lines[0][0]) if lines[0][0].isdecimal() else 1
     for t, at in enumerate(range(0, len(lines), size), start):
         number, *rest = lines[at:at + size]
         if number != [str(t)] or [(w[0], len(w) - 1) for w in rest] != list(layout.items()):
-            raise InputError(path, f"frame {t}", f"its number, then the {len(layout)} bones of the first frame in its order",
-                             f"{' '.join(number)[:40]!r}, {len(rest)} lines")
+            raise InputError(path, f"frame {t}", f"its number, then {len(layout)} bones, those of the first frame",
+                             f"{' '.join(number)[:40]!r}, then {len(rest)} lines")
     return {name: numbers(path, name, [w for line in lines[i::size] for w in line[1:]]).reshape(-1, n)
             for i, (name, n) in enumerate(layout.items(), 1)}

@@ -115,9 +115,9 @@ def _check(path, data: dict[str, np.ndarray]) -> None:
             raise InputError(path, "keys", key, ", ".join(sorted(data)) or "none")
     if tuple(data["joints"].tolist()) != JOINTS:
         raise InputError(path, "joints", " ".join(JOINTS), str(data["joints"].tolist()))
-    frames, clips = len(np.atleast_1d(data["root"])), data["clip_id"].size
+    frames, clips = len(np.atleast_1d(data["rel"])), data["offsets"].size - 1
     shapes = {"rel": (frames, len(H36M17), 3), "root": (frames, 3), "offsets": (clips + 1,), "fps": (), "scale": (),
-              "fps_src": (clips,)} | {key: (clips,) for key in text}
+              "fps_src": (clips,)} | {key: (clips,) for key in sorted(text)}
     for key, shape in shapes.items():
         array = data[key]
         if array.shape != shape:
@@ -127,7 +127,7 @@ def _check(path, data: dict[str, np.ndarray]) -> None:
         if key not in text and not np.isfinite(array).all():
             raise InputError(path, key, "finite numbers", "NaN or infinity")
     ends = data["offsets"]
-    if ends[0] != 0 or ends[-1] != frames or (np.diff(ends) < 1).any():
+    if clips < 1 or ends[0] != 0 or ends[-1] != frames or (np.diff(ends) < 1).any():
         raise InputError(path, "offsets", f"increasing, from 0 to {frames}", ends.tolist()[:5])
     if not (data["fps"] > 0 and data["scale"] > 0):
         raise InputError(path, "fps, scale", "positive", (float(data["fps"]), float(data["scale"])))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,8 @@ class Downloads:
             return Path(pooch.retrieve(entry.url, f"sha256:{entry.sha256}", fname=filename,
                                        path=cache_dir() / "raw" / entry.subject))
         except ValueError as error:
-            raise InputError(entry.url, "sha256", entry.sha256, f"{str(error).split()[-1]} (nothing was kept)") from None
+            other = re.search(r"but got (\w+)", str(error))
+            raise InputError(entry.url, "sha256", entry.sha256, f"{other[1] if other else error} (not kept)") from None
         except OSError as error:
             answer = getattr(getattr(error, "response", None), "status_code", type(error).__name__)
             raise InputError(entry.url, "download", HINT, answer) from None

@@ -43,7 +43,8 @@ def _named(animation: Animation, table: dict[str, str]) -> dict[str, np.ndarray]
 
 def _limbs(left: str, right: str, **names: str) -> dict[str, str]:
     """The left and the right limb's joints; the file's names with ``{}`` where the side stands."""
-    return {f"{s}{joint}": name.format(side) for s, side in (("l", left), ("r", right)) for joint, name in names.items()}
+    sides = {"l": left, "r": right}
+    return {f"{s}{joint}": name.format(sides[s]) for s in sides for joint, name in names.items()}
 
 
 def _amc(animation: Animation) -> dict[str, np.ndarray]:
