@@ -1,0 +1,62 @@
+"""Which observations to trust, and what to put where there are none.
+
+Everything works on the last-but-two axis ``T`` of arrays (…, T, J) and (…, T, J, C), without loops over
+frames, so that whole batches are filled at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["TRUST", "fill_linear", "gap_seconds", "neighbours"]
+
+TRUST = 0.5
+"""Confidence from which an observation counts as seen; below it, it is at best a hint."""
+
+
+def neighbours(trusted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the last trusted frame at or before each frame, and of the first at or after.
+
+    Args:
+        trusted: (…, T, J) bool.
+
+    Returns:
+        Two (…, T, J) int arrays; −1 and T where there is none.
+    """
+    frames = trusted.shape[-2]
+    index = np.arange(frames)[:, None]
+    before = np.maximum.accumulate(np.where(trusted, index, -1), axis=-2)
+    after = np.minimum.accumulate(np.where(trusted, index, frames)[..., ::-1, :], axis=-2)[..., ::-1, :]
+    return before, after
+
+
+def fill_linear(points: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """Linear interpolation between trusted frames, held beyond the first and last; zero where a joint has none.
+
+    Args:
+        points: (…, T, J, C); what is not trusted is not looked at.
+        trusted: (…, T, J) bool.
+
+    >>> fill_linear(np.array([[[0.]], [[9.]], [[2.]], [[7.]]]), np.array([[True], [False], [True], [False]])).ravel()
+    array([0., 1., 2., 2.])
+    """
+    frames = trusted.shape[-2]
+    before, after = neighbours(trusted)
+    low = np.where(before < 0, np.minimum(after, frames - 1), before)
+    high = np.where(after >= frames, np.maximum(before, 0), after)
+    span = np.maximum(high - low, 1)
+    part = np.clip((np.arange(frames)[:, None] - low) / span, 0, 1)[..., None]
+    known = np.where(trusted[..., None], points, 0.0)
+    a = np.take_along_axis(known, low[..., None], axis=-3)
+    b = np.take_along_axis(known, high[..., None], axis=-3)
+    return a + (b - a) * part
+
+
+def gap_seconds(trusted: np.ndarray, fps: float, longest: float = 4.0) -> np.ndarray:
+    """(…, T, J) seconds to the nearest trusted frame of the same joint, at most ``longest``."""
+    frames = trusted.shape[-2]
+    before, after = neighbours(trusted)
+    index = np.arange(frames)[:, None]
+    back = np.where(before < 0, np.inf, index - before)
+    ahead = np.where(after >= frames, np.inf, after - index)
+    return np.minimum(np.minimum(back, ahead) / fps, longest)

@@ -1,0 +1,74 @@
+"""The motion prior: what a network is told of a noisy, occluded sequence, and how its answer is read.
+
+A joint comes with nine channels: what the estimator said, what linear interpolation between trusted
+frames says, how sure the estimator was, whether that is trusted, and how far away in time the nearest
+trusted frame is. The network answers with a correction of the interpolation and with its own
+uncertainty: a network that knew nothing would return the classical baseline.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .gaps import TRUST, fill_linear, gap_seconds
+
+__all__ = ["CHANNELS", "Answer", "Prior", "condition", "root_of"]
+
+CHANNELS = 9
+_UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so that inputs are near 1
+
+
+class Answer(NamedTuple):
+    """Root-relative joints (B, T, J, 3) in metres, and the scale (B, T, J) of their error, metres."""
+
+    joints: Tensor
+    scale: Tensor
+
+
+class Prior(nn.Module):
+    """A backbone (B, T, J, 9) → (B, T, J, 4) read as an ``Answer``.
+
+    Args:
+        backbone: FrameFormer or DSTformer with ``dim_in=9, dim_out=4``.
+    """
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, features: Tensor) -> Answer:
+        out = self.backbone(features).float()
+        base = features[..., 3:6].float() * _UNIT
+        joints = base + out[..., :3] * _UNIT
+        joints = joints - joints[..., :1, :]  # the root is where everything is measured from
+        return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
+
+
+def root_of(joints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """(…, T, 1, 3) the pelvis, linearly filled where it is missing."""
+    return fill_linear(joints[..., :1, :], confidence[..., :1] > 0)
+
+
+def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, trusted: np.ndarray | None = None) -> np.ndarray:
+    """The nine channels of every joint.
+
+    Args:
+        joints: (…, T, J, 3) metres, camera space, NaN where missing; the root may be anywhere.
+        confidence: (…, T, J) in [0, 1], 0 where missing.
+        fps: frames per second.
+        trusted: (…, T, J) bool; by default ``confidence ≥ TRUST``.
+
+    Returns:
+        (…, T, J, 9) float32.
+    """
+    trusted = confidence >= TRUST if trusted is None else trusted
+    relative = joints - root_of(joints, confidence)
+    base = fill_linear(relative, trusted)
+    raw = np.where((confidence > 0)[..., None], relative, base)
+    gap = np.log1p(4 * gap_seconds(trusted, fps))
+    told = [raw / _UNIT, base / _UNIT, np.stack([confidence, trusted, gap], -1)]
+    return np.concatenate(told, -1, dtype=np.float32)

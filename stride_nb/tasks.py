@@ -1,0 +1,151 @@
+"""What networks here are trained to do: examples made on the fly from motions, and the loss on them.
+
+A task gives ``batch(step)``, the same for the same seed and step, so that a training run can be resumed
+or repeated to the digit; ``loss(model, batch)``; and ``validate(model)``, on people not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import losses, noise, occlusion
+from .augment import vary, view
+from .geometry import random_camera
+from .lift import condition_2d
+from .metrics import joint_errors_mm
+from .prior import condition
+
+__all__ = ["Denoise", "Lift", "examples"]
+
+_REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
+            "whole_1s": 0.09, "whole_2s": 0.05}
+_FAMILIES = {"estimator": 0.5, "keyframe": 0.25, "outlier": 0.25}
+VALIDATION = ("limb", "half", "block", "whole_1s")
+
+
+def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], seed: int):
+    """Fixed cases for validation: the middle of every clip (world, (T, 17, 3)) that is long enough, one regime each.
+
+    Yields (camera-space joints, camera, visible, rng of the case).
+    """
+    for i, joints in enumerate(c for c in clips if len(c) >= frames):
+        for k, name in enumerate(regimes):
+            rng = np.random.default_rng([seed, i, k])
+            start = (len(joints) - frames) // 2
+            camera = random_camera(rng, joints[start : start + frames])
+            seen = camera.to_camera(joints[start : start + frames])
+            yield seen, camera, occlusion.occlude(name, seen, 50, rng), rng
+
+
+class _Task:
+    """Motions at 50 fps, drawn by the root of their length, so that long clips do not drown short ones."""
+
+    frames = (243, 243, 120)
+
+    def __init__(self, train: Sequence[np.ndarray], val: Sequence[np.ndarray], batch: int = 32, seed: int = 0):
+        self.train = [c for c in train if len(c) >= 60]
+        self.val, self.size, self.seed = val, batch, seed
+        weight = np.sqrt([len(c) for c in self.train])
+        self.chance = weight / weight.sum()
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """Tensors of the batch of that step; half as long clips come twice as many."""
+        rng = np.random.default_rng([self.seed, step])
+        frames = self.frames[step % len(self.frames)]
+        count = self.size * round(max(self.frames) / frames)
+        made = [self.example(self._motion(frames, rng), rng) for _ in range(count)]
+        return tuple(torch.from_numpy(np.stack(column)) for column in zip(*made))
+
+    def _motion(self, frames: int, rng: np.random.Generator) -> np.ndarray:
+        return vary(self.train[rng.choice(len(self.train), p=self.chance)], frames, rng)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Mean hidden and visible error on the validation people, mm."""
+        device = next(model.parameters()).device
+        hidden, visible = [], []
+        for features, truth, seen in self.cases():
+            with torch.no_grad():
+                answer = self.predict(model, torch.from_numpy(features[None]).to(device))[0].float().cpu().numpy()
+            error = joint_errors_mm(answer, truth)
+            hidden.append(error[~seen].mean())
+            visible.append(error[seen].mean())
+        return {"hidden_mm": float(np.mean(hidden)), "visible_mm": float(np.mean(visible))}
+
+
+def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
+    return list(table)[rng.choice(len(table), p=np.array(list(table.values())) / sum(table.values()))]
+
+
+class Denoise(_Task):
+    """The prior's task: from an estimator's noisy, occluded answer to the true root-relative joints.
+
+    Loss: mean distance + 10·velocity + 0.5·bone length, and the likelihood of the error under the
+    network's own scale s (3D Laplace: r/s + 3 log s), which does not pull on the joints themselves.
+    """
+
+    def example(self, world: np.ndarray, rng: np.random.Generator):
+        seen = view(world, rng)
+        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
+        if rng.random() < 0.15:
+            visible &= occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
+        joints, confidence = noise.estimate(seen, visible, 50, rng, _draw(_FAMILIES, rng))
+        return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
+
+    def cases(self):
+        for seen, _, visible, rng in examples(self.val, 243, VALIDATION, 1):
+            joints, confidence = noise.estimate(seen, visible, 50, rng, "estimator")
+            yield condition(joints, confidence, 50), seen - seen[:, :1], visible
+
+    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+        return model(features).joints
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        features, truth = batch
+        answer = model(features)
+        weights = {"loss_mpjpe": 1.0, "loss_velocity": 10.0, "loss_limb_gt": 0.5}
+        total, terms = losses.combine(weights, answer.joints, truth)
+        error = (answer.joints - truth).norm(dim=-1).detach()[..., 1:]
+        scale = answer.scale[..., 1:]
+        terms["likelihood"] = (error / scale + 3 * scale.log()).mean()
+        return total + 0.01 * terms["likelihood"], terms
+
+
+class Lift(_Task):
+    """RePOSE's task: from noisy, occluded 2D keypoints to root-relative 3D joints.
+
+    Args:
+        rank: weights of RePOSE's spatial and temporal ranking losses, added to MotionBERT's objective.
+    """
+
+    frames = (120, 120, 81)  # the temporal ranking loss costs the square of it
+
+    def __init__(self, train, val, batch: int = 32, seed: int = 0, rank: tuple[float, float] = (0.0, 0.0)):
+        super().__init__(train, val, batch, seed)
+        self.weights = losses.MOTIONBERT | {"loss_spatial_rank": rank[0], "loss_temporal_rank": rank[1]}
+        self.weights = {name: weight for name, weight in self.weights.items() if weight}
+
+    def example(self, world: np.ndarray, rng: np.random.Generator):
+        camera = random_camera(rng, world)
+        seen = camera.to_camera(world)
+        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
+        return self._detected(seen, camera, visible, rng), (seen - seen[:, :1]).astype(np.float32)
+
+    @staticmethod
+    def _detected(seen, camera, visible, rng):
+        pixels, confidence = noise.detect(camera.project(seen), visible, 50, rng)
+        return condition_2d(pixels, confidence, 50, camera.size)
+
+    def cases(self):
+        for seen, camera, visible, rng in examples(self.val, 243, VALIDATION, 2):
+            yield self._detected(seen, camera, visible, rng), seen - seen[:, :1], visible
+
+    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+        return model(features)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        features, truth = batch
+        return losses.combine(self.weights, model(features), truth)

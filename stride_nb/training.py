@@ -1,0 +1,164 @@
+"""One supervised loop for prior, lifter and SmoothNet: seeded, resumable, on CPU or GPU.
+
+Long runs write to ``runs/<name>/``: ``last.pt`` to resume from and ``history.json``. The same seed gives
+the same curve on the same machine, interrupted or not, because a batch is a function of seed and step.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .errors import InputError, atomic_path
+
+__all__ = ["Settings", "choose_device", "fit"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained."""
+
+    steps: int = 4000
+    lr: float = 1e-3
+    """Peak learning rate: linear warm-up over 3 % of the steps (at least 20), then a cosine to 1 % of it."""
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.998
+    """Decay of the running mean of the weights, which is what is kept; 0: none."""
+    half: bool = True
+    """bfloat16 matrix products (mixed precision)."""
+    validate_every: int = 500
+    save_every: int = 100
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The device named, else a GPU where there is one, else the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _rate(step: int, settings: Settings) -> float:
+    warm = max(20, settings.steps // 33)
+    if step < warm:
+        return settings.lr * (step + 1) / warm
+    part = (step - warm) / max(settings.steps - warm, 1)
+    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(part, 1.0))))
+
+
+class _State:
+    """Everything that a run is resumed from."""
+
+    def __init__(self, model: nn.Module, settings: Settings):
+        self.model, self.settings = model, settings
+        self.mean = copy.deepcopy(model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay,
+                                           betas=(0.9, 0.98))
+        self.step, self.seconds, self.history = 0, 0.0, []
+
+    def average(self) -> None:
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for kept, new in zip(self.mean.state_dict().values(), self.model.state_dict().values()):
+                kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
+
+    def save(self, folder: Path) -> None:
+        state = {"model": self.model.state_dict(), "mean": self.mean.state_dict(), "step": self.step,
+                 "optimizer": self.optimizer.state_dict(), "history": self.history, "seconds": self.seconds,
+                 "settings": asdict(self.settings)}
+        with atomic_path(folder / "last.pt") as path:
+            torch.save(state, path)
+        with atomic_path(folder / "history.json") as path:
+            path.write_text(json.dumps(self.history, indent=1))
+
+    def resume(self, folder: Path) -> None:
+        path = folder / "last.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        if state["settings"] != asdict(self.settings):
+            raise InputError(path, "settings", f"those of the run to resume, {state['settings']}",
+                             f"{asdict(self.settings)}; name another folder to start anew")
+        self.model.load_state_dict(state["model"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.history, self.seconds = state["step"], state["history"], state["seconds"]
+
+
+def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, device: str | None = None,
+        progress: bool = True) -> tuple[nn.Module, list[dict]]:
+    """Train ``model`` on ``task``; resume from ``folder`` if a run with the same settings was begun there.
+
+    Args:
+        task: ``batch(step) -> tensors``, ``loss(model, tensors) -> (scalar, terms)``, ``validate(model) -> dict``.
+        folder: where checkpoints go; ``None``: nowhere.
+        progress: a progress bar on standard error.
+
+    Returns:
+        The trained model (its running mean where ``settings.ema``) and the history: a dict a logged step.
+    """
+    device = choose_device(device)
+    state = _State(model.to(device), settings)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        state.resume(folder)
+    began = time.perf_counter() - state.seconds
+    bar = _bar(settings.steps, state.step, progress)
+    with ThreadPoolExecutor(1) as maker:  # the next batch is made while this one is learnt from
+        coming = maker.submit(task.batch, state.step)
+        while state.step < settings.steps:
+            batch = tuple(x.to(device) for x in coming.result())
+            if state.step + 1 < settings.steps:
+                coming = maker.submit(task.batch, state.step + 1)
+            terms = _learn(state, task, batch, device)
+            state.step += 1
+            state.seconds = time.perf_counter() - began
+            bar.update(1)
+            _log(state, task, terms, bar)
+            if folder is not None and (state.step % settings.save_every == 0 or state.step == settings.steps):
+                state.save(folder)
+    bar.close()
+    return (state.mean if settings.ema else state.model).eval(), state.history
+
+
+def _learn(state: _State, task, batch, device) -> dict[str, float]:
+    state.model.train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=state.settings.half):
+        loss, terms = task.loss(state.model, batch)
+    for group in state.optimizer.param_groups:
+        group["lr"] = _rate(state.step, state.settings)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if not torch.isfinite(nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip)):
+        raise FloatingPointError(f"the gradient is not finite at step {state.step}")
+    state.optimizer.step()
+    state.average()
+    return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
+
+
+def _log(state: _State, task, terms: dict[str, float], bar) -> None:
+    due = state.step % state.settings.validate_every == 0 or state.step == state.settings.steps
+    if not due and state.step % 10:
+        return
+    row = {"step": state.step, "seconds": round(state.seconds, 1), **terms}
+    if due:
+        state.model.eval()
+        row |= {f"val_{name}": value for name, value in task.validate(state.model).items()}
+        if state.settings.ema:
+            row |= {f"val_ema_{name}": value for name, value in task.validate(state.mean).items()}
+        bar.write(json.dumps(row))
+    state.history.append(row)
+    bar.set_postfix(loss=f"{terms['loss']:.4f}")
+
+
+def _bar(total: int, initial: int, shown: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=initial, disable=not shown, mininterval=5)
