@@ -47,31 +47,32 @@ def baseline(**grid: tuple):
     return enter
 
 
-THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+# Every default below was found by `python -m stride_nb tune` on CMU's val subjects (see `tune`).
+THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7)
 
 
 @baseline(threshold=THRESHOLDS)
-def hold(sequence: PoseSequence, threshold: float = 0.3) -> PoseSequence:
+def hold(sequence: PoseSequence, threshold: float = 0.6) -> PoseSequence:
     """Missing joints stay where they were last seen, relative to the pelvis (at the start: where first seen)."""
     return fill(sequence, threshold, "hold")
 
 
 @baseline(threshold=THRESHOLDS)
-def linear(sequence: PoseSequence, threshold: float = 0.3) -> PoseSequence:
+def linear(sequence: PoseSequence, threshold: float = 0.6) -> PoseSequence:
     """Missing joints move in a straight line, relative to the pelvis, between the frames around; held at both ends."""
     return fill(sequence, threshold, "linear")
 
 
-@baseline(threshold=THRESHOLDS, sigma=(0.02, 0.04, 0.06, 0.1, 0.15, 0.2))
-def gaussian(sequence: PoseSequence, threshold: float = 0.3, sigma: float = 0.06) -> PoseSequence:
+@baseline(threshold=THRESHOLDS, sigma=(0.04, 0.08, 0.12, 0.16, 0.2))
+def gaussian(sequence: PoseSequence, threshold: float = 0.6, sigma: float = 0.12) -> PoseSequence:
     """Linear fill, then a Gaussian of standard deviation ``sigma`` seconds over time."""
     from scipy.ndimage import gaussian_filter1d
 
     return _filtered(sequence, threshold, lambda x, _: gaussian_filter1d(x, sigma * sequence.fps, 0, mode="nearest"))
 
 
-@baseline(threshold=THRESHOLDS, window=(0.1, 0.2, 0.3, 0.5, 0.7, 1.0), order=(1, 2, 3))
-def savgol(sequence: PoseSequence, threshold: float = 0.3, window: float = 0.3, order: int = 2) -> PoseSequence:
+@baseline(threshold=THRESHOLDS, window=(0.2, 0.3, 0.4, 0.5, 0.7, 1.0), order=(1, 2, 3))
+def savgol(sequence: PoseSequence, threshold: float = 0.6, window: float = 0.4, order: int = 1) -> PoseSequence:
     """Linear fill, then local polynomials of that order over ``window`` seconds (Savitzky and Golay, 1964)."""
     from scipy.signal import savgol_filter
 
@@ -81,13 +82,13 @@ def savgol(sequence: PoseSequence, threshold: float = 0.3, window: float = 0.3, 
     return _filtered(sequence, threshold, lambda x, _: savgol_filter(x, frames, order, axis=0))
 
 
-@baseline(threshold=THRESHOLDS, min_cutoff=(0.5, 1.0, 2.0, 4.0), beta=(0.0, 1.0, 3.0, 10.0), speed_cutoff=(1.0,))
-def one_euro(sequence: PoseSequence, threshold: float = 0.3, min_cutoff: float = 2.0, beta: float = 3.0,
-             speed_cutoff: float = 1.0) -> PoseSequence:
+@baseline(threshold=THRESHOLDS, min_cutoff=(2.0, 4.0, 8.0, 16.0, 32.0), beta=(0.0, 3.0, 10.0))
+def one_euro(sequence: PoseSequence, threshold: float = 0.6, min_cutoff: float = 16.0,
+             beta: float = 0.0) -> PoseSequence:
     """Linear fill, then the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012), coordinate by coordinate.
 
     A causal low-pass whose cutoff ``min_cutoff + beta·|speed|`` (Hz, speed in m/s) opens when the joint moves; the
-    speed is low-passed at ``speed_cutoff`` Hz. It never looks ahead, hence lags: it is here because it is popular.
+    speed is low-passed at 1 Hz, as in the paper. It never looks ahead, hence lags: it is here because it is popular.
     """
     def share(cutoff):  # of the new sample, in an exponential low-pass of that cutoff
         return 1 / (1 + sequence.fps / (2 * np.pi * cutoff))
@@ -95,26 +96,25 @@ def one_euro(sequence: PoseSequence, threshold: float = 0.3, min_cutoff: float =
     def run(x, _):
         out, speed = x.copy(), np.zeros_like(x[0])
         for t in range(1, len(x)):
-            speed += share(speed_cutoff) * ((x[t] - x[t - 1]) * sequence.fps - speed)
+            speed += share(1.0) * ((x[t] - x[t - 1]) * sequence.fps - speed)
             out[t] = out[t - 1] + share(min_cutoff + beta * np.abs(speed)) * (x[t] - out[t - 1])
         return out
 
     return _filtered(sequence, threshold, run)
 
 
-@baseline(threshold=THRESHOLDS, accel=(3.0, 10.0, 30.0), noise=(0.03, 0.1, 0.3), power=(0.5, 1.0, 2.0))
-def rts(sequence: PoseSequence, threshold: float = 0.3, accel: float = 10.0, noise: float = 0.1,
-        power: float = 1.0) -> PoseSequence:
+@baseline(threshold=THRESHOLDS, accel=(0.12, 0.25, 0.5, 1.0, 2.0, 4.0), power=(0.1, 0.25, 0.5, 1.0))
+def rts(sequence: PoseSequence, threshold: float = 0.6, accel: float = 0.5, power: float = 0.1) -> PoseSequence:
     """Linear fill, then a Kalman filter forwards and the Rauch-Tung-Striebel smoother back (AIAA J. 3(8), 1965).
 
     Every coordinate has position and velocity, driven by white acceleration of spectral density ``accel``² (m²/s³).
-    A joint is measured with a standard deviation of ``noise``·confidence^(−power/2) metres, so what was filled
-    (confidence ``FILLED``) or hardly seen weighs little, and the motion around it decides.
+    A joint is measured with a variance of 0.05² · confidence^(−``power``) m² (only its ratio to ``accel``² matters),
+    so the less sure it is, ``FILLED`` least of all, the more the motion around it decides.
     """
     dt = 1 / sequence.fps
     step = np.array([[1, dt], [0, 1]])
     drive = accel**2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-    return _filtered(sequence, threshold, lambda x, c: _smooth(x, noise**2 / c**power, step, drive))
+    return _filtered(sequence, threshold, lambda x, c: _smooth(x, 0.05**2 / c**power, step, drive))
 
 
 def _smooth(x: np.ndarray, variance: np.ndarray, step: np.ndarray, drive: np.ndarray) -> np.ndarray:

@@ -15,7 +15,13 @@ from stride_nb.sequence import PoseSequence
 fast = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 every = pytest.mark.parametrize("name", list(b.BASELINES))
+MILD = {"gaussian": {"sigma": 0.04}, "savgol": {"window": 0.3, "order": 2}, "one_euro": {"min_cutoff": 3.0},
+        "rts": {"accel": 3.0, "power": 0.5}}  # what is asserted of a filter does not hang on how it is tuned
 filters = pytest.mark.parametrize("name", ["gaussian", "savgol", "one_euro", "rts"])
+
+
+def run(name, sequence, **parameters):
+    return b.BASELINES[name](sequence, **MILD.get(name, {}) | parameters)
 
 
 def walker(frames=150, fps=50.0, noise=0.0, seed=0):
@@ -31,7 +37,8 @@ def walker(frames=150, fps=50.0, noise=0.0, seed=0):
 
 def holed(sequence, seed, share=0.3):
     rng = np.random.default_rng(seed)
-    confidence = np.where(rng.random(sequence.confidence.shape) < share, 0, rng.uniform(0.5, 1, sequence.confidence.shape))
+    shape = sequence.confidence.shape
+    confidence = np.where(rng.random(shape) < share, 0, rng.uniform(0.5, 1, shape))
     confidence[rng.integers(len(sequence)), 0] = 0.9  # not a person never seen
     return sequence.replace(confidence=confidence)
 
@@ -67,7 +74,7 @@ def test_filling_leaves_what_is_seen(seed, how):
 @every
 def test_no_gap_and_no_noise_is_left_alone(name):
     truth, sequence = walker()
-    error = mpjpe_mm(b.BASELINES[name](sequence).joints, truth)
+    error = mpjpe_mm(run(name, sequence).joints, truth)
     assert error < {"one_euro": 60, "hold": 1e-9, "linear": 1e-9}.get(name, 12)  # One-Euro lags
 
 
@@ -87,7 +94,7 @@ def test_a_hidden_joint_is_not_left_behind_by_a_person_who_walks(name):
     confidence = np.ones((200, 17))
     confidence[60:140, 13] = 0  # one wrist, for 1.6 s, in which the person walks 1.9 m
     confidence[150:, 16] = 0  # the other, to the end
-    found = b.BASELINES[name](sequence.replace(confidence=confidence)).joints
+    found = run(name, sequence.replace(confidence=confidence)).joints
     hidden = confidence == 0
     assert mpjpe_mm(found, truth, hidden) < 500  # its own swing is below 0.4 m
     assert np.abs(found[:, :, 0] - truth[:, :, 0]).max() < 0.6
@@ -100,8 +107,9 @@ def test_a_hidden_pelvis_follows_the_joints_in_view(name):
     truth[:, :, 2] += np.sin(np.arange(200) / 20)[:, None]  # not a straight path
     confidence = np.ones((200, 17))
     confidence[50:150, 0] = 0
-    found = b.BASELINES[name](PoseSequence(truth, confidence)).joints
-    assert np.abs(found[:, 0] - truth[:, 0])[:, 1:].max() < {"hold": 1e-9, "linear": 1e-9, "one_euro": 0.2}.get(name, 0.1)
+    found = run(name, PoseSequence(truth, confidence)).joints
+    bound = {"hold": 1e-9, "linear": 1e-9, "one_euro": 0.2}.get(name, 0.1)
+    assert np.abs(found[:, 0] - truth[:, 0])[:, 1:].max() < bound
 
 
 @every
@@ -111,12 +119,12 @@ def test_confidence_below_the_threshold_counts_as_missing(name):
     joints[70:80, 6] += 3.0
     confidence[70:80, 6] = 0.25
     wild = PoseSequence(joints, confidence)
-    trusting = mpjpe_mm(b.BASELINES[name](wild, threshold=0.2).joints, truth)
-    wary = mpjpe_mm(b.BASELINES[name](wild, threshold=0.3).joints, truth)
+    trusting = mpjpe_mm(run(name, wild, threshold=0.2).joints, truth)
+    wary = mpjpe_mm(run(name, wild, threshold=0.3).joints, truth)
     assert wary < trusting - 3
     # A threshold that leaves a joint nothing is not applied to it.
     low = PoseSequence(truth, np.full((150, 17), 0.1))
-    assert mpjpe_mm(b.BASELINES[name](low, threshold=0.5).joints, truth) < 80
+    assert mpjpe_mm(run(name, low, threshold=0.5).joints, truth) < 80
 
 
 @filters
@@ -125,15 +133,15 @@ def test_filters_take_noise_away(name):
     still = truth[:1].repeat(300, 0)
     raw = PoseSequence(still + np.random.default_rng(1).normal(0, 0.03, still.shape))
     for x, y in ((sequence, truth), (raw, still)):
-        found = b.BASELINES[name](x).joints
+        found = run(name, x).joints
         assert accel_error_mps2(found, y, 50) < 0.5 * accel_error_mps2(x.joints, y, 50)
     assert mpjpe_mm(found, still) < 0.8 * mpjpe_mm(raw.joints, still)
 
 
 @filters
 def test_the_same_motion_at_twice_the_rate_is_filtered_alike(name):
-    slow, fast_ = (b.BASELINES[name](walker(frames, fps)[1]).joints for frames, fps in ((150, 50.0), (299, 100.0)))
-    assert mpjpe_mm(fast_[::2][10:-10], slow[10:-10]) < 8
+    slow, quick = (run(name, walker(frames, fps)[1]).joints for frames, fps in ((150, 50.0), (299, 100.0)))
+    assert mpjpe_mm(quick[::2][10:-10], slow[10:-10]) < 8
 
 
 def test_one_euro_is_the_published_recursion():
@@ -147,14 +155,14 @@ def test_one_euro_is_the_published_recursion():
         speed = alpha(d_cutoff) * (now - before) * fps + (1 - alpha(d_cutoff)) * speed
         a = alpha(min_cutoff + beta * abs(speed))
         expected.append(a * now + (1 - a) * expected[-1])
-    found = b.one_euro(PoseSequence(x), 0.0, min_cutoff, beta, d_cutoff).joints[:, 3, 1]
+    found = b.one_euro(PoseSequence(x), 0.0, min_cutoff, beta).joints[:, 3, 1]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_rts_is_the_least_squares_answer():
     """The smoother's mean minimises measurement plus motion cost: compare with the normal equations."""
     rng = np.random.default_rng(0)
-    T, dt, accel, noise = 12, 1 / 50, 5.0, 0.1
+    T, dt, accel, noise = 12, 1 / 50, 5.0, 0.05
     y = rng.normal(0, 0.3, T)
     confidence = rng.uniform(0.3, 1, T)
     step = np.array([[1, dt], [0, 1]])
@@ -172,7 +180,7 @@ def test_rts_is_the_least_squares_answer():
     expected = np.linalg.solve(A, rhs)[::2]
     x, c = np.zeros((T, 17, 3)), np.ones((T, 17))
     x[:, 4, 2], c[:, 4] = y, confidence
-    found = b.rts(PoseSequence(x, c), 0.0, accel, noise, 1.0).joints[:, 4, 2]
+    found = b.rts(PoseSequence(x, c), 0.0, accel, 1.0).joints[:, 4, 2]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -181,10 +189,10 @@ def test_never_seen_joints_go_to_their_parent_and_a_pelvis_into_the_middle(name)
     truth, sequence = walker(frames=30)
     confidence = np.ones((30, 17))
     confidence[:, [12, 13]] = 0
-    found = b.BASELINES[name](sequence.replace(confidence=confidence)).joints
+    found = run(name, sequence.replace(confidence=confidence)).joints
     np.testing.assert_allclose(found[:, 13], found[:, 11], atol=0.05 if name == "rts" else 1e-9)  # by confidence
     confidence[:, 0] = 0
-    found = b.BASELINES[name](sequence.replace(confidence=confidence)).joints
+    found = run(name, sequence.replace(confidence=confidence)).joints
     middle = truth[:, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 15, 16]].mean(1)
     assert np.isfinite(found).all() and np.abs(found[:, 0] - middle).max() < 0.2
 
@@ -192,9 +200,9 @@ def test_never_seen_joints_go_to_their_parent_and_a_pelvis_into_the_middle(name)
 @every
 def test_one_frame_and_nobody(name):
     truth, sequence = walker(frames=1)
-    np.testing.assert_allclose(b.BASELINES[name](sequence).joints, truth, atol=1e-9)
+    np.testing.assert_allclose(run(name, sequence).joints, truth, atol=1e-9)
     with pytest.raises(InputError, match="at least one joint seen"):
-        b.BASELINES[name](PoseSequence(np.full((4, 17, 3), np.nan), name="nobody"))
+        run(name, PoseSequence(np.full((4, 17, 3), np.nan), name="nobody"))
 
 
 def test_tune_finds_the_best_of_the_grid_and_shows_all():
