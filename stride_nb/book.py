@@ -8,6 +8,7 @@ compares; ``build FOLDER`` makes the pages (``make book`` calls it); ``readme`` 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import pkgutil
 import re
@@ -18,12 +19,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import records
+from . import records, skeleton
 from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook
-from .tables import table
+from .tables import Table, table
 
-__all__ = ["build", "commit", "fetched", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
+__all__ = ["build", "commit", "fetched", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
 
 ROOT = Path(__file__).parents[1]
 _FLOW = ("errors", "skeleton", "sequence", "formats", "unpickle", "motions", "geometry", "occlusion", "noise", "augment",
@@ -34,26 +35,61 @@ _FLOW = ("errors", "skeleton", "sequence", "formats", "unpickle", "motions", "ge
 def fill_tables(text: str, root: Path = ROOT) -> str:
     """Render every table that a page asks for, between its markers.
 
-    A page says what it shows in a comment, ``<!-- table: data/results/NAME.json COLUMN "COLUMN=HEADING" … -->``, and
-    ends it with ``<!-- end -->``; what stands between is replaced by the record's rows. Without columns it shows all.
+    A page says what it shows in a comment and ends it with ``<!-- end -->``; what stands between is replaced:
+    ``<!-- table: data/results/NAME.json COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if none is
+    named), ``<!-- joints: TARGET SOURCE … -->`` a joint set and what its joints are taken from.
     """
     def fill(match: re.Match) -> str:
-        path, *words = shlex.split(match[1])
-        columns: dict[str, str] = {}
-        for column, _, heading in (word.partition("=") for word in words):
-            columns[column] = heading or column
-        found = records.rows(root / path)
-        shown = table([{c: row.get(c) for c in columns} for row in found] if columns else found, names=columns)
-        return f"<!-- table: {match[1]} -->\n{shown.markdown()}\n<!-- end -->"
+        kind, words = match[1], shlex.split(match[2])
+        shown = _record_table(root / words[0], words[1:]) if kind == "table" else _joint_table(*words)
+        return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
+    return re.sub(r"<!-- (table|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
 
 
-def readme(path: Path = ROOT / "README.md") -> None:
-    """Bring the README's tables up to date with the records."""
-    text = fill_tables(path.read_text(encoding="utf-8"))
+def _record_table(path: Path, words: Sequence[str]) -> Table:
+    names = {column: heading or column for column, _, heading in (word.partition("=") for word in words)}
+    found = records.rows(path)
+    return table([{c: row.get(c) for c in names} for row in found] if names else found, names=names)
+
+
+def _joint_table(target: str, *sources: str) -> Table:
+    joints = skeleton.get(target)
+    rows = []
+    for j, name in enumerate(joints.joints):
+        parent = joints.joints[joints.parents[j]] if joints.parents[j] >= 0 else None
+        row = {"index": j, "joint": name, "hangs from": parent}
+        for source in sources:
+            weights = skeleton.CONVERSIONS[source, target].get(name, {})
+            row[source] = " + ".join(n if w == 1 else f"{w:g} {n}" for n, w in weights.items()).replace("+ -", "− ") or None
+        rows.append(row)
+    return table(rows)
+
+
+def readme() -> None:
+    """Bring the tables of README and pages up to date with the records."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))):
+        text = fill_tables(page.read_text(encoding="utf-8"))
+        with atomic_path(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def figures(folder: Path = ROOT / "book" / "_static") -> None:
+    """Draw the pictures that pages show and no notebook prints."""
+    import numpy as np
+
+    from . import plots
+    from .motions.body import draw_body, forward, neutral, raise_arms
+
+    pose = neutral(np.zeros(1))
+    raise_arms(pose, np.ones(1), flexion=0, abduction=30, elbow=10)
+    standing, _ = forward(draw_body(np.random.default_rng(0)), pose, np.zeros(1))
+    _save(plots.skeleton_map(standing[0]), folder / "joints.png")
+
+
+def _save(figure, path: Path) -> None:
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        figure.savefig(temporary)
 
 
 def rooms() -> list[str]:
@@ -103,11 +139,18 @@ def _stage(folder: Path) -> None:
     for page in folder.glob("book/*.md"):
         page.write_text(fill_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
     api = folder / "book" / "api.md"
-    sections = (f"## stride_nb.{room}\n\n```{{eval-rst}}\n.. automodule:: stride_nb.{room}\n   :members:\n```\n"
-                for room in rooms())
-    api.write_text(api.read_text(encoding="utf-8") + "\n" + "\n".join(sections), encoding="utf-8")
+    api.write_text(api.read_text(encoding="utf-8") + "".join(map(_section, rooms())), encoding="utf-8")
     mathjax = importlib.metadata.distribution("sphinx-mathjax-offline")
     shutil.copy(mathjax.locate_file("sphinx-mathjax-offline/static/mathjax/tex-svg.js"), folder / "book/_static/tex-svg.js")
+
+
+def _section(room: str) -> str:
+    """A module's part of the API page: what its ``__all__`` names and it defines itself (not what it passes on)."""
+    module = importlib.import_module(f"stride_nb.{room}")
+    public = getattr(module, "__all__", [])
+    own = [n for n in public if getattr(vars(module).get(n), "__module__", module.__name__) == module.__name__]
+    members = f"   :members: {', '.join(own)}\n" if own else ""
+    return f"\n## stride_nb.{room}\n\n```{{eval-rst}}\n.. automodule:: stride_nb.{room}\n{members}```\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stored = commands.add_parser("commit", help="run with default parameters and store the outputs in the notebook")
     stored.add_argument("notebooks", type=Path, nargs="+")
     commands.add_parser("build", help="make the pages").add_argument("folder", type=Path)
-    commands.add_parser("readme", help="render the README's tables from the records")
+    commands.add_parser("readme", help="render the tables of README and pages from the records")
+    commands.add_parser("figures", help="draw the pictures of README and pages")
     args = parser.parse_args(arguments)
     try:
         _dispatch(args)
@@ -143,8 +187,10 @@ def _dispatch(args: argparse.Namespace) -> None:
             commit(notebook)
     elif args.command == "build":
         build(args.folder)
-    else:
+    elif args.command == "readme":
         readme()
+    else:
+        figures()
 
 
 if __name__ == "__main__":
