@@ -19,8 +19,8 @@ __all__ = ["ANGLES", "Body", "GRAVITY", "LIMITS", "SHANK", "crouch", "draw_body"
 GRAVITY = 9.81  # m/s²
 SHANK = 0.36  # share of the bend of the knee by which the shank leans forward in a crouch
 
-# Degrees: (least, most). Norms of the American Academy of Orthopaedic Surgeons (Greene and Heckman, 1994), rounded
-# outwards by at most 5; the pelvis has no limit of its own, so its rows bound what an upright person does.
+# Degrees: (least, most). Norms of the American Academy of Orthopaedic Surgeons (Greene and Heckman, 1994), but for the
+# ankle, which bends further forward under load than on the couch; the pelvis's rows bound what an upright person does.
 _AXIAL = {
     "pelvis_tilt": (-20, 60), "pelvis_list": (-15, 15), "pelvis_turn": (-20, 20),
     "trunk_bend": (-30, 80), "trunk_side": (-35, 35), "trunk_twist": (-45, 45),

@@ -40,8 +40,8 @@ def harmonics(knots, count: int = 10) -> np.ndarray:
     (20.0, 30)
     """
     percent, degrees = np.array(knots, float).T
-    curve = np.interp(np.arange(200) / 2, percent, degrees, period=100)
-    return np.fft.rfft(curve)[:count + 1] / 200 * np.where(np.arange(count + 1), 2, 1)
+    samples = np.interp(np.arange(200) / 2, percent, degrees, period=100)
+    return np.fft.rfft(samples)[:count + 1] / 200 * np.where(np.arange(count + 1), 2, 1)
 
 
 def curve(coefficients: np.ndarray, phase: np.ndarray) -> np.ndarray:
@@ -57,6 +57,8 @@ def _gate(phase: np.ndarray, off: float, ramp: float) -> np.ndarray:
 
 def gait(name: str, cycle: np.ndarray, stride: float, stance: float, ramp: float) -> dict:
     """Legs, pelvis and trunk of a gait at the phase ``cycle`` (T,), in strides since a right heel contact.
+
+    The pelvis turns towards the leg that comes down and the trunk against it (Murray et al., 1964).
 
     Args:
         name: of ``GAITS``.
@@ -80,7 +82,8 @@ def gait(name: str, cycle: np.ndarray, stride: float, stance: float, ramp: float
 
 
 def swing_arms(pose: dict, cycle: np.ndarray, mean: float, swing: float, elbow: float, bend: float) -> None:
-    """Arms against the legs: back at the same side's heel contact, the elbow bending as the arm comes forward."""
+    """Arms against the legs: back at the same side's heel contact, the elbow bending as the arm comes forward
+    (Murray et al., 1967)."""
     for s, shift in (("r", 0), ("l", 0.5)):
         wave = -np.cos(2 * np.pi * (cycle + shift - 0.02))
         pose[s + "shoulder"] = pose[s + "shoulder"] + mean + swing * wave

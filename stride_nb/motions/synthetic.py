@@ -20,6 +20,10 @@ __all__ = ["ACTIVITIES", "SPLITS", "activity", "load", "min_jerk", "perform"]
 SPLITS = {"train": 0, "val": 1, "test": 2}  # a split is a stream of the seed: no person stands in two
 ACTIVITIES = {}
 
+# Slow drift of the angles of a part, standard deviation in degrees: arms are free, legs carry.
+_DRIFT = {"pelvis": 0.3, "hip": 0.3, "knee": 0.3, "ankle": 0.3, "trunk": 2.5, "neck": 2.5, "shoulder": 4.0, "elbow": 4.0}
+
+
 def activity(function):
     """Register ``function(t, rng, body) -> pose`` under its own name."""
     ACTIVITIES[function.__name__] = function
@@ -60,7 +64,7 @@ def _phase(t, rng, frequency: float) -> np.ndarray:
 @activity
 def walk(t, rng, body: Body) -> dict:
     """Level walking. Step length and cadence rise together, at a constant walk ratio (Sekiya and Nagasaki, 1998)."""
-    return _walk(t, rng, body, stride=rng.uniform(0.75, 1.15))
+    return _walk(t, rng, body, stride=rng.uniform(0.65, 1.15))
 
 
 def _walk(t, rng, body: Body, stride: float, least: float = 0.7) -> dict:
@@ -270,8 +274,8 @@ def _posture(pose: dict, t, rng) -> None:
         pose[s + "hip_rot"] = pose[s + "hip_rot"] - out
         pose[s + "shoulder_abd"] = pose[s + "shoulder_abd"] + arms[0] + rng.normal(0, 1.5)
         pose[s + "elbow"] = pose[s + "elbow"] + arms[1] + rng.normal(0, 2)
-    leg = np.array([any(part in name for part in ("hip", "knee", "ankle", "pelvis")) for name in LIMITS])
-    for name, drift in zip(LIMITS, _wander(t, rng, np.where(leg, 0.3, 2.5), np.where(leg, 0.5, 1.5))):
+    amount = np.array([next(v for part, v in _DRIFT.items() if part in name) for name in LIMITS])
+    for name, drift in zip(LIMITS, _wander(t, rng, amount, np.where(amount < 1, 0.5, 1.6))):
         pose[name] = pose[name] + drift
 
 

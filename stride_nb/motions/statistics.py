@@ -1,0 +1,101 @@
+"""How fast real joints move: quantiles of joint speed and acceleration by activity, and the record of them for CMU.
+
+``python -m stride_nb.motions.statistics`` measures every CMU clip of the activities below (see ``motions.cmu.find``
+for where they are looked for) and writes ``data/results/motion_statistics.json``, so that generated motion can be held
+against real motion where the real one is not at hand.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import records
+from ..sequence import PoseSequence
+from . import cmu
+from .clips import read_clips, read_labels
+
+__all__ = ["CMU_ACTIONS", "LEVELS", "QUANTITIES", "RECORD", "accelerations", "cmu_clips", "measure", "quantiles",
+           "recorded", "speeds"]
+
+RECORD = cmu.ROOT / "data" / "results" / "motion_statistics.json"
+LEVELS = (1, 2, *range(5, 100, 5), 98, 99, 99.9)  # percent
+CMU_ACTIONS = {  # what CMU calls them; of captures on a fixed common skeleton (kind "daz") none is used
+    "walk": ("walk", "slow walk", "walk, veer left", "walk, veer right"),
+    "run": ("run", "run/jog", "Run"),
+    "jump": ("jump", "high jump", "forward jump", "jump up and down, hop on one foot"),
+    "gesture": ("wash windows", "direct traffic, wave, point", "basketball signals", "drink soda",
+                "unscrew bottlecap, drink soda", "bend over, scoop up, rise, lift arm"),
+}
+
+
+def speeds(sequence: PoseSequence) -> np.ndarray:
+    """Speed of every joint in the world (T − 2, J), m/s, by central differences."""
+    step = sequence.joints[2:] - sequence.joints[:-2]
+    return np.linalg.norm(step, axis=-1) * sequence.fps / 2
+
+
+def accelerations(sequence: PoseSequence) -> np.ndarray:
+    """Acceleration of every joint in the world (T − 2, J), m/s², by second differences."""
+    return np.linalg.norm(np.diff(sequence.joints, 2, axis=0), axis=-1) * sequence.fps**2
+
+
+QUANTITIES = {"speed": speeds, "acceleration": accelerations}
+
+
+def quantiles(sequences: Sequence[PoseSequence], quantity: str) -> np.ndarray:
+    """The quantiles at ``LEVELS`` of a quantity over all joints and frames of the sequences, at 50 fps."""
+    values = [QUANTITIES[quantity](s.resample(50)).ravel() for s in sequences]
+    return np.percentile(np.concatenate(values), LEVELS)
+
+
+def cmu_clips() -> dict[str, list[PoseSequence]]:
+    """CMU's clips of all splits, by the activities of ``CMU_ACTIONS``."""
+    groups = {name: [] for name in CMU_ACTIONS}
+    for split in ("train", "val", "test"):
+        path = cmu.find(f"cmu_h36m17_{split}.npz")
+        for clip, label in zip(read_clips(path), read_labels(path)):
+            for name, actions in CMU_ACTIONS.items():
+                if label.action in actions and label.kind != "daz":
+                    groups[name].append(clip)
+    return groups
+
+
+def measure() -> list[dict]:
+    """One row an activity and quantity: clips, seconds of motion, and the quantiles ``p1`` to ``p99.9``."""
+    rows = []
+    for name, clips in cmu_clips().items():
+        seconds = sum(len(c) / c.fps for c in clips)
+        for quantity in QUANTITIES:
+            row = {"activity": name, "quantity": quantity, "clips": len(clips), "motion_seconds": round(seconds, 1)}
+            found = quantiles(clips, quantity)
+            rows.append(row | {f"p{level:g}": float(f"{v:.4g}") for level, v in zip(LEVELS, found)})
+    return rows
+
+
+def recorded(path: Path = RECORD) -> dict[tuple[str, str], np.ndarray]:
+    """(activity, quantity) → CMU's quantiles at ``LEVELS``, as recorded."""
+    return {(r["activity"], r["quantity"]): np.array([r[f"p{level:g}"] for level in LEVELS])
+            for r in records.rows(path)}
+
+
+def main() -> int:
+    start = time.perf_counter()
+    rows = measure()
+    run = records.record(
+        "motion_statistics", rows, parameters={"actions": CMU_ACTIONS, "levels": LEVELS}, seed=0,
+        seconds=time.perf_counter() - start, units={"speed": "m/s", "acceleration": "m/s²"},
+        protocol="CMU, train, val and test subjects, all 17 joints in the world at 50 fps; central and second differences")
+    records.save(run, RECORD)
+    for row in rows:
+        print(f"{row['activity']:8} {row['quantity']:12} {row['clips']:3} clips  median {row['p50']:.3g}  p95 {row['p95']:.3g}"
+              f"  p99 {row['p99']:.3g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
