@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["load", "loads"]
+__all__ = ["Rebuilt", "load", "loads", "torch_globals"]
 
 _CHUNK = 1 << 20  # text beyond this is an array's bytes, as protocol 2 writes them: decoded piece by piece
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
@@ -86,6 +86,8 @@ class _Dtype:
             raise _Refused(f"dtype state {_short(state)}")
         if order in "<>":
             self.value = self.value.newbyteorder(order)
+
+    __setstate__ = build  # the name by which PyTorch's reader calls it
 
 
 class _Latin1:
@@ -164,6 +166,25 @@ _OPERATIONS = (
     "EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET "
     "GLOBAL STACK_GLOBAL INST REDUCE BUILD"
 ).split()
+
+
+class Rebuilt:
+    """An array in a file of ``torch.save``, rebuilt by the rules of this module; ``value`` is the array."""
+
+    def __init__(self, kind, shape, code):
+        self.value = _reconstruct(kind, shape, code)
+
+    def __setstate__(self, state):
+        _fill(self.value, state)
+
+
+def torch_globals() -> list[tuple]:
+    """What ``torch.serialization.safe_globals`` takes, so that ``torch.load(weights_only=True)`` reads NumPy's
+    arrays (as ``Rebuilt``) and scalars by the functions of this module. NumPy's own, which it would call otherwise,
+    trust a forged dtype."""
+    table = {name: known for name, known in _ADMITTED.items() if name[0].startswith("numpy")}
+    instead = {_reconstruct: Rebuilt, _dtype: _Dtype}
+    return [(instead.get(known, known), ".".join(name)) for name, known in table.items()]
 
 
 class _Dispatch(dict):
