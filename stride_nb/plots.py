@@ -15,8 +15,8 @@ from .errors import InputError
 from .skeleton import H36M17, Skeleton
 from .tables import table
 
-__all__ = ["PALETTE", "bars_with_intervals", "colors", "detections", "distribution", "draw_skeleton", "loss_curve",
-           "reliability", "skeleton_map", "strip", "table", "timeline", "turn", "upright", "use_style", "visibility"]
+__all__ = ["PALETTE", "bars_with_intervals", "colors", "detections", "distribution", "draw_skeleton", "lines",
+           "loss_curve", "reliability", "skeleton_map", "strip", "table", "timeline", "turn", "upright", "use_style", "visibility"]
 
 PALETTE = {"truth": "#222222", "input": "#d95f02", "refined": "#1b7fb8", "hidden": "#bbbbbb"}
 _CYCLE = ("#2a9d5c", "#7a5195", "#c2185b", "#8c6d31", "#17a2a2", "#5b6c8f")
@@ -170,6 +170,27 @@ def distribution(samples: Mapping, label: str, log: bool = False, bins: int = 60
             ax.stairs(density, edges, color=palette[name], lw=1.3)
         ax.set(title=title, xlabel=label, xscale="log" if log else "linear", yticks=[])
     axes[0, 0].set_ylabel("density")
+    _legend(fig, palette)
+    return fig
+
+
+def lines(panels: Mapping[str, Mapping[str, tuple]], xlabel: str, ylabel: str, log: bool = False, dots: Mapping | None = None):
+    """Curves (x, y) by name, a panel a title, on common axes of y.
+
+    Args:
+        panels: title → {name → (x, y)}.
+        log: logarithmic x.
+        dots: like ``panels``: points marked in the colour of the curve of that name.
+    """
+    fig, axes = _axes(columns=len(panels), height=2.6, sharey=True, squeeze=False)
+    palette = colors(list(dict.fromkeys(name for curves in panels.values() for name in curves)))
+    for ax, (title, curves) in zip(axes[0], panels.items()):
+        for name, (x, y) in curves.items():
+            ax.plot(x, y, color=palette[name])
+        for name, (x, y) in (dots or {}).get(title, {}).items():
+            ax.plot(x, y, "o", ms=3, color=palette[name])
+        ax.set(title=title, xlabel=xlabel, xscale="log" if log else "linear")
+    axes[0, 0].set_ylabel(ylabel)
     _legend(fig, palette)
     return fig
 

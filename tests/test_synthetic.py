@@ -224,6 +224,14 @@ def test_any_clip_is_finite_and_of_the_length_asked_for(name, seed, seconds, fps
     assert -0.05 < joints[..., 1].min() and joints[..., 1].max() < 3.5
 
 
+def test_facing_forward_turns_and_keeps_everything_else(people):
+    for s in people["walk"]:
+        turned = anatomy.face_forward(s.joints)
+        assert np.allclose(turned[..., 1], s.joints[..., 1]) and np.allclose(bones(turned), bones(s.joints))
+        assert np.linalg.norm(forwards(turned).mean(0) - [0, 0, 1]) < 0.05
+        assert turned[-1, 0, 2] - turned[0, 0, 2] > 2 and np.sign(np.linalg.det(turned[0, 1:4])) == np.sign(np.linalg.det(s.joints[0, 1:4]))
+
+
 def test_the_door():
     clips = motions.load("synthetic", "test", clips=len(NAMES), seconds=1.0, seed=0, fps=25)
     assert [c.name for c in clips] == [f"synthetic_test_{n}_{i:03d}" for i, n in enumerate(NAMES)]
@@ -246,23 +254,15 @@ def test_an_hour_of_motion_takes_seconds():
 BOUNDS = {"speed": (0.5, 1.7), "acceleration": (0.3, 1.6)}
 
 
-def generated():
-    found = {}
-    for s in synthetic.load("test", clips=12 * len(NAMES), seconds=8.0, seed=0):
-        name = s.name.split("_")[2]
-        found.setdefault({"reach": "gesture", "wave": "gesture"}.get(name, name), []).append(s)
-    return found
-
-
 def test_speeds_and_accelerations_are_those_of_real_motion():
-    real, ours = statistics.recorded(), generated()
-    for (name, quantity), expected in real.items():
-        found, (least, most) = statistics.quantiles(ours[name], quantity), BOUNDS[quantity]
-        for level in (50, 95, 99):
-            i = statistics.LEVELS.index(level)
-            assert least < found[i] / expected[i] < most, (name, quantity, level)
-        if name in ("walk", "run"):  # where most of what the road shows happens, nearer than that
-            assert 0.8 < found[statistics.LEVELS.index(95)] / expected[statistics.LEVELS.index(95)] < 1.25
+    groups = statistics.by_activity("synthetic", "test", clips=12 * len(NAMES), seconds=8.0, seed=0)
+    rows = statistics.ratios(groups, "synthetic")
+    assert len(rows) == len(statistics.CMU_ACTIONS) * len(statistics.QUANTITIES)
+    for row in rows:
+        least, most = BOUNDS[row["quantity"]]
+        assert all(least < row[level] < most for level in ("p50", "p95", "p99")), row
+        if row["activity"] in ("walk", "run"):  # where most of what the road shows happens, nearer than that
+            assert 0.8 < row["p95"] < 1.25, row
 
 
 def test_the_record_is_what_the_data_says():
@@ -270,5 +270,7 @@ def test_the_record_is_what_the_data_says():
         clips = statistics.cmu_clips()
     except InputError as missing:
         pytest.skip(str(missing))
+    test = statistics.by_activity("cmu", "test", clips=2, seconds=0, seed=0)
+    assert set(test) <= set(clips) and all(len(found) <= 2 for found in test.values())
     for (name, quantity), expected in statistics.recorded().items():
         assert np.allclose(statistics.quantiles(clips[name], quantity), expected, rtol=1e-3), (name, quantity)

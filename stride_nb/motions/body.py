@@ -13,7 +13,7 @@ import numpy as np
 
 from ..skeleton import H36M17
 
-__all__ = ["ANGLES", "Body", "GRAVITY", "LIMITS", "SHANK", "crouch", "draw_body", "foot_lift", "forward", "ground",
+__all__ = ["ANGLES", "Body", "GRAVITY", "LIMITS", "SHANK", "crouch", "draw_body", "face_forward", "foot_lift", "forward", "ground",
            "leg_reach", "limit", "neutral", "raise_arms"]
 
 GRAVITY = 9.81  # m/s²
@@ -126,6 +126,13 @@ def forward(body: Body, pose: dict[str, np.ndarray], yaw: np.ndarray) -> tuple[n
         at[name] = at[parent] + frame @ body.offsets[name]
     feet = [_leg_and_arm(body, pose, side, pelvis, thorax, at) for side in "rl"]
     return np.stack([at[name] for name in H36M17.joints], 1), np.stack(feet, 1)
+
+
+def face_forward(joints: np.ndarray) -> np.ndarray:
+    """The whole motion (T, 17, 3) turned about the vertical so that, on average, the pelvis faces +z."""
+    left = np.mean(joints[:, H36M17.index("lhip")] - joints[:, H36M17.index("rhip")], 0)
+    x, z = left[[0, 2]] / np.hypot(left[0], left[2])
+    return joints @ np.array([[x, 0, -z], [0, 1, 0], [z, 0, x]])
 
 
 def foot_lift(body: Body, plantar: np.ndarray) -> np.ndarray:

@@ -16,11 +16,11 @@ import numpy as np
 
 from .. import records
 from ..sequence import PoseSequence
-from . import cmu
+from . import cmu, load
 from .clips import read_clips, read_labels
 
-__all__ = ["CMU_ACTIONS", "LEVELS", "QUANTITIES", "RECORD", "accelerations", "cmu_clips", "measure", "quantiles",
-           "recorded", "speeds"]
+__all__ = ["CMU_ACTIONS", "LEVELS", "QUANTITIES", "RECORD", "accelerations", "by_activity", "cmu_clips", "compare",
+           "measure", "quantiles", "ratios", "recorded", "speeds"]
 
 RECORD = cmu.ROOT / "data" / "results" / "motion_statistics.json"
 LEVELS = (1, 2, *range(5, 100, 5), 98, 99, 99.9)  # percent
@@ -31,6 +31,7 @@ CMU_ACTIONS = {  # what CMU calls them; of captures on a fixed common skeleton (
     "gesture": ("wash windows", "direct traffic, wave, point", "basketball signals", "drink soda",
                 "unscrew bottlecap, drink soda", "bend over, scoop up, rise, lift arm"),
 }
+_GESTURES = ("reach", "wave")  # what the synthetic source calls them
 
 
 def speeds(sequence: PoseSequence) -> np.ndarray:
@@ -53,16 +54,39 @@ def quantiles(sequences: Sequence[PoseSequence], quantity: str) -> np.ndarray:
     return np.percentile(np.concatenate(values), LEVELS)
 
 
-def cmu_clips() -> dict[str, list[PoseSequence]]:
-    """CMU's clips of all splits, by the activities of ``CMU_ACTIONS``."""
+def cmu_clips(splits: Sequence[str] = ("train", "val", "test")) -> dict[str, list[PoseSequence]]:
+    """CMU's clips by the activities of ``CMU_ACTIONS``."""
     groups = {name: [] for name in CMU_ACTIONS}
-    for split in ("train", "val", "test"):
+    for split in splits:
         path = cmu.find(f"cmu_h36m17_{split}.npz")
         for clip, label in zip(read_clips(path), read_labels(path)):
             for name, actions in CMU_ACTIONS.items():
                 if label.action in actions and label.kind != "daz":
                     groups[name].append(clip)
     return groups
+
+
+def by_activity(source: str, split: str, clips: int, seconds: float, seed: int) -> dict[str, list[PoseSequence]]:
+    """Activity → sequences of a source: ``synthetic`` makes ``clips`` of ``seconds`` from ``seed``, ``cmu`` has what the
+    split holds, at most ``clips`` an activity."""
+    if source == "cmu":
+        return {name: found[:clips] for name, found in cmu_clips([split]).items() if found}
+    groups: dict[str, list[PoseSequence]] = {}
+    for sequence in load(source, split, clips=clips, seconds=seconds, seed=seed):
+        groups.setdefault(sequence.name.split("_")[2], []).append(sequence)
+    return groups
+
+
+def compare(groups: dict[str, list[PoseSequence]], quantity: str, name: str) -> dict[str, dict[str, tuple]]:
+    """Activity → {"CMU" and ``name``: (quantiles, share of frames and joints below)}, for the activities of the record;
+    reaching and waving count as gestures."""
+    record, share, panels = recorded(), np.array(LEVELS) / 100, {}
+    for activity in CMU_ACTIONS:
+        members = _GESTURES if activity == "gesture" and activity not in groups else (activity,)
+        found = [sequence for member in members for sequence in groups.get(member, [])]
+        if found:
+            panels[activity] = {"CMU": (record[activity, quantity], share), name: (quantiles(found, quantity), share)}
+    return panels
 
 
 def measure() -> list[dict]:
@@ -81,6 +105,17 @@ def recorded(path: Path = RECORD) -> dict[tuple[str, str], np.ndarray]:
     """(activity, quantity) → CMU's quantiles at ``LEVELS``, as recorded."""
     return {(r["activity"], r["quantity"]): np.array([r[f"p{level:g}"] for level in LEVELS])
             for r in records.rows(path)}
+
+
+def ratios(groups: dict[str, list[PoseSequence]], name: str, levels: Sequence[float] = (50, 95, 99)) -> list[dict]:
+    """One row an activity and quantity: the quantiles at ``levels`` of the groups, over those of CMU."""
+    rows = []
+    for quantity in QUANTITIES:
+        for activity, curves in compare(groups, quantity, name).items():
+            ratio = curves[name][0] / curves["CMU"][0]
+            rows.append({"activity": activity, "quantity": quantity}
+                        | {f"p{level:g}": float(ratio[LEVELS.index(level)]) for level in levels})
+    return rows
 
 
 def main() -> int:
