@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stride_nb.errors import atomic_path
+from stride_nb import records
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,25 +29,24 @@ def agree():
 
     With ``STRIDE_NB_RECORD=1`` the measured differences are written to ``data/results/parity.json``.
     """
-    measured = {}
+    measured, start = {}, time.perf_counter()
 
     def check(component, room, found, expected, atol):
         found, expected = np.asarray(found, float), np.asarray(expected, float)
         assert found.shape == expected.shape, component
         difference = float(np.abs(found - expected).max(initial=0))
-        measured[component] = {"room": room, "numbers": expected.size, "difference": difference, "allowed": atol}
+        measured[component] = {"component": component, "room": room, "numbers": expected.size,
+                               "difference": difference, "allowed": atol}
         assert difference <= atol, f"{component}: off by {difference}"
 
     yield check
     if os.environ.get("STRIDE_NB_RECORD") and measured:
-        _record(ROOT / "data" / "results" / "parity.json", measured)
+        _record(ROOT / "data" / "results" / "parity.json", measured, time.perf_counter() - start)
 
 
-def _record(path: Path, measured: dict) -> None:
-    known = json.loads(path.read_text(encoding="utf-8"))["components"] if path.exists() else {}
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
-    content = {"metric": "greatest absolute difference from the published code", "unit": "that of the number compared",
-               "protocol": "STRIDE_NB_RECORD=1 pytest -k reference tests", "versions": versions,
-               "components": known | measured}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _record(path: Path, measured: dict, seconds: float) -> None:
+    known = {row["component"]: row for row in records.rows(path)} if path.exists() else {}
+    protocol = "the published code and ours on the same random inputs; greatest absolute difference"
+    run = records.record("parity", list((known | measured).values()), seed=0, seconds=seconds, protocol=protocol,
+                         parameters={"command": "STRIDE_NB_RECORD=1 pytest -k reference tests"})
+    records.save(run, path)

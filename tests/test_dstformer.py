@@ -46,6 +46,20 @@ def test_fused_attention_is_the_plain_formula(model):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
 
 
+def test_fused_attention_keeps_no_table_of_weights():
+    def largest_kept(x):
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+            model(x)
+        return max(kept)
+
+    model, x = DSTformer(**SMALL | {"maxlen": 200}).double(), clip(200, batch=1)
+    table = 17 * SMALL["heads"] * 200 * 200
+    assert largest_kept(x) < table / 4
+    with mock.patch.object(F, "scaled_dot_product_attention", plain_attention):
+        assert largest_kept(x) >= table
+
+
 def test_start_weighs_both_streams_alike_and_repeats_with_the_generator():
     a, b, c = (DSTformer(**SMALL).reset_parameters(torch.Generator().manual_seed(s)).state_dict() for s in (5, 5, 6))
     assert all(torch.equal(a[name], b[name]) for name in a)

@@ -68,7 +68,8 @@ def test_forward(forward, agree):
 
 def test_representation(stride, agree):
     model, recorded = stride
-    agree("DSTformer, representation", "models.dstformer", run(model.representation, recorded["x"]), recorded["rep"], 1e-5)
+    found = run(model.representation, recorded["x"])
+    agree("DSTformer, representation", "models.dstformer", found, recorded["rep"], 1e-5)
 
 
 def test_short_clip(stride, agree):
@@ -84,7 +85,8 @@ def test_converted_there_and_back(reference, stride, agree, tmp_path):
     agree("checkpoint, as safetensors", "checkpoints", run(model, recorded["x"]), recorded["y"], 1e-5)
     theirs = torch.load(checkpoints.convert(ours, tmp_path / "theirs.bin"), weights_only=True)
     original = checkpoints.read_published(reference / "stride_checkpoint_tiny.bin")
-    assert theirs["min_loss"] == card["published"]["min_loss"] and set(theirs["model_pos"]) == {f"module.{n}" for n in original}
+    assert theirs["min_loss"] == card["published"]["min_loss"]
+    assert set(theirs["model_pos"]) == {f"module.{name}" for name in original}
     agree("checkpoint, there and back", "checkpoints",
           torch.cat([theirs["model_pos"][f"module.{n}"].flatten() for n in original]),
           torch.cat([t.flatten() for t in original.values()]), 0)
