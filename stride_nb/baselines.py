@@ -219,7 +219,14 @@ def tune(method: str, sequences: list[PoseSequence], truths: list[np.ndarray],
     Returns:
         The best parameters, and a row for every try: its parameters, ``mpjpe_hidden`` and ``mpjpe_visible`` in mm
         (means over the sequences that have such joints).
+
+    Raises:
+        InputError: an unknown method, or nothing hidden or nothing visible in all of the sequences.
     """
+    if method not in BASELINES:
+        raise InputError("tune", "method", f"one of {', '.join(BASELINES)}", repr(method))
+    if not any(v.any() for v in visibles) or all(v.all() for v in visibles):
+        raise InputError("tune", "visibles", "hidden and visible joints", "only one of the two")
     function, table = BASELINES[method], []
     for values in product(*function.grid.values()):
         row = dict(zip(function.grid, values))

@@ -215,3 +215,7 @@ def test_tune_finds_the_best_of_the_grid_and_shows_all():
     score = {tuple(r[k] for k in best): r["mpjpe_hidden"] + r["mpjpe_visible"] for r in table}
     assert score[tuple(best.values())] == min(score.values())
     assert best["sigma"] > min(b.gaussian.grid["sigma"])  # with this noise, smoothing pays
+    with pytest.raises(InputError, match="hidden and visible"):
+        b.tune("hold", sequences, truths, [np.ones((150, 17), bool)] * 2)
+    with pytest.raises(InputError, match="method: expected one of hold"):
+        b.tune("held", sequences, truths, visibles)
