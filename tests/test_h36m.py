@@ -131,7 +131,7 @@ def test_reading_holds_one_copy_of_each_array(tmp_path, protocol):
     tracemalloc.start()
     data = h36m.read(tmp_path / "large.pkl", "train")
     clips = H36MClips(data, 243, 81)
-    next(clips.batches(2))
+    clips.batch(0, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     largest_piece = 4 << 20  # pieces of a megabyte, read, decoded and encoded; one batch; the lists of names
@@ -223,17 +223,24 @@ def test_a_clip_is_its_frames_and_its_depth_starts_at_the_first_root(data):
 def test_an_epoch_has_every_clip_once_mirrored_together_or_not_at_all(data):
     clips = H36MClips(data, 8, 4)
     plain = {x.tobytes(): (i, y) for i, (x, y) in enumerate(map(clips.__getitem__, range(len(clips))))}
-    seen, mirrored = [], 0
-    for x, y in clips.batches(3, np.random.default_rng(1)):
-        for a, b in zip(x, y):
+    seen, mirrored, steps = [], 0, -(-len(clips) // 3)
+    for step in range(2 * steps):
+        for a, b in zip(*clips.batch(step, 3, seed=1)):
             if a.tobytes() not in plain:
                 a, b, mirrored = h36m.flip(a), h36m.flip(b), mirrored + 1
             i, expected = plain[a.tobytes()]
             np.testing.assert_array_equal(b, expected)
             seen.append(i)
-    assert sorted(seen) == list(range(len(clips))) != seen and 0 < mirrored < len(clips)
-    a, b = ([x for x, _ in clips.batches(3, np.random.default_rng(s))] for s in (1, 1))
-    assert all((p == q).all() for p, q in zip(a, b))
+    first, second = seen[: len(clips)], seen[len(clips) :]
+    assert sorted(first) == sorted(second) == list(range(len(clips))) and first != second and first != sorted(first)
+    assert 0 < mirrored < 2 * len(clips)
+
+
+def test_batches_are_a_function_of_seed_and_step(data):
+    clips = H36MClips(data, 8, 4)
+    for a, b in zip(clips.batch(5, 3, seed=1), H36MClips(data, 8, 4).batch(5, 3, seed=1)):
+        np.testing.assert_array_equal(a, b)
+    assert (clips.batch(0, 3, seed=1)[0] != clips.batch(0, 3, seed=2)[0]).any()
     np.testing.assert_array_equal(np.concatenate([x for x, _ in clips.batches(4)]), clips[:][0])
 
 
@@ -319,6 +326,26 @@ def test_prediction_averages_both_views(data):
     np.testing.assert_allclose(plain, x * w, atol=1e-6)
     np.testing.assert_allclose(both, (x * w + h36m.flip(h36m.flip(x) * w)) / 2, atol=1e-6)
     assert np.abs(plain - both).max() > 0.1
+
+
+def test_training_lowers_the_protocols_error_and_can_be_repeated(data):
+    torch = pytest.importorskip("torch")
+    from stride_nb.training import Settings, fit
+
+    def run(rank):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Flatten(2), torch.nn.Linear(51, 51), torch.nn.Unflatten(2, (17, 3)))
+        task = h36m_protocol.H36MLift(H36MClips(data, 8, 4), H36MClips(data, 8, 8), batch=8, rank=rank)
+        before = task.validate(model)
+        settings = Settings(60, 1e-2, validate_every=60, ema=0, half=False)
+        return before, fit(model, task, settings, device="cpu", progress=False)[1]
+
+    before, history = run((0.0, 0.0))
+    assert history[-1]["val_mpjpe_mm"] < 0.7 * before["mpjpe_mm"]
+    assert {"loss_mpjpe", "n_mpjpe", "loss_velocity"} < set(history[-1]) and "loss_spatial_rank" not in history[-1]
+    again = run((0.0, 0.0))[1]
+    assert [r["loss"] for r in again] == [r["loss"] for r in history]
+    assert run((0.5, 0.0))[1][-1]["loss"] != history[-1]["loss"]
 
 
 # As a source of motion

@@ -144,16 +144,23 @@ class H36MClips:
             y[..., 2] -= y[..., :1, :1, 2].copy()
         return x, y
 
-    def batches(self, size: int = 32,
-                rng: np.random.Generator | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass over all clips. With ``rng``: shuffled, each clip mirrored with probability ½, as in training."""
-        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
-        for at in range(0, len(order), size):
-            x, y = self[order[at : at + size]]
-            if rng is not None:
-                mirrored = rng.random(len(x)) < 0.5
-                x[mirrored], y[mirrored] = flip(x[mirrored]), flip(y[mirrored])
-            yield x, y
+    def batches(self, size: int = 32) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All clips in order, ``size`` at once, as in testing."""
+        for at in range(0, len(self), size):
+            yield self[at : at + size]
+
+    def batch(self, step: int, size: int = 32, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The batch of a training step: every epoch in another order, each clip mirrored with probability ½.
+
+        A function of its arguments alone, so that a run can be resumed at any step. The last batch of an epoch may
+        be shorter.
+        """
+        epoch, at = divmod(step, -(-len(self) // size))
+        order = np.random.default_rng([seed, epoch]).permutation(len(self))
+        x, y = self[order[at * size : (at + 1) * size]]
+        mirrored = np.random.default_rng([seed, epoch, at]).random(len(x)) < 0.5
+        x[mirrored], y[mirrored] = flip(x[mirrored]), flip(y[mirrored])
+        return x, y
 
 
 def cut(source: Names, length: int, stride: int, rng: np.random.Generator) -> np.ndarray:
@@ -181,8 +188,9 @@ def _resample(frames: int, length: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(picked).clip(0, frames - 1).astype(int)
 
 
-def flip(values):
-    """The mirror image of poses (…, 17, C): x negated, left and right joints swapped; NumPy or torch. A new array."""
+def flip(values: np.ndarray) -> np.ndarray:
+    """The mirror image of poses (…, 17, C): x negated, left and right joints swapped; what follows x, y, z or x, y
+    (a confidence) goes with its joint."""
     out = values[..., list(H36M17.mirror), :]
     out[..., 0] *= -1
     return out
