@@ -1,5 +1,8 @@
 """What importing costs, and what it needs."""
 
+import ast
+import importlib.metadata
+import re
 import subprocess
 import sys
 import time
@@ -63,3 +66,25 @@ def test_the_block_blocks():
     block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
     with pytest.raises(AssertionError, match="matplotlib is imported by"):
         run(f"{block}\nfrom stride_nb import plots\nplots.use_style()")
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names that a file imports from elsewhere, and from outside the standard library."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"stride_nb", "conftest"}
+
+
+def test_what_is_imported_is_pinned():
+    pinned = {re.split("[=<>\\[]", line)[0].lower() for line in (ROOT / "requirements.txt").read_text().splitlines()
+              if line and not line.startswith("#")}
+    distributions = importlib.metadata.packages_distributions()
+    for folder in ("stride_nb", "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in imported(path) - {p.stem for p in path.parent.glob("*.py")}:
+                owners = {d.lower() for d in distributions.get(name, [name])}
+                assert owners & (pinned | {"nbformat", "pillow"}), f"{path.relative_to(ROOT)} imports {name}: not in requirements.txt"
