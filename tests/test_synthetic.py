@@ -156,6 +156,9 @@ def test_jumps_fly_by_gravity_alone():
         flights += (np.diff(air.astype(int)) == 1).sum()
         assert height[air].max() - height[0] > 0.1
     assert flights >= 6
+    for sequence in synthetic.load("test", 2 * len(NAMES)):
+        if "jump" in sequence.name:
+            assert statistics.apex_acceleration(sequence) == pytest.approx(-9.81, abs=0.1)
 
 
 @pytest.mark.parametrize("name", NAMES)

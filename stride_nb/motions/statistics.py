@@ -19,8 +19,8 @@ from ..sequence import PoseSequence
 from . import cmu, load
 from .clips import read_clips, read_labels
 
-__all__ = ["CMU_ACTIONS", "LEVELS", "QUANTITIES", "RECORD", "accelerations", "by_activity", "cmu_clips", "compare",
-           "measure", "quantiles", "ratios", "recorded", "speeds"]
+__all__ = ["CMU_ACTIONS", "LEVELS", "QUANTITIES", "RECORD", "accelerations", "apex_acceleration",
+           "by_activity", "cmu_clips", "compare", "measure", "quantiles", "ratios", "recorded", "speeds"]
 
 RECORD = cmu.ROOT / "data" / "results" / "motion_statistics.json"
 LEVELS = (1, 2, *range(5, 100, 5), 98, 99, 99.9)  # percent
@@ -105,6 +105,13 @@ def recorded(path: Path = RECORD) -> dict[tuple[str, str], np.ndarray]:
     """(activity, quantity) → CMU's quantiles at ``LEVELS``, as recorded."""
     return {(r["activity"], r["quantity"]): np.array([r[f"p{level:g}"] for level in LEVELS])
             for r in records.rows(path)}
+
+
+def apex_acceleration(sequence: PoseSequence, within: float = 0.08) -> float:
+    """Vertical acceleration of the pelvis, m/s², of the parabola through the frames ``within`` seconds of its highest."""
+    height = sequence.joints[:, 0, 1]
+    near = np.abs(sequence.seconds - sequence.seconds[np.argmax(height)]) <= within + 1e-9
+    return float(2 * np.polyfit(sequence.seconds[near] - sequence.seconds[near].mean(), height[near], 2)[0])
 
 
 def ratios(groups: dict[str, list[PoseSequence]], name: str, levels: Sequence[float] = (50, 95, 99)) -> list[dict]:

@@ -275,7 +275,7 @@ def _posture(pose: dict, t, rng) -> None:
         pose[s + "shoulder_abd"] = pose[s + "shoulder_abd"] + arms[0] + rng.normal(0, 1.5)
         pose[s + "elbow"] = pose[s + "elbow"] + arms[1] + rng.normal(0, 2)
     amount = np.array([next(v for part, v in _DRIFT.items() if part in name) for name in LIMITS])
-    for name, drift in zip(LIMITS, _wander(t, rng, amount, np.where(amount < 1, 0.5, 1.6))):
+    for name, drift in zip(LIMITS, _wander(t, rng, amount, np.where(amount < 1, 0.5, 2.0))):
         pose[name] = pose[name] + drift
 
 
