@@ -89,7 +89,9 @@ def strip(sequences: Mapping[str, np.ndarray], fps: float, frames: int = 8, hidd
         for i, (t, points) in enumerate(zip(times, view)):
             draw_skeleton(ax, points + [i * width, 0], None if hidden is None else hidden[t], palette[name], skeleton)
     ax.set(xticks=np.arange(len(times)) * width, xticklabels=[f"{t / fps:.2f} s" for t in times], ylabel="height (m)",
-           xlim=np.array([-0.5, len(times) - 0.5]) * width, aspect="equal")
+           aspect="equal")
+    spread = views[..., 0] + np.arange(len(times))[:, None] * width
+    ax.set_xlim(np.nanmin(spread) - 0.1, np.nanmax(spread) + 0.1)  # who leans or sits reaches past his own place
     ax.grid(False)
     _legend(fig, palette)
     return fig
