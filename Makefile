@@ -15,8 +15,8 @@ SITE  := _build/html
 
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 RUNS      := $(NOTEBOOKS:%=$(BUILD)/%)
-PACKAGE   := $(shell find stride_nb -name '*.py') stride_nb/matplotlibrc stride_nb/player.js
-DATA      := $(wildcard data/*.csv data/weights/* data/results/*)
+PACKAGE   := $(shell find stride_nb -type f -not -name '*.pyc')
+DATA      := $(shell find data -type f 2>/dev/null)
 PAGES     := _config.yml _toc.yml $(shell find book -type f)
 
 # A notebook is a process: they run side by side, a thread each, so that a result does not depend on the core count.
