@@ -299,7 +299,8 @@ def _clip(name: str, seconds: float, fps: float, rng: np.random.Generator) -> np
     return joints + ground(pose, feet, fps)[:, None]
 
 
-def load(split: str = "test", clips: int = 8, seconds: float = 8.0, seed: int = 0, fps: float = 50) -> list[PoseSequence]:
+def load(split: str = "test", clips: int = 8, seconds: float = 8.0, seed: int = 0,
+         fps: float = 50) -> list[PoseSequence]:
     """Seeded motion of people who exist nowhere, the activities in turn.
 
     Args:
