@@ -3,51 +3,52 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor, nn
+import torch
+from torch import nn
 
-from .gaps import TRUST, fill_linear, gap_seconds
-from .geometry import normalize_screen
+from .baselines import FILLED
+from .errors import InputError
+from .losses import flip
+from .models.lifter import condition_2d, mirrored_2d
+from .networks import choose_device, load_network
+from .models.prior import PRIOR_FPS
+from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
+from .windows import LENGTH, STRIDE
 
-__all__ = ["CHANNELS_2D", "Lifter", "condition_2d"]
-
-CHANNELS_2D = 10
-
-
-class Lifter(nn.Module):
-    """A backbone (B, T, J, 10) → (B, T, J, 3), read as root-relative camera-space joints in metres."""
-
-    def __init__(self, backbone: nn.Module):
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, features: Tensor) -> Tensor:
-        out = self.backbone(features).float() * 0.25
-        return out - out[..., :1, :]
+__all__ = ["lift"]
 
 
-def condition_2d(pixels: np.ndarray, confidence: np.ndarray, fps: float, size: tuple[int, int]) -> np.ndarray:
-    """The ten channels of every joint.
-
-    The image position is the root's, by the image's width as in RePOSE; the joints come relative to the root
-    and by the person's height in the image, so that a person near the edge or far away looks the same.
+def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str | None = None) -> PoseSequence:
+    """3D joints of a person from 2D keypoints, window by window, mean of the plain and the mirrored pass.
 
     Args:
-        pixels: (T, J, 2) px, NaN where missing.
-        confidence: (T, J) in [0, 1], 0 where missing.
-        size: width and height of the image, px.
+        keypoints: of 17 joints in H36M-17's order, or of a set that converts to it; any length and frame rate.
+        model: a ``Lifter``, or the name or path of weights.
 
     Returns:
-        (T, J, 10) float32.
+        Root-relative joints (the root at 0: one camera does not tell how far away a person is), camera axes, metres,
+        with the detector's confidence. A joint that the detector lacks in a frame is a guess of confidence
+        ``FILLED``; a frame with no joint at all stays missing.
+
+    Raises:
+        InputError: no joint in any frame, or a joint set without a conversion.
     """
-    trusted = confidence >= TRUST
-    screen = normalize_screen(pixels, size)
-    root = fill_linear(screen[..., :1, :], confidence[..., :1] > 0)
-    relative = screen - root
-    base = fill_linear(relative, trusted)
-    raw = np.where((confidence > 0)[..., None], relative, base)
-    height = max(float(np.ptp(base[..., 1], axis=-1).mean()), 1e-3)
-    shape = relative.shape[:-1]
-    told = [raw / height * 2, base / height * 2, np.broadcast_to(root, (*shape, 2)),
-            np.full((*shape, 1), np.log(height) + 1),
-            np.stack([confidence, trusted, np.log1p(4 * gap_seconds(trusted, fps))], -1)]
-    return np.concatenate(told, -1, dtype=np.float32)
+    if keypoints.missing.all():
+        raise InputError(keypoints.name or "keypoints", "pixels", "at least one joint that was seen", "none")
+    network = model if isinstance(model, nn.Module) else load_network(model)
+    network = network.to(choose_device(device)).eval()
+    h36m = keypoints.to("h36m17")
+    source = h36m.resample(PRIOR_FPS)
+    starts = window_starts(len(source), LENGTH, STRIDE)
+    windows = [_lifted(network, source[a : a + LENGTH]) for a in starts]
+    joints = on_clock_of(h36m, stitch(windows, starts)).joints
+    confidence = np.where(h36m.missing.all(1, keepdims=True), 0.0, np.maximum(h36m.confidence, FILLED))
+    return PoseSequence(joints, confidence, h36m.fps, name=keypoints.name)
+
+
+@torch.no_grad()
+def _lifted(network: nn.Module, part: Keypoints2D) -> PoseSequence:
+    device = next(network.parameters()).device
+    told = torch.from_numpy(condition_2d(part.pixels, part.confidence, part.fps, part.size))[None].to(device)
+    joints = (network(told) + flip(network(mirrored_2d(told)))) / 2
+    return PoseSequence(joints[0].double().cpu().numpy(), fps=part.fps)

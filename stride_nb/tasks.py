@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from . import losses, noise, occlusion
 from .augment import vary, view
 from .geometry import random_camera
-from .lift import condition_2d
 from .metrics import joint_errors_mm
-from .prior import condition
+from .models.lifter import condition_2d
+from .models.prior import condition
 
 __all__ = ["Denoise", "Lift", "examples"]
 

@@ -10,22 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from . import motions
+from . import checkpoints, motions
 from .errors import InputError
-from .lift import CHANNELS_2D, Lifter
-from .models.dstformer import PRESETS, DSTformer
-from .models.frameformer import FrameFormer
-from .prior import CHANNELS, Prior
+from .models.dstformer import PRESETS
+from .networks import build
 from .tasks import Denoise, Lift
 from .training import Settings, choose_device, fit
 
-__all__ = ["RECIPES", "Recipe", "add_arguments", "build", "run"]
-
-BACKBONES: dict[str, Callable[..., nn.Module]] = {"frameformer": FrameFormer, "dstformer": DSTformer}
-HEADS: dict[str, Callable[[nn.Module], nn.Module]] = {"prior": Prior, "lifter": Lifter}
-
+__all__ = ["RECIPES", "Recipe", "add_arguments", "run"]
 
 @dataclass(frozen=True)
 class Recipe:
@@ -43,21 +36,15 @@ class Recipe:
     """Further arguments of the task."""
 
 
-_IN_OUT = {"prior": {"dim_in": CHANNELS, "dim_out": 4}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}}
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(4500, 8e-4)),
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(5000, 8e-4), batch=32),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2500, 8e-4),
                      batch=32, options={"rank": (1.0, 1.0)}),
     "prior_dstformer": Recipe(Denoise, "prior", "dstformer", PRESETS["tiny"], Settings(4500, 8e-4, half=False)),
     "lifter_dstformer": Recipe(Lift, "lifter", "dstformer", PRESETS["tiny"], Settings(2500, 8e-4, half=False)),
 }
-
-
-def build(head: str, backbone: str, config: dict) -> nn.Module:
-    """The network that a recipe or a card describes."""
-    return HEADS[head](BACKBONES[backbone](**_IN_OUT[head] | config))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from .errors import InputError, atomic_path
+from .networks import choose_device
 
-__all__ = ["Settings", "choose_device", "fit"]
+__all__ = ["Settings", "fit"]
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,12 @@ class Settings:
     save_every: int = 100
 
 
-def choose_device(device: str | None = None) -> torch.device:
-    """The device named, else a GPU where there is one, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
 def _rate(step: int, settings: Settings) -> float:
     warm = max(20, settings.steps // 33)
     if step < warm:
         return settings.lr * (step + 1) / warm
     part = (step - warm) / max(settings.steps - warm, 1)
-    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(part, 1.0))))
+    return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
 
 
 class _State:

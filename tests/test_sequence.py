@@ -125,6 +125,14 @@ def test_resampling_there_and_back(fps, hertz):
     assert np.abs(back.joints[inner] - wave[: len(back)][inner]).max() < 0.01
 
 
+def test_keypoints_resample_and_cut_like_sequences():
+    k = Keypoints2D(np.random.default_rng(0).normal(size=(51, 17, 2)), fps=25)
+    twice = k.resample(50)
+    assert len(twice) == 101 and twice.fps == 50
+    np.testing.assert_allclose(twice.pixels[::2], k.pixels, atol=1e-9)
+    np.testing.assert_array_equal(k[3:9].pixels, k.pixels[3:9])
+
+
 def test_resampling_keeps_gaps_and_time():
     c = np.ones((101, 17))
     c[40:60, 3] = 0

@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .gaps import TRUST, fill_linear, gap_seconds
+from ..gaps import TRUST, fill_linear, gap_seconds
+from ..losses import flip
+from ..skeleton import H36M17
 
-__all__ = ["CHANNELS", "Answer", "Prior", "condition", "root_of"]
+__all__ = ["CHANNELS", "Answer", "PRIOR_FPS", "Prior", "condition", "mirrored"]
 
 CHANNELS = 9
+PRIOR_FPS = 50.0
+"""The frame rate that the priors here are trained at."""
 _UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so that inputs are near 1
 
 
@@ -48,27 +52,30 @@ class Prior(nn.Module):
         return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
 
 
-def root_of(joints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(…, T, 1, 3) the pelvis, linearly filled where it is missing."""
-    return fill_linear(joints[..., :1, :], confidence[..., :1] > 0)
-
-
-def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, trusted: np.ndarray | None = None) -> np.ndarray:
+def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, root: np.ndarray | None = None) -> np.ndarray:
     """The nine channels of every joint.
 
     Args:
         joints: (…, T, J, 3) metres, camera space, NaN where missing; the root may be anywhere.
         confidence: (…, T, J) in [0, 1], 0 where missing.
         fps: frames per second.
-        trusted: (…, T, J) bool; by default ``confidence ≥ TRUST``.
+        root: (…, T, 1, 3) the pelvis's path; by default that of ``joints``, linearly filled.
 
     Returns:
         (…, T, J, 9) float32.
     """
-    trusted = confidence >= TRUST if trusted is None else trusted
-    relative = joints - root_of(joints, confidence)
+    trusted = confidence >= TRUST
+    relative = joints - (fill_linear(joints[..., :1, :], confidence[..., :1] > 0) if root is None else root)
     base = fill_linear(relative, trusted)
     raw = np.where((confidence > 0)[..., None], relative, base)
     gap = np.log1p(4 * gap_seconds(trusted, fps))
     told = [raw / _UNIT, base / _UNIT, np.stack([confidence, trusted, gap], -1)]
     return np.concatenate(told, -1, dtype=np.float32)
+
+
+def mirrored(features: Tensor) -> Tensor:
+    """The nine channels of the person seen in a mirror (of a bare DSTformer: the three coordinates)."""
+    if features.shape[-1] == 3:
+        return flip(features)
+    order = list(H36M17.mirror)
+    return torch.cat([flip(features[..., :3]), flip(features[..., 3:6]), features[..., order, 6:]], -1)

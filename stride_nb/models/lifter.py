@@ -1,0 +1,61 @@
+"""RePOSE's lifter: what a network is told of 2D keypoints, and how its answer is read."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..gaps import TRUST, fill_linear, gap_seconds
+from ..geometry import normalize_screen
+from ..skeleton import H36M17
+
+__all__ = ["CHANNELS_2D", "Lifter", "condition_2d", "mirrored_2d"]
+
+CHANNELS_2D = 10
+
+
+class Lifter(nn.Module):
+    """A backbone (B, T, J, 10) → (B, T, J, 3), read as root-relative camera-space joints in metres."""
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = self.backbone(features).float() * 0.25
+        return out - out[..., :1, :]
+
+
+def condition_2d(pixels: np.ndarray, confidence: np.ndarray, fps: float, size: tuple[int, int]) -> np.ndarray:
+    """The ten channels of every joint.
+
+    The image position is the root's, by the image's width as in RePOSE; the joints come relative to the root
+    and by the person's height in the image, so that a person near the edge or far away looks the same.
+
+    Args:
+        pixels: (T, J, 2) px, NaN where missing.
+        confidence: (T, J) in [0, 1], 0 where missing.
+        size: width and height of the image, px.
+
+    Returns:
+        (T, J, 10) float32.
+    """
+    trusted = confidence >= TRUST
+    screen = normalize_screen(pixels, size)
+    root = fill_linear(screen[..., :1, :], confidence[..., :1] > 0)
+    relative = screen - root
+    base = fill_linear(relative, trusted)
+    raw = np.where((confidence > 0)[..., None], relative, base)
+    height = max(float(np.ptp(base[..., 1], axis=-1).mean()), 1e-3)
+    shape = relative.shape[:-1]
+    told = [raw / height * 2, base / height * 2, np.broadcast_to(root, (*shape, 2)),
+            np.full((*shape, 1), np.log(height) + 1),
+            np.stack([confidence, trusted, np.log1p(4 * gap_seconds(trusted, fps))], -1)]
+    return np.concatenate(told, -1, dtype=np.float32)
+
+
+def mirrored_2d(features: Tensor) -> Tensor:
+    """The ten channels of the mirrored image: left is right, x is −x."""
+    sign = torch.tensor([-1, 1, -1, 1, -1, 1, 1, 1, 1, 1], dtype=features.dtype, device=features.device)
+    return features[..., list(H36M17.mirror), :] * sign

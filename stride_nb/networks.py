@@ -1,0 +1,65 @@
+"""Networks by description: what a recipe names is built here, what a card describes is loaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from . import checkpoints
+from .errors import InputError
+from .models.dstformer import DSTformer
+from .models.frameformer import FrameFormer
+from .models.lifter import CHANNELS_2D, Lifter
+from .models.prior import CHANNELS, Prior
+
+__all__ = ["BACKBONES", "HEADS", "build", "choose_device", "load_network"]
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {"frameformer": FrameFormer, "dstformer": DSTformer}
+HEADS: dict[str, Callable[[nn.Module], nn.Module]] = {"prior": Prior, "lifter": Lifter}
+_CHANNELS = {"prior": {"dim_in": CHANNELS, "dim_out": 4}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}}
+
+
+def build(head: str, backbone: str, arguments: dict) -> nn.Module:
+    """A network with fresh weights.
+
+    Args:
+        head: how the backbone's answer is read: ``prior`` or ``lifter``.
+        backbone: a key of ``BACKBONES``.
+        arguments: of the backbone, but for its channels, which the head sets.
+    """
+    for field, name, known in (("head", head, HEADS), ("backbone", backbone, BACKBONES)):
+        if name not in known:
+            raise InputError("network", field, f"one of {', '.join(known)}", repr(name))
+    return HEADS[head](BACKBONES[backbone](**_CHANNELS[head] | arguments))
+
+
+def load_network(source: str | Path) -> nn.Module:
+    """A trained network, ready to use.
+
+    Args:
+        source: the name of shipped weights (a stem in ``data/weights``), a ``.safetensors`` file of ours beside its
+            card, or a published ``.bin``.
+
+    Raises:
+        InputError: no such weights, or a card or tensors that do not fit.
+    """
+    if Path(source).suffix == ".bin":
+        return checkpoints.load_dstformer(source)[0].eval()
+    state, card = checkpoints.load(source)
+    config = card.get("config", {})
+    if not {"head", "backbone", "arguments"} <= set(config):
+        raise InputError(source, "card", "a config of head, backbone and arguments", sorted(config))
+    network = build(config["head"], config["backbone"], config["arguments"])
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except RuntimeError as error:
+        raise InputError(source, "weights", "the tensors that its card describes", str(error)) from None
+    return network.eval()
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The device named, else a GPU where there is one, else the CPU."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -1,0 +1,129 @@
+"""STRIDE: from noisy, occluded poses to continuous, plausible ones. One call for every method.
+
+``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
+``stride_published`` (test-time training with the published objective) or ``stride_ours`` (a blind-spot
+objective with a way back). All return the refined sequence and a trace of how it came about.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import adapt
+from .baselines import BASELINES, FILLED
+from .errors import InputError
+from .models.prior import PRIOR_FPS, Prior
+from .networks import choose_device, load_network
+from .sequence import PoseSequence, on_clock_of
+from .windows import Windows
+
+__all__ = ["METHODS", "Refined", "Trace", "chance_within", "refine"]
+
+METHODS = ("prior", "stride_published", "stride_ours")
+"""What ``refine`` knows beside the baselines."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How a refinement went."""
+
+    method: str
+    seconds: float
+    steps: list[dict] = field(default_factory=list)
+    """Every step of test-time training: epoch, window and the terms of its loss."""
+    note: str = ""
+    """What the reader should know: a root that is absent, an adaptation that was taken back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What ``refine`` returns."""
+
+    sequence: PoseSequence
+    trace: Trace
+    scale: np.ndarray | None = None
+    """(T, J) metres: how far off the network takes each joint to be; ``None`` where a method has no say on it."""
+
+
+def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module | str = "prior", seed: int = 0,
+           device: str | None = None, **options) -> Refined:
+    """Refine one person's sequence.
+
+    Args:
+        sequence: camera space (x right, y down, z forward), metres; any length from 1 frame on, any frame rate.
+            Missing joints are NaN with confidence 0; a low confidence marks a guess.
+        method: a key of ``BASELINES`` or one of ``METHODS``.
+        model: a network, the name of shipped weights, or a path; baselines do without.
+        seed: of everything that is drawn.
+        device: for networks; a GPU where there is one unless given.
+        options: of the method: parameters of a baseline, fields of ``adapt.Published`` or ``adapt.BlindSpot``.
+
+    Returns:
+        The sequence with finite coordinates in every frame, its confidence the chance that a joint is within
+        100 mm (methods with a network of ours) or what the baseline says; the trace.
+
+    Raises:
+        InputError: an unknown method or option, or a sequence in which nothing was seen.
+    """
+    began = time.perf_counter()
+    if method not in BASELINES and method not in METHODS:
+        raise InputError("refine", "method", f"one of {', '.join([*BASELINES, *METHODS])}", repr(method))
+    if sequence.missing.all():
+        raise InputError(sequence.name or "sequence", "joints", "at least one that was seen", "none")
+    if method in BASELINES:
+        result, scale, steps, note = _call(BASELINES[method], sequence, options), None, [], ""
+    else:
+        network = model if isinstance(model, nn.Module) else load_network(model)
+        network = network.to(choose_device(device)).eval()
+        result, scale, steps, note = _learned(sequence, method, network, seed, options)
+    return Refined(result, Trace(method, time.perf_counter() - began, steps, note), scale)
+
+
+def _call(function, sequence, options):
+    try:
+        return function(sequence, **options)
+    except TypeError as error:
+        raise InputError(function.__name__, "option", "a parameter of that baseline", str(error)) from None
+
+
+def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int, options: dict):
+    ours = isinstance(network, Prior)
+    source = sequence.resample(PRIOR_FPS) if ours else sequence
+    steps, note = [], ""
+    if method == "stride_published":
+        how = adapt.settings(adapt.Published, options)
+        windows = Windows(source, network, how.window, how.window, partial=True)
+        network, steps = adapt.published(network, windows, seed, how)
+    elif method == "stride_ours":
+        windows = Windows(source, network)
+        network, steps, note = adapt.blind_spot(network, windows, seed, adapt.settings(adapt.BlindSpot, options))
+    elif options:
+        raise InputError(method, "option", "none", ", ".join(options))
+    else:
+        windows = Windows(source, network)
+    joints, root, scale = windows.predict(network)
+    confidence = np.maximum(source.confidence, FILLED) if scale is None else chance_within(0.1, scale)
+    result = source.replace(joints=joints + root, confidence=confidence)
+    if len(source) != len(sequence) or source.fps != sequence.fps:
+        result, scale = on_clock_of(sequence, result), _at_frames(scale, source, sequence)
+    return result, scale, steps, note
+
+
+def chance_within(radius: float, scale: np.ndarray) -> np.ndarray:
+    """P(error < ``radius``) where the error is 3D Laplace of that scale (density ∝ exp(−r/s)); metres.
+
+    >>> chance_within(0.1, np.array([0.01, 0.1])).round(2)
+    array([1.  , 0.08])
+    """
+    x = radius / np.maximum(scale, 1e-6)
+    return np.clip(1 - np.exp(-x) * (1 + x + x**2 / 2), FILLED, 1.0)
+
+
+def _at_frames(scale, source: PoseSequence, sequence: PoseSequence):
+    nearest = np.round(sequence.seconds * source.fps).astype(int)
+    return scale[np.minimum(nearest, len(source) - 1)]

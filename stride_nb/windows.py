@@ -1,0 +1,129 @@
+"""A long sequence as a network sees it: window by window, each with a look to either side.
+
+Only a few windows are held at a time, so the working memory does not depend on how long the sequence is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .baselines import fill, gaussian
+from .gaps import fill_linear
+from .losses import flip
+from .models.prior import Prior, condition, mirrored
+from .sequence import PoseSequence, blend_weights, window_starts
+from .skeleton import H36M17
+
+__all__ = ["LENGTH", "STRIDE", "Windows"]
+
+LENGTH, STRIDE = 243, 162  # windows, and how far apart they begin: a third of each is blended with the next
+_CONTEXT = 250  # frames to either side from which gaps at a window's ends are filled
+_AT_ONCE = 8  # windows in one forward pass
+
+
+class Windows:
+    """Windows of a sequence, as inputs of a network.
+
+    Args:
+        sequence: camera space, at the rate of the network.
+        network: a ``Prior`` (nine channels a joint) or a bare DSTformer (joints as they come).
+        length, stride: frames; ``stride == length`` and ``partial`` give the published cutting: no overlap, the
+            last window as short as it is.
+    """
+
+    def __init__(self, sequence: PoseSequence, network: nn.Module, length: int = LENGTH, stride: int = STRIDE,
+                 partial: bool = False):
+        self.sequence, self.length, self.reads_channels = sequence, length, isinstance(network, Prior)
+        self.device = next(network.parameters()).device
+        self.starts = list(range(0, len(sequence), stride)) if partial else window_starts(len(sequence), length, stride)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def confidence(self, i: int) -> np.ndarray:
+        """(T, J) of window ``i``."""
+        return self.sequence.confidence[self.starts[i] : self.starts[i] + self.length]
+
+    def relative(self, i: int) -> np.ndarray:
+        """(T, J, 3) root-relative joints of window ``i`` as observed, linearly filled where missing; metres."""
+        part, inner = self._around(i)
+        filled = fill_linear(part.joints, ~part.missing)[inner]
+        return filled - filled[:, :1]
+
+    def features(self, i: int, blind: np.ndarray | None = None) -> Tensor:
+        """(1, T, J, C) what the network is told of window ``i``, the joints in ``blind`` (T, J) taken for missing."""
+        part, inner = self._around(i)
+        confidence = part.confidence
+        if blind is not None:
+            confidence = confidence.copy()
+            confidence[inner][blind] = 0.0
+        if self.reads_channels:
+            told = condition(part.joints, confidence, part.fps, self._root(part))[inner]
+        else:
+            told = fill_linear(part.joints, confidence > 0)[inner].astype(np.float32)
+        return torch.from_numpy(told)[None].to(self.device)
+
+    def root(self, i: int) -> np.ndarray:
+        """(T, 1, 3) the pelvis's path in window ``i``, filled and smoothed; metres."""
+        part, inner = self._around(i)
+        return gaussian(part).joints[inner, :1]
+
+    def _around(self, i: int) -> tuple[PoseSequence, slice]:
+        a, b = self.starts[i], min(self.starts[i] + self.length, len(self.sequence))
+        low = max(a - _CONTEXT, 0)
+        part = self.sequence[low : b + _CONTEXT]
+        if part.missing.all():  # nothing near: look as far as need be
+            seen = np.flatnonzero(~self.sequence.missing.all(1))
+            nearest = seen[np.abs(seen - a).argmin()]
+            low, b = min(low, nearest), max(b, nearest + 1)
+            part = self.sequence[low : b]
+        return part, slice(a - low, min(a + self.length, len(self.sequence)) - low)
+
+    @staticmethod
+    def _root(part: PoseSequence) -> np.ndarray:
+        if (part.missing[:, 0] & ~part.missing.all(1)).any():  # only the pelvis is lost: the others say where it is
+            return fill(part).joints[:, :1]
+        return fill_linear(part.joints[:, :1], ~part.missing[:, :1])
+
+    def batches(self) -> Iterator[list[int]]:
+        """Windows of one length, a few at a time."""
+        full = [i for i, a in enumerate(self.starts) if a + self.length <= len(self.sequence)]
+        yield from (full[k : k + _AT_ONCE] for k in range(0, len(full), _AT_ONCE))
+        yield from ([i] for i in range(len(full), len(self.starts)))
+
+    def predict(self, network: nn.Module) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Root-relative joints (T, J, 3), the root's path (T, 1, 3) and the error's scale (T, J) or ``None``; metres.
+
+        The mean of the plain and the mirrored pass; windows blended where they overlap.
+        """
+        T, J = self.sequence.confidence.shape
+        joints, root, scale, weight = np.zeros((T, J, 3)), np.zeros((T, 1, 3)), np.zeros((T, J)), np.zeros((T, 1))
+        for batch in self.batches():
+            answers = both_ways(network, torch.cat([self.features(i) for i in batch]))
+            for i, (x, s) in zip(batch, answers):
+                a, share = self.starts[i], blend_weights(len(x))[:, None]
+                span = slice(a, a + len(x))
+                joints[span] += share[..., None] * x
+                root[span] += share[..., None] * self.root(i)
+                scale[span] += share * s
+                weight[span] += share
+        joints /= weight[..., None]
+        joints[:, 0] = 0.0
+        return joints, root / weight[..., None], scale / weight if self.reads_channels else None
+
+
+@torch.no_grad()
+def both_ways(network: nn.Module, features: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For every window: joints (T, J, 3), the mean of the plain and the mirrored pass, and scale (T, J); float64."""
+    if not isinstance(network, Prior):
+        joints = (network(features) + flip(network(flip(features)))) / 2
+        return [(x, np.zeros(x.shape[:2])) for x in joints.double().cpu().numpy()]
+    plain, turned = network(features), network(mirrored(features))
+    order = list(H36M17.mirror)
+    joints = ((plain.joints + flip(turned.joints)) / 2).double().cpu().numpy()
+    scale = ((plain.scale + turned.scale[..., order]) / 2).double().cpu().numpy()
+    return list(zip(joints, scale))
