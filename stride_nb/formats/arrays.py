@@ -1,0 +1,94 @@
+"""Plain arrays: this package's own npz, prepared clips, and whatever array of joints others save as npy or npz.
+
+A foreign array is (T, J, C), or (P, T, J, C) for several people, with C the coordinates: x, y; x, y, confidence (told
+from x, y, z by a last column within [0, 1] beside larger coordinates); x, y, z; or x, y, z, confidence. In an npz it
+stands under one of ``KEYS``, or is the only array of such a shape; ``confidence`` or ``scores`` (T, J), ``fps`` and
+``size`` may stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from ..motions.clips import read_clips
+from ..sequence import Keypoints2D, PoseSequence
+from .documents import Document, joint_set
+from .tracks import Detections
+
+__all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+
+LOOKS = "an npz or npy with an array (T, J, C) or (P, T, J, C) of joints"
+SUFFIX, SEVERAL = ".npz", False
+KEYS = ("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d", "keypoints",
+        "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0")
+
+
+def recognises(document: Document) -> bool:
+    return document.kind in ("npz", "npy")
+
+
+def parse(document: Document, skeleton: str | None = None) -> Detections | list:
+    arrays = {"arr_0": document.content} if document.kind == "npy" else document.content
+    if {"rel", "root", "offsets"} <= arrays.keys():
+        return read_clips(document.path)
+    if {"joints", "confidence", "fps", "skeleton"} <= arrays.keys():
+        return [PoseSequence.load(document.path)]
+    if {"pixels", "confidence", "fps", "size"} <= arrays.keys():
+        return [Keypoints2D.load(document.path)]
+    joints = _joints(document, arrays)
+    if joints.ndim == 3:
+        joints = joints[None]
+    P, T, J, C = joints.shape
+    points, confidence = _split(joints.reshape(P * T, J, C))
+    beside = next((arrays[key] for key in ("confidence", "scores", "keypoint_scores") if key in arrays), None)
+    if beside is not None and beside.size == confidence.size and beside.dtype.kind in "iufb":
+        confidence = beside.reshape(confidence.shape).astype(np.float64)
+    people = [str(p + 1) for p in range(P) for _ in range(T)]
+    return Detections(np.tile(np.arange(T), P), people, points, confidence, joint_set(document, points, skeleton),
+                      fps=_scalar(document, arrays, "fps", 1), size=_scalar(document, arrays, "size", 2),
+                      clock=(0, T - 1))
+
+
+def _joints(document: Document, arrays: dict) -> np.ndarray:
+    def fits(array) -> bool:
+        return array.ndim in (3, 4) and array.size and array.dtype.kind in "iuf" and 2 <= array.shape[-1] <= 4
+
+    key = next((k for k in KEYS if k in arrays and fits(arrays[k])), None)
+    others = [k for k, array in arrays.items() if fits(array)]
+    if key is None and len(others) == 1:
+        key = others[0]
+    if key is None:
+        shapes = ", ".join(f"{k} {a.dtype} {a.shape}" for k, a in arrays.items()) or "none"
+        raise document.error("arrays", "numbers of shape (T, J, C) or (P, T, J, C), C from 2 to 4", shapes)
+    return arrays[key].astype(np.float64)
+
+
+def _split(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (N, J, 2 or 3) and confidence (N, J), non-finite coordinates as NaN."""
+    joints = np.where(np.isfinite(joints), joints, np.nan)
+    C = joints.shape[-1]
+    last = joints[..., -1][np.isfinite(joints[..., -1])]
+    beside = np.abs(joints[..., :2][np.isfinite(joints[..., :2])])
+    share = C == 3 and last.size and beside.size and last.min() >= 0 and last.max() <= 1 and beside.max() > 10
+    if C == 4 or share:
+        return joints[..., :-1], joints[..., -1]
+    return joints, np.ones(joints.shape[:-1])
+
+
+def _scalar(document: Document, arrays: dict, key: str, count: int):
+    if key not in arrays:
+        return None
+    values = np.asarray(arrays[key])
+    if values.size != count or values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values > 0)).all():
+        raise document.error(key, f"{count} positive number(s)", values.ravel()[:4])
+    return float(values.item()) if count == 1 else tuple(int(v) for v in values.ravel())
+
+
+def write(path, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
+    """The package's own npz (``save``), one person a file."""
+    if len(sequences) != 1:
+        raise InputError(path, "sequences", "one", len(sequences))
+    sequences[0].save(path)

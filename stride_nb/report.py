@@ -1,0 +1,121 @@
+"""What is missing from a sequence, and where: the first thing to know about poses from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .sequence import Keypoints2D, PoseSequence
+from .skeleton import Skeleton
+from .tables import Table, table
+
+__all__ = ["Gap", "Report", "report", "root_path", "runs"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A joint unseen without a break."""
+
+    joint: str
+    start: float
+    """Seconds from the beginning of the sequence."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What of a sequence is missing. Prints itself as text; ``table()`` and ``visible`` are for a page."""
+
+    name: str
+    fps: float
+    skeleton: Skeleton
+    visible: np.ndarray = field(repr=False)
+    """(T, J) bool: what ``plots.visibility`` shows."""
+    lost: list[tuple[float, float]]
+    """Start and length in seconds of every span of frames without any joint."""
+    gaps: list[Gap]
+    """The longest gap of every joint that has one, longest first."""
+    never: list[str]
+    """Joints that are in no frame: the source cannot tell them."""
+    root: str
+    """What is known of the person's path: see ``root_path``."""
+
+    @property
+    def missing(self) -> dict[str, float]:
+        """Share of frames that lack a joint, by joint."""
+        return dict(zip(self.skeleton.joints, (~self.visible).mean(0).tolist()))
+
+    def table(self) -> Table:
+        """A row a joint: missing frames in percent, the longest gap and when it begins, in seconds."""
+        longest = {gap.joint: gap for gap in self.gaps}
+        rows = [{"joint": joint, "missing (%)": 100 * share,
+                 "longest gap (s)": longest[joint].seconds if joint in longest else 0.0,
+                 "from (s)": longest[joint].start if joint in longest else None}
+                for joint, share in self.missing.items()]
+        return table(rows, digits={"missing (%)": 1, "longest gap (s)": 2, "from (s)": 2})
+
+    def __str__(self) -> str:
+        frames = len(self.visible)
+        lines = [f"{self.name or 'sequence'}: {frames} frames, {frames / self.fps:.1f} s at {self.fps:g} fps, "
+                 f"{self.skeleton.name}",
+                 f"  missing: {100 * (~self.visible).mean():.1f} % of all joints, "
+                 f"{100 * (~self.visible.any(1)).mean():.1f} % of frames lost whole"]
+        if self.lost:
+            most = sorted(self.lost, key=lambda span: -span[1])[:3]
+            lines.append(f"  longest losses: {'; '.join(f'{length:.2f} s from {start:.2f} s' for start, length in most)}")
+        joints = [g for g in self.gaps if g.joint not in self.never and (g.start, g.seconds) not in self.lost][:3]
+        if joints:
+            lines.append("  longest gaps: " + "; ".join(f"{g.joint} {g.seconds:.2f} s from {g.start:.2f} s" for g in joints))
+        if self.never:
+            lines.append(f"  never seen: {', '.join(self.never)}")
+        return "\n".join([*lines, f"  path: {self.root}"])
+
+
+def runs(flags: np.ndarray) -> np.ndarray:
+    """(N, 2) first frame and length of every run of True in (T,) flags.
+
+    >>> runs(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 2]]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, int), [0]]))).reshape(-1, 2)
+    return np.stack([edges[:, 0], edges[:, 1] - edges[:, 0]], 1)
+
+
+def report(sequence: PoseSequence | Keypoints2D) -> Report:
+    """Look through a sequence for what it lacks.
+
+    >>> joints = np.random.default_rng(0).normal(size=(100, 17, 3))
+    >>> joints[20:45] = np.nan
+    >>> joints[45:70, 13] = np.nan
+    >>> print(report(PoseSequence(joints, fps=50, name="walk")))
+    walk: 100 frames, 2.0 s at 50 fps, h36m17
+      missing: 26.5 % of all joints, 25.0 % of frames lost whole
+      longest losses: 0.50 s from 0.40 s
+      longest gaps: lwrist 1.00 s from 0.40 s
+      path: kept
+    """
+    missing, fps, joints = sequence.missing, sequence.fps, sequence.skeleton.joints
+    spans = [(joint, max(runs(missing[:, j]).tolist(), key=lambda run: run[1], default=None))
+             for j, joint in enumerate(joints)]
+    gaps = [Gap(joint, run[0] / fps, run[1] / fps) for joint, run in spans if run]
+    return Report(sequence.name, fps, sequence.skeleton, ~missing,
+                  [(start / fps, length / fps) for start, length in runs(missing.all(1)).tolist()],
+                  sorted(gaps, key=lambda gap: -gap.seconds), [j for j, gone in zip(joints, missing.all(0)) if gone],
+                  root_path(sequence))
+
+
+def root_path(sequence: PoseSequence | Keypoints2D) -> str:
+    """Whether the sequence says where the person went.
+
+    A pelvis that stays within a millimetre over more than half a second is no person's: it was set to a fixed place.
+    """
+    if isinstance(sequence, Keypoints2D):
+        return "in the image only (2D)"
+    root = sequence.to("h36m17").joints[:, 0] if sequence.skeleton.name != "h36m17" else sequence.joints[:, 0]
+    seen = root[np.isfinite(root).all(-1)]
+    if not len(seen):
+        return "unknown, the pelvis is never seen"
+    if len(seen) > 0.5 * sequence.fps and np.ptp(seen, axis=0).max() < 1e-3:
+        return "absent, the pelvis never moves"
+    return "kept"
