@@ -261,9 +261,10 @@ def skeleton_map(joints: np.ndarray, skeleton: Skeleton = H36M17, up: str = "y")
     points = turn(upright(joints, up), 0, 0)
     draw_skeleton(ax, points, skeleton=skeleton)
     for j, (name, (x, y)) in enumerate(zip(skeleton.joints, points)):
-        side, rise = np.sign(round(x - points[0, 0], 3)), -9 if j == 0 else 3
-        ax.annotate(f"{j} {name}", (x, y), (5 * side if j else 0, rise), textcoords="offset points", fontsize=7,
-                    ha={-1: "right", 0: "left" if j else "center", 1: "left"}[side])
+        side = np.sign(round(x - points[0, 0], 3))
+        dx, dy = (0, -10) if j == 0 else (5 * (side or 1), 3 if side or j > skeleton.index("thorax") else -10)
+        ax.annotate(f"{j} {name}", (x, y), (dx, dy), textcoords="offset points", fontsize=7,
+                    ha="center" if j == 0 else "right" if dx < 0 else "left")
     ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)")
     ax.margins(x=0.35)
     return fig
