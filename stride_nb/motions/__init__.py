@@ -12,13 +12,17 @@ import pkgutil
 from ..errors import InputError
 from ..sequence import PoseSequence
 
-__all__ = ["load", "sources"]
+__all__ = ["load", "sources", "terms"]
+
+_MODULES = {"3dpw": "threedpw"}
+"""Sources whose name Python could not import, and their modules."""
 
 
 def sources() -> list[str]:
     """Names of the sources: the modules of this folder that define ``load``."""
-    names = (m.name for m in pkgutil.iter_modules(__path__))
-    return sorted(n for n in names if hasattr(importlib.import_module(f"{__name__}.{n}"), "load"))
+    named = {module: source for source, module in _MODULES.items()}
+    modules = (m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(named.get(m, m) for m in modules if hasattr(importlib.import_module(f"{__name__}.{m}"), "load"))
 
 
 def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
@@ -32,10 +36,11 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
     Raises:
         InputError: an unknown source, split or option.
     """
+    name = _MODULES.get(source, source)
     try:
-        module = importlib.import_module(f"{__name__}.{source}") if source.isidentifier() else None
+        module = importlib.import_module(f"{__name__}.{name}") if name.isidentifier() else None
     except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{source}":
+        if error.name != f"{__name__}.{name}":
             raise
         module = None
     if not hasattr(module, "load"):
@@ -45,3 +50,8 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
         if option not in accepted:
             raise InputError(f"motions.{source}", "option", f"one of {', '.join(accepted)}", option)
     return module.load(split, **options)
+
+
+def terms(source: str) -> str:
+    """What a source's owners ask to be said of results; nothing where the motion is our own."""
+    return getattr(importlib.import_module(f"{__name__}.{source}"), "TERMS", "")

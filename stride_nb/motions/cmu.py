@@ -9,7 +9,11 @@ from ..errors import InputError
 from ..sequence import PoseSequence
 from .clips import read_clips
 
-__all__ = ["find", "load"]
+__all__ = ["TERMS", "find", "load"]
+
+TERMS = ("The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding "
+         "from NSF EIA-0196217.")
+"""What CMU asks to be said of results."""
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,11 @@ from ..sequence import PoseSequence
 from .clips import read_clips
 from .cmu import find, pick
 
-__all__ = ["load"]
+__all__ = ["TERMS", "load"]
+
+TERMS = ("The data used in this project was obtained from HDM05. CC BY-SA 3.0. Müller, Röder, Clausen, Eberhardt, Krüger, "
+         "Weber: Documentation Mocap Database HDM05, CG-2007-2, Universität Bonn, 2007.")
+"""Acknowledgement and licence, wherever results appear."""
 
 
 def load(split: str = "test", clips: int | None = None, fps: float = 50) -> list[PoseSequence]:
