@@ -54,4 +54,4 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
 
 def terms(source: str) -> str:
     """What a source's owners ask to be said of results; nothing where the motion is our own."""
-    return getattr(importlib.import_module(f"{__name__}.{source}"), "TERMS", "")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES.get(source, source)}"), "TERMS", "")
