@@ -21,8 +21,9 @@ _MODULES = {"3dpw": "threedpw"}
 def sources() -> list[str]:
     """Names of the sources: the modules of this folder that define ``load``."""
     named = {module: source for source, module in _MODULES.items()}
-    modules = (m.name for m in pkgutil.iter_modules(__path__))
-    return sorted(named.get(m, m) for m in modules if hasattr(importlib.import_module(f"{__name__}.{m}"), "load"))
+    modules = (importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__))
+    own = (m.__name__ for m in modules if getattr(getattr(m, "load", None), "__module__", "") == m.__name__)
+    return sorted(named.get(name.rsplit(".")[-1], name.rsplit(".")[-1]) for name in own)
 
 
 def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
