@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from stride_nb import checkpoints, losses, metrics
+from stride_nb.refine import refine
+from stride_nb.sequence import PoseSequence
 
 VALUES = ["loss_mpjpe", "n_mpjpe", "loss_velocity", "loss_limb_gt", "loss_limb_var", "loss_angle",
           "loss_angle_velocity", "loss_joint", "loss_spatial_rank", "loss_temporal_rank"]
@@ -19,6 +21,8 @@ FRAMES = {  # published name → our function of the reference arrays of one cli
     "error_accel": (metrics.error_accel, "pred", "gt"),
     "error_accel_vis": (metrics.error_accel, "pred", "gt", "vis"),
 }
+TERMS = {"total": "loss", "position": "loss_mpjpe", "scale": "n_mpjpe", "velocity": "loss_velocity",
+         "limb_variance": "loss_limb_var"}  # published column → what our trace calls it
 SYSTEMS = {"STRIDE": ("stride_checkpoint_tiny.bin", "dstformer_forward.npz"),
            "RePOSE": ("repose_checkpoint_tiny.bin", "repose_forward.npz")}
 
@@ -120,3 +124,29 @@ def test_frame_metric(name, published, agree):
     function, *arguments = FRAMES[name]
     arrays = (published[a].numpy() if a == "vis" else published[a][0].numpy() for a in arguments)
     agree(name, "metrics", function(*arrays), published[name], 1e-5)
+
+
+@pytest.fixture(scope="module")
+def adapted(reference, stride):
+    """The published run, and ours by the call that users make: windows in order, none of the steps mirrored."""
+    with np.load(reference / "stride_ttt.npz") as arrays:
+        published = {name: arrays[name] for name in arrays.files}
+    windows, frames = published["clip"].shape[:2]
+    sequence = PoseSequence(published["clip"].reshape(windows * frames, 17, 3).astype(float), None, fps=50.0)
+    ours = refine(sequence, "stride_published", model=stride[0], device="cpu",
+                  epochs=len(published["history"]), mirror=0.0, window=frames)
+    return published, ours
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_test_time_training_loss(term, adapted, agree):
+    published, ours = adapted
+    history = published["history"][..., list(published["columns"]).index(term)]
+    found = np.array([step[TERMS[term]] for step in ours.trace.steps]).reshape(history.shape)
+    agree(f"test-time training, {term}", "refine", found, history, 1e-4)
+
+
+def test_test_time_training_refined(adapted, agree):
+    published, ours = adapted
+    refined = ours.sequence.joints - ours.sequence.joints[:, :1]
+    agree("test-time training, refined poses", "refine", refined, published["refined"].reshape(refined.shape), 1e-4)
