@@ -14,19 +14,21 @@ from .models.dstformer import DSTformer
 from .models.frameformer import FrameFormer
 from .models.lifter import CHANNELS_2D, Lifter
 from .models.prior import CHANNELS, Prior
+from .models.smoothnet import SmoothNet
 
 __all__ = ["BACKBONES", "HEADS", "build", "choose_device", "load_network"]
 
-BACKBONES: dict[str, Callable[..., nn.Module]] = {"frameformer": FrameFormer, "dstformer": DSTformer}
-HEADS: dict[str, Callable[[nn.Module], nn.Module]] = {"prior": Prior, "lifter": Lifter}
-_CHANNELS = {"prior": {"dim_in": CHANNELS, "dim_out": 4}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}}
+BACKBONES: dict[str, Callable[..., nn.Module]] = {"frameformer": FrameFormer, "dstformer": DSTformer,
+                                               "smoothnet": SmoothNet}
+HEADS: dict[str, Callable[[nn.Module], nn.Module]] = {"prior": Prior, "lifter": Lifter, "plain": lambda backbone: backbone}
+_CHANNELS = {"prior": {"dim_in": CHANNELS, "dim_out": 4}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}, "plain": {}}
 
 
 def build(head: str, backbone: str, arguments: dict) -> nn.Module:
     """A network with fresh weights.
 
     Args:
-        head: how the backbone's answer is read: ``prior`` or ``lifter``.
+        head: how the backbone's answer is read: ``prior``, ``lifter`` or ``plain`` (as it comes).
         backbone: a key of ``BACKBONES``.
         arguments: of the backbone, but for its channels, which the head sets.
     """

@@ -15,16 +15,17 @@ import torch
 from torch import nn
 
 from . import adapt
-from .baselines import BASELINES, FILLED
+from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError
 from .models.prior import PRIOR_FPS, Prior
+from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
 from .sequence import PoseSequence, on_clock_of
 from .windows import Windows
 
 __all__ = ["METHODS", "Refined", "Trace", "chance_within", "refine"]
 
-METHODS = ("prior", "stride_published", "stride_ours")
+METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 """What ``refine`` knows beside the baselines."""
 
 
@@ -78,7 +79,8 @@ def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module
     if method in BASELINES:
         result, scale, steps, note = _call(BASELINES[method], sequence, options), None, [], ""
     else:
-        network = model if isinstance(model, nn.Module) else load_network(model)
+        named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
+        network = named if isinstance(named, nn.Module) else load_network(named)
         network = network.to(choose_device(device)).eval()
         result, scale, steps, note = _learned(sequence, method, network, seed, options)
     return Refined(result, Trace(method, time.perf_counter() - began, steps, note), scale)
@@ -91,7 +93,18 @@ def _call(function, sequence, options):
         raise InputError(function.__name__, "option", "a parameter of that baseline", str(error)) from None
 
 
+def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
+    """SmoothNet on the linearly filled joints relative to the pelvis, whose own path a Gaussian smooths."""
+    source = linear(sequence.resample(PRIOR_FPS))
+    relative = torch.from_numpy(source.root_relative().joints).float().to(next(network.parameters()).device)
+    root = gaussian(source).joints[:, :1]
+    result = source.replace(joints=network.smooth(relative).double().cpu().numpy() + root)
+    return on_clock_of(sequence, result) if len(source) != len(sequence) else result
+
+
 def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int, options: dict):
+    if method == "smoothnet":
+        return _smoothed(sequence, network), None, [], ""
     ours = isinstance(network, Prior)
     source = sequence.resample(PRIOR_FPS) if ours else sequence
     steps, note = [], ""

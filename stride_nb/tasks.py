@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from . import losses, noise, occlusion
 from .augment import vary, view
+from .baselines import linear
 from .geometry import random_camera
 from .metrics import joint_errors_mm
 from .models.lifter import condition_2d
 from .models.prior import condition
+from .sequence import PoseSequence
 
-__all__ = ["Denoise", "Lift", "examples"]
+__all__ = ["Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
 _REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
             "whole_1s": 0.09, "whole_2s": 0.05}
@@ -149,3 +151,41 @@ class Lift(_Task):
     def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
         features, truth = batch
         return losses.combine(self.weights, model(features), truth)
+
+
+class Smooth(_Task):
+    """SmoothNet's task: windows of linearly filled root-relative joints to the true ones.
+
+    Zeng et al., ECCV 2022: L1 of the positions and 0.1 · L1 of the accelerations. The same motions, occlusions and
+    noise as the prior gets.
+    """
+
+    def __init__(self, train, val, batch: int = 32, seed: int = 0, window: int = 32):
+        super().__init__(train, val, batch, seed)
+        self.window = window
+
+    def example(self, world: np.ndarray, rng: np.random.Generator):
+        seen = view(world, rng)
+        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
+        filled = self._filled(*noise.estimate(seen, visible, 50, rng, _draw(_FAMILIES, rng)))
+        truth = (seen - seen[:, :1]).astype(np.float32)
+        start = int(rng.integers(len(world) % self.window + 1))
+        cut = slice(start, start + len(world) // self.window * self.window)
+        return tuple(x[cut].reshape(-1, self.window, 17, 3) for x in (filled, truth))
+
+    @staticmethod
+    def _filled(joints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        return linear(PoseSequence(joints, confidence)).root_relative().joints.astype(np.float32)
+
+    def cases(self):
+        for seen, _, visible, rng in examples(self.val, 243, VALIDATION, 1):
+            yield self._filled(*noise.estimate(seen, visible, 50, rng, "estimator")), seen - seen[:, :1], visible
+
+    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+        return model.smooth(features[0])[None]
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        filled, truth = (x.flatten(0, 1) for x in batch)
+        error = model(filled).float() - truth
+        terms = {"position": error.abs().mean(), "acceleration": error.diff(n=2, dim=1).abs().mean()}
+        return terms["position"] + 0.1 * terms["acceleration"], terms

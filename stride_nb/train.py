@@ -17,7 +17,7 @@ from .models.dstformer import PRESETS
 from .networks import build
 from .records import hardware
 from .sequence import PoseSequence
-from .tasks import VALIDATION, Denoise, Lift
+from .tasks import VALIDATION, Denoise, Lift, Smooth
 from .training import Settings, fit
 
 __all__ = ["RECIPES", "Recipe", "add_arguments", "run"]
@@ -44,6 +44,7 @@ RECIPES = {
     "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(5000, 8e-4), batch=32),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2500, 8e-4),
                      batch=32, options={"rank": (1.0, 1.0)}),
+    "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=16),
     "prior_dstformer": Recipe(Denoise, "prior", "dstformer", PRESETS["tiny"], Settings(4500, 8e-4, half=False)),
     "lifter_dstformer": Recipe(Lift, "lifter", "dstformer", PRESETS["tiny"], Settings(2500, 8e-4, half=False)),
 }

@@ -1,0 +1,140 @@
+"""``python -m stride_nb benchmark``: every method under every regime, on people nothing was trained or tuned on.
+
+All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
+part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there;
+the rows of ``data/results/benchmark.json`` are made from the parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import motions, noise, records
+from .baselines import BASELINES
+from .cases import Case, cases, compare, interval
+from .errors import InputError, atomic_path
+from .metrics import UNITS
+from .occlusion import REGIMES
+
+__all__ = ["EXPERIMENTS", "METHODS", "Part", "add_arguments", "choose", "run", "summary"]
+
+
+class Part(NamedTuple):
+    """What is run and kept in one piece."""
+
+    experiment: str
+    noise: str
+    source: str
+    input: str
+    seed: int
+
+
+EXPERIMENTS = {
+    "seen_noise": ("cmu", ("estimator",)),
+    "unseen_noise": ("cmu", noise.UNSEEN),
+    "unseen_motion": ("hdm05", noise.UNSEEN),
+}
+"""Experiment → source of its motions (split ``test``) and families of noise."""
+
+METHODS = ("input", *BASELINES, "smoothnet", "prior", "stride_published", "stride_ours")
+RESULT = Path("data/results/benchmark.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb benchmark``."""
+    parser.add_argument("--experiments", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--inputs", nargs="+", choices=("estimator", "lifted"), default=["estimator", "lifted"])
+    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
+    parser.add_argument("--windows", type=int, default=12, help="a seed and regime (default: 12)")
+    parser.add_argument("--model", default="prior", help="name or path of the prior's weights (default: prior)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"), help="where finished parts are kept")
+    parser.add_argument("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what is not done yet, then write the record."""
+    import torch
+
+    if min(args.seeds, args.windows, args.threads) < 1:
+        raise InputError("benchmark", "--seeds, --windows, --threads", "positive numbers",
+                         f"{args.seeds}, {args.windows}, {args.threads}")
+    torch.set_num_threads(args.threads)
+    parts = [Part(e, family, EXPERIMENTS[e][0], kind, seed)
+             for e in args.experiments for family in EXPERIMENTS[e][1] for kind in args.inputs
+             for seed in range(args.seeds) if kind == "estimator" or family == EXPERIMENTS[e][1][0]]
+    results = [(part, _part(part, args)) for part in parts]
+    rows = summary(results)
+    with atomic_path(args.out) as path:
+        path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+    print(f"{args.out}: {len(rows)} rows")
+    return 0
+
+
+def choose(made: Sequence[Case], count: int, rng: np.random.Generator) -> list[Case]:
+    """``count`` windows of each regime, the same ones for all regimes that have them, spread over the clips."""
+    names = sorted({(case.clip, case.window) for case in made})
+    order = [names[i] for i in rng.permutation(len(names))]
+    clips_first = sorted(order, key=lambda name: sum(other[0] == name[0] for other in order[: order.index(name)]))
+    kept, regimes = [], dict.fromkeys(case.regime for case in made)
+    for regime in regimes:
+        found = {(case.clip, case.window): case for case in made if case.regime == regime}
+        kept += [found[name] for name in clips_first if name in found][:count]
+    return kept
+
+
+def _part(part: Part, args: argparse.Namespace) -> dict:
+    """The rows of ``compare`` for one part: read if done, else run a case at a time, with progress."""
+    from tqdm import tqdm
+
+    from .networks import load_network
+
+    asked = {"regimes": args.regimes, "methods": args.methods, "windows": args.windows, "model": str(args.model)}
+    path = args.runs / ("-".join(map(str, part)) + ".json")
+    if path.is_file():
+        done = json.loads(path.read_text(encoding="utf-8"))
+        if done["asked"] == asked:
+            return done
+    clips = motions.load(part.source, "test")
+    made = choose(cases(clips, args.regimes, part.noise, seed=part.seed, input=part.input), args.windows,
+                  np.random.default_rng(part.seed))
+    model, rows = load_network(args.model), []
+    for case in tqdm(made, desc=" ".join(map(str, part)), mininterval=2):
+        rows += compare([case], args.methods, model, part.seed)
+    done = {"asked": asked, "rows": rows, "commit": records.commit(), "hardware": records.hardware()}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(done), encoding="utf-8")
+    return done
+
+
+def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
+    """Rows of the record: a mean with its interval (bootstrap over clips) a part, regime, method and metric."""
+    groups: dict[tuple, list] = {}
+    for part, done in results:
+        groups.setdefault(part[:-1], []).append((part, done))
+    found = []
+    for (experiment, family, source, kind), members in groups.items():
+        rows = [row for _, done in members for row in done["rows"]]
+        last = members[-1][1]
+        common = {"experiment": experiment, "noise": family, "source": source, "split": "test", "input": kind,
+                  "seeds": len(members), "hardware": last["hardware"], "commit": last["commit"]}
+        for regime in dict.fromkeys(row["regime"] for row in rows):
+            here = [row for row in rows if row["regime"] == regime]
+            for method in dict.fromkeys(row["method"] for row in here):
+                mine = [row for row in here if row["method"] == method]
+                seconds = float(np.mean([row["seconds"] for row in mine]))
+                for metric in (m for m in UNITS if any(m in row for row in mine)):
+                    value, low, high = interval(here, metric, method)
+                    found.append(common | {"regime": regime, "method": method, "metric": metric, "unit": UNITS[metric],
+                                           "value": round(value, 3), "ci_low": round(low, 3),
+                                           "ci_high": round(high, 3), "n": len(mine), "wall_s": round(seconds, 3)})
+    return found
