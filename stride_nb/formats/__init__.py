@@ -120,11 +120,14 @@ def _in_metres(found: Detections, document: Document, notes: list[str]) -> Detec
     raise document.error("joints", "a person 0.4 to 4 m across, in m, cm or mm", f"a median extent of {extent:g}")
 
 
-def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence, format: str | None = None) -> list[Path]:
+def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence, format: str | None = None,
+          **options) -> list[Path]:
     """Write sequences: all in one file where the format can, else ``out_1.bvh``, ``out_2.bvh`` … for several.
 
     Args:
-        format: ``npz``, ``csv``, ``bvh``, ``json`` (AlphaPose's), or a module's name; None: the path's suffix.
+        format: ``npz``, ``csv``, ``bvh``, ``glb``, ``json`` (AlphaPose's), or a module's name (``amass``); None: the
+            path's suffix.
+        options: the format's own (``body`` of ``amass`` and ``glb``).
 
     Returns:
         The files written, each whole or not at all.
@@ -133,7 +136,7 @@ def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence
         InputError: an unknown format, or a sequence that the format cannot hold.
     """
     path, modules = Path(path), formats("write")
-    writers = {m.SUFFIX.lstrip("."): m for m in modules.values()} | modules
+    writers = {m.SUFFIX.lstrip("."): m for m in modules.values() if m.SUFFIX} | modules
     name = format or path.suffix.lstrip(".").lower()
     if name not in writers:
         raise InputError(path, "format", f"one of {', '.join(sorted(writers))}", repr(name))
@@ -145,5 +148,5 @@ def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence
     else:
         parts = {path.with_stem(f"{path.stem}_{i}"): [sequence] for i, sequence in enumerate(sequences, 1)}
     for target, part in parts.items():
-        writers[name].write(target, part)
+        writers[name].write(target, part, **options)
     return list(parts)
