@@ -11,7 +11,7 @@ from .errors import InputError
 COMMANDS = {
     "prepare": ("motions.prepare", "raw motion capture → 17 joints at 50 fps"),
     "train": ("train", "train the prior, the lifter or SmoothNet"),
-    "refine": ("refine_command", "refine a pose file"),
+    "refine": ("refine", "refine the poses in a file"),
     "benchmark": ("benchmark", "every method under every regime → data/results"),
     "tune": ("tune", "tune the baselines on the validation people"),
     "convert": ("checkpoints", "published .bin weights ↔ safetensors and card"),

@@ -7,8 +7,10 @@ objective with a way back). All return the refined sequence and a trace of how i
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,10 +22,10 @@ from .errors import InputError
 from .models.prior import PRIOR_FPS, Prior
 from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
-from .sequence import PoseSequence, on_clock_of
+from .sequence import Keypoints2D, PoseSequence, on_clock_of
 from .windows import Windows
 
-__all__ = ["METHODS", "Refined", "Trace", "chance_within", "refine"]
+__all__ = ["METHODS", "Refined", "Trace", "add_arguments", "chance_within", "refine", "run"]
 
 METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 """What ``refine`` knows beside the baselines."""
@@ -140,3 +142,34 @@ def chance_within(radius: float, scale: np.ndarray) -> np.ndarray:
 def _at_frames(scale, source: PoseSequence, sequence: PoseSequence):
     nearest = np.round(sequence.seconds * source.fps).astype(int)
     return scale[np.minimum(nearest, len(source) - 1)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb refine``."""
+    parser.add_argument("poses", type=Path, help="file or folder of poses; its format is told by its content")
+    parser.add_argument("out", type=Path, help=".npz, .csv, .bvh …: what the suffix says")
+    parser.add_argument("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
+    parser.add_argument("--model", default="prior", help="name or path of weights (default: prior)")
+    parser.add_argument("--format", help="of the poses, instead of what they look like")
+    parser.add_argument("--fps", type=float, help="where the file does not say")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="default: a GPU where there is one")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read poses, lift them where they are 2D, refine every person, write."""
+    from tqdm import tqdm
+
+    from . import formats
+    from .lift import lift
+
+    found = formats.read(args.poses, args.format, args.fps)
+    refined = []
+    for track in tqdm(found, unit="person", disable=len(found) < 2):
+        sequence = lift(track, device=args.device) if isinstance(track, Keypoints2D) else track.to("h36m17")
+        result = refine(sequence, args.method, args.model, args.seed, args.device)
+        print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s. {result.trace.note}")
+        refined.append(result.sequence)
+    for path in formats.write(args.out, refined):
+        print(path)
+    return 0

@@ -1,0 +1,43 @@
+"""``python -m stride_nb tune``: parameters of the baselines, found on the validation people."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import time
+from pathlib import Path
+
+from . import motions, records
+from .baselines import BASELINES, tune
+from .cases import cases
+from .tasks import VALIDATION
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb tune``."""
+    parser.add_argument("--methods", nargs="+", choices=BASELINES, default=list(BASELINES))
+    parser.add_argument("--source", default="cmu", help="motions; its val split (default: cmu)")
+    parser.add_argument("--clips", type=int, default=8, help="clips of the val split, evenly spread (default: 8)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("data/results/baselines.json"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search every grid, write the record, and say where a default in the code differs from what was found."""
+    began, rows = time.perf_counter(), []
+    clips = [clip[:243] for clip in motions.load(args.source, "val") if len(clip) >= 243]
+    made = cases(clips[:: max(1, len(clips) // args.clips)][: args.clips], VALIDATION, seed=args.seed)
+    for method in args.methods:
+        best, table = tune(method, [c.sequence for c in made], [c.truth for c in made], [c.visible for c in made])
+        found = next(row for row in table if best.items() <= row.items())
+        defaults = {name: inspect.signature(BASELINES[method]).parameters[name].default for name in best}
+        rows.append({"method": method, "parameters": ", ".join(f"{k} {v:g}" for k, v in best.items()),
+                     "mpjpe_hidden": found["mpjpe_hidden"], "mpjpe_visible": found["mpjpe_visible"]})
+        print(f"{method}: {best}" + ("" if best == defaults else f"  (in the code: {defaults})"))
+    records.save(records.record(
+        "baselines", rows, parameters={"source": args.source, "regimes": list(VALIDATION), "cases": len(made)},
+        seed=args.seed, seconds=time.perf_counter() - began, units={"mpjpe_hidden": "mm", "mpjpe_visible": "mm"},
+        protocol=f"grid search on {args.source} val, least mean hidden plus mean visible MPJPE"), args.out)
+    return 0
