@@ -261,12 +261,14 @@ def skeleton_map(joints: np.ndarray, skeleton: Skeleton = H36M17, up: str = "y")
     points = turn(upright(joints, up), 0, 0)
     draw_skeleton(ax, points, skeleton=skeleton)
     for j, (name, (x, y)) in enumerate(zip(skeleton.joints, points)):
-        side = np.sign(round(x - points[0, 0], 3))
-        dx, dy = (0, -10) if j == 0 else (5 * (side or 1), 3 if side or j > skeleton.index("thorax") else -10)
+        if skeleton.mirror[j] == j:  # on the midline: beside the bone, the pelvis between the hips
+            dx, dy = (5, 3 if j > skeleton.index("thorax") else -10) if j else (0, -10)
+        else:
+            dx, dy = 5 * np.sign(x - points[skeleton.mirror[j], 0]), 3
         ax.annotate(f"{j} {name}", (x, y), (dx, dy), textcoords="offset points", fontsize=7,
-                    ha="center" if j == 0 else "right" if dx < 0 else "left")
-    ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)")
-    ax.margins(x=0.35)
+                    ha={-1: "right", 0: "center", 1: "left"}[np.sign(dx)])
+    ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)",
+           xlim=(np.nanmin(points[:, 0]) - 0.3, np.nanmax(points[:, 0]) + 0.3))
     return fig
 
 
