@@ -7,6 +7,7 @@ is the business of ``noise``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -57,21 +58,22 @@ def occlude(name: str, joints: np.ndarray, fps: float, rng: np.random.Generator)
 
 
 def hidden_spans(frames: int, fps: float, rng: np.random.Generator, seconds=(0.5, 2.0), share=(0.3, 0.5)):
-    """Disjoint spans [a, b) of ``seconds`` each that together cover a ``share`` of the frames.
+    """Spans [a, b) of ``seconds`` each, a frame or more apart, that together cover a ``share`` of the frames.
 
     Where ``share`` of a short clip is less than the shortest span, one span of that share remains.
     """
     left = max(1, round(rng.uniform(*share) * frames))
+    shortest, longest = (max(1, math.ceil(seconds[0] * fps)), max(1, round(seconds[1] * fps)))
     lengths = []
     while left > 0:
-        length = min(left, round(rng.uniform(*seconds) * fps))
-        if lengths and length < seconds[0] * fps:  # a rest too short to be a span lengthens the last one
-            lengths[-1] += length
-        else:
-            lengths.append(length)
+        length = min(left, max(shortest, round(rng.uniform(*seconds) * fps)))
+        if left - length < shortest:  # what remained would be too short to be a span
+            length = left if left <= longest else left - shortest
+        lengths.append(length)
         left -= length
-    cuts = np.sort(rng.integers(0, frames - sum(lengths) + 1, len(lengths)))
-    starts = cuts + np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(int)
+    apart = np.arange(len(lengths))  # spans that touched would be one span, of any length
+    cuts = np.sort(rng.integers(0, frames - sum(lengths) - apart[-1] + 1, len(lengths)))
+    starts = cuts + apart + np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(int)
     return [(int(a), int(a + n)) for a, n in zip(starts, lengths)]
 
 
