@@ -1,0 +1,67 @@
+"""The benchmark: fair choice of windows, resumable parts, rows in the promised form."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from stride_nb import benchmark, checkpoints, motions, networks
+from stride_nb.cases import cases
+from stride_nb.metrics import UNITS
+
+KEYS = {"experiment", "noise", "source", "split", "regime", "input", "method", "metric", "unit", "value", "ci_low",
+        "ci_high", "n", "seeds", "wall_s", "hardware", "commit"}
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """A benchmark of seconds: synthetic people, a network of nothing, three cheap methods."""
+    clips = motions.load("synthetic", "test", clips=3, seconds=2)
+    monkeypatch.setattr(motions, "load", lambda source, split: clips)
+    config = {"head": "prior", "backbone": "frameformer", "arguments": {"dim": 16, "depth": 1, "heads": 2}}
+    network = networks.build(**config)
+    checkpoints.save(tmp_path / "p.safetensors", network.state_dict(), {"config": config})
+    parser = argparse.ArgumentParser()
+    benchmark.add_arguments(parser)
+    return parser.parse_args(f"--experiments seen_noise unseen_noise --inputs estimator --regimes none limb --methods input "
+                             f"linear prior --seeds 2 --windows 2 --model {tmp_path}/p.safetensors --runs {tmp_path}/runs "
+                             f"--threads 1 --out {tmp_path}/b.json".split())
+
+
+def test_rows_have_the_promised_form(arguments):
+    assert benchmark.run(arguments) == 0
+    rows = json.loads(arguments.out.read_text())
+    assert all(set(row) == KEYS for row in rows)
+    assert {row["experiment"] for row in rows} == {"seen_noise", "unseen_noise"}
+    assert {row["noise"] for row in rows if row["experiment"] == "unseen_noise"} == {"drift", "lag"}
+    assert not [row for row in rows if row["regime"] == "none" and row["metric"] == "mpjpe_hidden"]
+    for row in rows:
+        assert row["unit"] == UNITS[row["metric"]] and row["n"] == 4 and row["seeds"] == 2
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+
+
+def test_finished_parts_are_not_run_again(arguments, monkeypatch):
+    benchmark.run(arguments)
+    first = arguments.out.read_text()
+    monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran again"))
+    benchmark.run(arguments)
+    assert arguments.out.read_text() == first
+
+
+def test_windows_are_the_same_for_all_regimes_and_spread_over_clips():
+    clips = motions.load("synthetic", "test", clips=4, seconds=12)
+    made = cases(clips, ["limb", "half", "whole_2s"], seed=3)
+    kept = benchmark.choose(made, 4, np.random.default_rng(0))
+    for regime in ("limb", "half", "whole_2s"):
+        here = [(c.clip, c.window) for c in kept if c.regime == regime]
+        assert len(here) == 4 and len({clip for clip, _ in here}) == 4
+    limb, half = ([(c.clip, c.window) for c in kept if c.regime == r] for r in ("limb", "half"))
+    assert limb == half
+    again = benchmark.choose(made, 4, np.random.default_rng(0))
+    assert [c.name for c in again] == [c.name for c in kept]
+
+
+def test_more_windows_than_there_are_gives_all():
+    made = cases(motions.load("synthetic", "test", clips=2, seconds=2), ["limb"])
+    assert len(benchmark.choose(made, 50, np.random.default_rng(0))) == len(made)
