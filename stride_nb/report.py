@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .gaps import TRUST
 from .sequence import Keypoints2D, PoseSequence
 from .skeleton import Skeleton
 from .tables import Table, table
@@ -15,7 +16,7 @@ __all__ = ["Gap", "Report", "report", "root_path", "runs"]
 
 @dataclass(frozen=True)
 class Gap:
-    """A joint unseen without a break."""
+    """A joint missing or unsure without a break."""
 
     joint: str
     start: float
@@ -31,7 +32,9 @@ class Report:
     fps: float
     skeleton: Skeleton
     visible: np.ndarray = field(repr=False)
-    """(T, J) bool: what ``plots.visibility`` shows."""
+    """(T, J) bool: there, and sure enough to be trusted (``gaps.TRUST``); what ``plots.visibility`` shows."""
+    there: np.ndarray = field(repr=False)
+    """(T, J) bool: there at all; where it is not visible, it is the estimator's guess."""
     lost: list[tuple[float, float]]
     """Start and length in seconds of every span of frames without any joint."""
     gaps: list[Gap]
@@ -44,23 +47,28 @@ class Report:
     @property
     def missing(self) -> dict[str, float]:
         """Share of frames that lack a joint, by joint."""
-        return dict(zip(self.skeleton.joints, (~self.visible).mean(0).tolist()))
+        return dict(zip(self.skeleton.joints, (~self.there).mean(0).tolist()))
+
+    @property
+    def unsure(self) -> dict[str, float]:
+        """Share of frames in which a joint is there but not to be trusted, by joint."""
+        return dict(zip(self.skeleton.joints, (self.there & ~self.visible).mean(0).tolist()))
 
     def table(self) -> Table:
-        """A row a joint: missing frames in percent, the longest gap and when it begins, in seconds."""
+        """A row a joint: frames in which it is missing and unsure in percent, the longest gap and its beginning in seconds."""
         longest = {gap.joint: gap for gap in self.gaps}
-        rows = [{"joint": joint, "missing (%)": 100 * share,
+        rows = [{"joint": joint, "missing (%)": 100 * self.missing[joint], "unsure (%)": 100 * self.unsure[joint],
                  "longest gap (s)": longest[joint].seconds if joint in longest else 0.0,
-                 "from (s)": longest[joint].start if joint in longest else None}
-                for joint, share in self.missing.items()]
-        return table(rows, digits={"missing (%)": 1, "longest gap (s)": 2, "from (s)": 2})
+                 "from (s)": longest[joint].start if joint in longest else None} for joint in self.skeleton.joints]
+        return table(rows, digits={"missing (%)": 1, "unsure (%)": 1, "longest gap (s)": 2, "from (s)": 2})
 
     def __str__(self) -> str:
         frames = len(self.visible)
         lines = [f"{self.name or 'sequence'}: {frames} frames, {frames / self.fps:.1f} s at {self.fps:g} fps, "
                  f"{self.skeleton.name}",
-                 f"  missing: {100 * (~self.visible).mean():.1f} % of all joints, "
-                 f"{100 * (~self.visible.any(1)).mean():.1f} % of frames lost whole"]
+                 f"  missing: {100 * (~self.there).mean():.1f} % of all joints; "
+                 f"{100 * (~self.there.any(1)).mean():.1f} % of frames lost whole",
+                 f"  unsure: {100 * (self.there & ~self.visible).mean():.1f} % of all joints, confidence below {TRUST:g}"]
         if self.lost:
             most = sorted(self.lost, key=lambda span: -span[1])[:3]
             lines.append(f"  longest losses: {'; '.join(f'{length:.2f} s from {start:.2f} s' for start, length in most)}")
@@ -87,21 +95,24 @@ def report(sequence: PoseSequence | Keypoints2D) -> Report:
 
     >>> joints = np.random.default_rng(0).normal(size=(100, 17, 3))
     >>> joints[20:45] = np.nan
-    >>> joints[45:70, 13] = np.nan
-    >>> print(report(PoseSequence(joints, fps=50, name="walk")))
+    >>> confidence = np.where(np.isfinite(joints).all(-1), 0.9, 0)
+    >>> confidence[45:70, 13] = 0.2
+    >>> print(report(PoseSequence(joints, confidence, fps=50, name="walk")))
     walk: 100 frames, 2.0 s at 50 fps, h36m17
-      missing: 26.5 % of all joints, 25.0 % of frames lost whole
+      missing: 25.0 % of all joints; 25.0 % of frames lost whole
+      unsure: 1.5 % of all joints, confidence below 0.5
       longest losses: 0.50 s from 0.40 s
       longest gaps: lwrist 1.00 s from 0.40 s
       path: kept
     """
-    missing, fps, joints = sequence.missing, sequence.fps, sequence.skeleton.joints
-    spans = [(joint, max(runs(missing[:, j]).tolist(), key=lambda run: run[1], default=None))
+    there, visible = ~sequence.missing, sequence.confidence >= TRUST
+    fps, joints = sequence.fps, sequence.skeleton.joints
+    spans = [(joint, max(runs(~visible[:, j]).tolist(), key=lambda run: run[1], default=None))
              for j, joint in enumerate(joints)]
     gaps = [Gap(joint, run[0] / fps, run[1] / fps) for joint, run in spans if run]
-    return Report(sequence.name, fps, sequence.skeleton, ~missing,
-                  [(start / fps, length / fps) for start, length in runs(missing.all(1)).tolist()],
-                  sorted(gaps, key=lambda gap: -gap.seconds), [j for j, gone in zip(joints, missing.all(0)) if gone],
+    return Report(sequence.name, fps, sequence.skeleton, visible, there,
+                  [(start / fps, length / fps) for start, length in runs(~there.any(1)).tolist()],
+                  sorted(gaps, key=lambda gap: -gap.seconds), [j for j, seen in zip(joints, there.any(0)) if not seen],
                   root_path(sequence))
 
 

@@ -560,3 +560,6 @@ def test_up_is_told_by_the_person():
         back = formats.upright(sequence).joints
         assert back[..., 1].min() == pytest.approx(0)
         np.testing.assert_allclose(back - back[:1, :1], joints - joints[:1, :1], atol=1e-12)
+        np.testing.assert_allclose(formats.facing_camera(sequence).joints, formats.facing_camera(PoseSequence(
+            sequence.joints @ formats.axes.TURNS[up].T)).joints, atol=1e-12)
+        assert formats.up_axis(formats.facing_camera(sequence)) == "-y"

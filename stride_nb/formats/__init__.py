@@ -19,11 +19,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..sequence import Keypoints2D, PoseSequence
-from .axes import up_axis, upright
+from .axes import facing_camera, up_axis, upright
 from .documents import Document, open_document
 from .tracks import Detections, assemble, clean, retrack
 
-__all__ = ["Reading", "formats", "read", "retrack", "up_axis", "upright", "write"]
+__all__ = ["Reading", "facing_camera", "formats", "read", "retrack", "up_axis", "upright", "write"]
 
 ASSUMED_FPS = 30.0
 SCREENS = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))

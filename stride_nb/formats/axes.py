@@ -6,7 +6,7 @@ import numpy as np
 
 from ..sequence import PoseSequence
 
-__all__ = ["up_axis", "upright"]
+__all__ = ["facing_camera", "up_axis", "upright"]
 
 TURNS = {
     "y": np.eye(3),
@@ -42,3 +42,13 @@ def upright(sequence: PoseSequence, up: str | None = None) -> PoseSequence:
         return sequence
     joints = sequence.joints @ TURNS[up].T
     return sequence.replace(joints=joints - np.array([0, np.nanmin(joints[..., 1]), 0]))
+
+
+def facing_camera(sequence: PoseSequence, up: str | None = None) -> PoseSequence:
+    """The sequence in a camera's axes, as ``refine`` takes it: x right, y down, z forward; from axes with any way up.
+
+    What was read in such axes already stays as it is. Where the camera stood is not known: it is taken to have looked
+    level, along the z of the turned axes.
+    """
+    turn = TURNS["-y"] @ TURNS[up or up_axis(sequence)]
+    return sequence.replace(joints=sequence.joints @ turn.T)
