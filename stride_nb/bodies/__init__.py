@@ -3,8 +3,9 @@
 ``load`` gives a body, ``fit`` finds the parameters of a sequence, ``render`` draws, ``gltf`` writes an animation.
 """
 
+from .fit import Fitted, fit
 from .model import Body, load
 from .motion import BodyMotion
 from .standin import SHAPE_NAMES, standin
 
-__all__ = ["SHAPE_NAMES", "Body", "BodyMotion", "load", "standin"]
+__all__ = ["SHAPE_NAMES", "Body", "BodyMotion", "Fitted", "fit", "load", "standin"]

@@ -54,8 +54,8 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
                          if isinstance(found, dict) else type(found).__name__)
     try:
         arrays = {key: np.asarray(found[key], np.float64) for key in _KEYS[:5]}
-        # uint32 in the files; the root's parent is −1 wrapped round, which float64 holds exactly
-        arrays |= {key: np.asarray(found[key], np.float64).astype(np.int64) for key in _KEYS[5:]}
+        for key in _KEYS[5:]:  # uint32 in the files; the root's parent is −1 wrapped round, which float64 holds exactly
+            arrays[key] = np.nan_to_num(np.asarray(found[key], np.float64), nan=-1, posinf=-1, neginf=-1).astype(np.int64)
     except (ValueError, TypeError, OverflowError):
         raise InputError(path, "arrays", "numbers", "something else") from None
     _check(path, arrays)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError, atomic_path
+from ..errors import InputError
 
 __all__ = ["KINDS", "BodyMotion"]
 
@@ -97,13 +96,6 @@ class BodyMotion:
         pose[:, 0] = root.as_rotvec()
         moved = np.einsum("...ij,...j->...i", rotation, self.translation + pelvis) - pelvis
         return self.replace(pose=pose, translation=moved)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write an AMASS-style npz (Z up, as AMASS is): ``poses trans betas gender mocap_framerate``.
-
-        The parameters must be in the package's world, Y up.
-        """
-        raise NotImplementedError
 
 
 def _numbers(where: str, field: str, value) -> np.ndarray:

@@ -116,8 +116,9 @@ def _joints24() -> np.ndarray:
 def _joints17() -> np.ndarray:
     """(17, 3) Human3.6M's joints at rest: limbs are SMPL's, the pelvis lies between the hips, the head is the crown."""
     rest = dict(zip(SMPL24.joints, _joints24()))
-    rest |= {"pelvis": (rest["lhip"] + rest["rhip"]) / 2, "spine": rest["spine2"], "thorax": rest["neck"],
-             "neck": rest["head"] + (0, 0.02, 0.03), "head": np.array(CROWN) - (0, 0.02, 0)}
+    rest |= {"pelvis": (rest["lhip"] + rest["rhip"]) / 2, "thorax": rest["neck"] - (0, 0.055, 0),
+             "neck": rest["head"] - (0, 0, 0.015), "head": np.array(CROWN) - (0, 0.01, 0)}
+    rest["spine"] = (rest["pelvis"] + rest["thorax"]) / 2
     return np.array([rest[name] for name in H36M17.joints])
 
 
@@ -154,6 +155,7 @@ def _weights(vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, spread
     length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=-1).mean()
     solve = splu((degree + (spread / length) ** 2 * 4 * (degree - near)).tocsc()).solve
     weights = solve(degree @ np.eye(24)[owner]).clip(0)
+    weights[weights < np.partition(weights, -4, 1)[:, -4:-3]] = 0  # four bones a vertex, as in SMPL's files
     return weights / weights.sum(1, keepdims=True)
 
 

@@ -1,0 +1,73 @@
+"""How published benchmarks score: 14 joints regressed from meshes, in camera axes, frame by frame.
+
+The 14 are LSP's: ankles, knees, hips, wrists, elbows, shoulders, neck and crown, regressed from the vertices of the
+ground truth by the Human3.6M regressor that HMR and SPIN brought into use (the user's: it is not ours to ship). As in
+VIBE (Kocabas et al., 2020): both are centred between their hips for MPJPE, aligned by a similarity for PA-MPJPE, and
+the acceleration error is the mean norm of the difference of second differences, per frame².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .errors import InputError
+from .metrics import error_accel, mpjpe, p_mpjpe
+from .sequence import PoseSequence
+from .skeleton import H36M17
+
+__all__ = ["LSP14", "UNITS", "evaluate", "need_regressor"]
+
+LSP14 = ("rankle", "rknee", "rhip", "lhip", "lknee", "lankle", "rwrist", "relbow", "rshoulder", "lshoulder", "lelbow",
+         "lwrist", "thorax", "head")
+"""The 14 joints, by their Human3.6M names (``thorax`` is LSP's neck, ``head`` its top of the head)."""
+
+UNITS = {"mpjpe": "mm", "pa_mpjpe": "mm", "accel_error": "mm/frame^2", "frames": ""}
+
+
+def evaluate(predictions: dict[str, PoseSequence | np.ndarray], truth: Iterable[PoseSequence]) -> dict[str, float]:
+    """Mean errors over all frames of all sequences that have a ground truth.
+
+    Args:
+        predictions: name → 17 joints (T, 17, 3), metres, in the same axes and frames as the truth of that name.
+        truth: what to score against; frames that lack any of the 14 joints do not count.
+
+    Returns:
+        ``mpjpe`` and ``pa_mpjpe`` in mm, ``accel_error`` in mm/frame² (NaN where no three frames in a row count),
+        ``frames`` that counted.
+
+    Raises:
+        InputError: a sequence without a prediction, of another length, or with a joint missing where it counts.
+    """
+    scores = [_score(predictions, sequence) for sequence in truth]
+    joined = {key: np.concatenate([s[key] for s in scores]) if scores else np.zeros(0) for key in ("mpjpe", "pa_mpjpe", "accel_error")}
+    if not len(joined["mpjpe"]):
+        raise InputError("protocol", "truth", "at least one frame with all joints", "none")
+    return {key: float(v.mean()) if len(v) else float("nan") for key, v in joined.items()} | {"frames": len(joined["mpjpe"])}
+
+
+def _score(predictions: dict, truth: PoseSequence) -> dict[str, np.ndarray]:
+    """Per-frame errors of one sequence, mm and mm/frame²."""
+    if truth.name not in predictions:
+        raise InputError("predictions", truth.name, "a prediction of that name", ", ".join(list(predictions)[:5]) or "none")
+    found = predictions[truth.name]
+    found = found.joints if isinstance(found, PoseSequence) else np.asarray(found, np.float64)
+    if found.shape != truth.joints.shape:
+        raise InputError(truth.name, "prediction", f"shape {truth.joints.shape}", found.shape)
+    joints = H36M17.index(*LSP14)
+    gt, pred = 1e3 * truth.joints[:, joints], 1e3 * found[:, joints]
+    counts = np.isfinite(gt).all((1, 2))
+    if not np.isfinite(pred[counts]).all():
+        raise InputError(truth.name, "prediction", "all joints in every frame that counts", "missing ones")
+    gt, pred = (np.nan_to_num(x) - (np.nan_to_num(x)[:, 2:3] + np.nan_to_num(x)[:, 3:4]) / 2 for x in (gt, pred))
+    accel = error_accel(pred, gt, counts) if len(gt) > 2 else np.zeros(0)
+    return {"mpjpe": mpjpe(pred, gt)[counts], "pa_mpjpe": p_mpjpe(pred[counts], gt[counts]), "accel_error": accel}
+
+
+def need_regressor(benchmark: str, body, regressor) -> None:
+    """InputError where the 14 joints could only be guessed."""
+    own = getattr(body, "regressor", None) is not None or str(body) == "standin"
+    if regressor is None and not own:
+        raise InputError(benchmark, "regressor", "the (17, V) array of Human3.6M's joints from SMPL's vertices, such as the "
+                         "J_regressor_h36m.npy that SPIN's authors distribute; the published figures are on its 14 joints", "none")

@@ -1,0 +1,154 @@
+"""Fitting: parameters → joints → fit → joints, within millimetres, within the limits of human joints."""
+
+import time
+
+import numpy as np
+import pytest
+
+from stride_nb import bodies
+from stride_nb.bodies import BodyMotion, fit
+from stride_nb.bodies.fit import _Problem
+from stride_nb.bodies.ik import guess
+from stride_nb.bodies.limits import joint_limits
+from stride_nb.errors import InputError
+from stride_nb.sequence import PoseSequence
+from stride_nb.skeleton import H36M17, SMPL24
+
+
+@pytest.fixture(scope="module")
+def body():
+    return bodies.load("standin", device="cpu")
+
+
+def someone(seed: int, frames: int = 243, fps: float = 50) -> BodyMotion:
+    """A person of random shape who moves every joint smoothly within its limits, walks about and turns round."""
+    rng = np.random.default_rng(seed)
+    low, high = joint_limits()
+    seconds = np.arange(frames) / fps
+
+    def waves(count):
+        hertz, phase, size = rng.uniform(0.1, 1.0, (4, count)), rng.uniform(0, 6.3, (4, count)), rng.normal(0, 0.5, (4, count))
+        return (size[:, None] * np.sin(2 * np.pi * hertz[:, None] * seconds[:, None] + phase[:, None])).sum(0)
+
+    u = np.tanh(waves(72)).reshape(frames, 24, 3)
+    pose = 0.4 * np.where(u > 0, u * np.nan_to_num(high, posinf=1), -u * np.nan_to_num(low, neginf=-1))
+    pose[:, SMPL24.index("lshoulder", "rshoulder"), 2] += (-0.7, 0.7)
+    pose[:, 0] = 0.3 * waves(3)
+    pose[:, 0, 1] += np.linspace(0, rng.uniform(-7, 7), frames)
+    pose[:, 1:] = np.clip(pose[:, 1:], low[1:], high[1:])
+    return BodyMotion(pose, rng.normal(size=10), np.cumsum(waves(3) * 0.01, 0) + (0.5, 0, -2), fps)
+
+
+def within_limits(pose) -> bool:
+    low, high = joint_limits()
+    return bool((pose[:, 1:24] >= low[1:] - 1e-9).all() and (pose[:, 1:24] <= high[1:] + 1e-9).all())
+
+
+def test_the_round_trip_is_within_5_mm_and_a_minute(body):
+    truth = body.sequence(someone(0))
+    start = time.process_time()  # of the processor, all threads: a busy machine does not count against us
+    fitted = fit(truth, body)
+    assert time.process_time() - start < 60
+    again = body.sequence(fitted.motion)
+    assert 1e3 * np.linalg.norm(again.joints - truth.joints, axis=-1).mean() < 5
+    np.testing.assert_allclose(fitted.residual_mm, 1e3 * np.linalg.norm(again.joints - truth.joints, axis=-1), atol=1e-6)
+    assert fitted.mean_residual_mm < 5 and within_limits(fitted.pose)
+    assert fitted.pose.shape == (243, 24, 3) and fitted.shape.shape == (10,) and fitted.translation.shape == (243, 3)
+
+
+def test_all_24_joints_may_be_given(body):
+    motion = someone(1, 61)
+    given = PoseSequence(body.joints(motion), fps=50, skeleton=SMPL24)
+    fitted = fit(given, body, steps=150)
+    assert np.linalg.norm(body.joints(fitted.motion) - given.joints, axis=-1).mean() < 5e-3
+
+
+def test_without_a_regressor_the_conversion_by_name_is_fitted(body):
+    plain = bodies.Body(body.arrays, "standin")
+    truth = plain.sequence(someone(2, 41))
+    fitted = fit(truth, plain, steps=120)
+    assert fitted.mean_residual_mm < 6 and fitted.sequence.skeleton == H36M17
+
+
+def test_hidden_spans_are_bridged_within_the_limits(body):
+    motion = someone(3, 121)
+    truth = body.sequence(motion)
+    confidence = np.ones(truth.confidence.shape)
+    arm = H36M17.index("lshoulder", "lelbow", "lwrist")
+    confidence[30:70, arm] = 0
+    confidence[85:100] = 0  # nobody at all
+    seen = PoseSequence(np.where(confidence[..., None] > 0, truth.joints, np.nan), confidence, fps=50)
+    fitted = fit(seen, body)
+    assert np.isnan(fitted.residual_mm[seen.missing]).all() and fitted.mean_residual_mm < 6
+    assert within_limits(fitted.pose) and np.isfinite(fitted.sequence.joints).all()
+    hidden = np.linalg.norm(fitted.sequence.joints - truth.joints, axis=-1)[seen.missing].mean()
+    held = np.linalg.norm(truth.joints[29] - truth.joints[30:70], axis=-1)[:, arm].mean()
+    assert hidden < min(0.15, 1.5 * held)
+    speed = np.linalg.norm(np.diff(fitted.sequence.joints, axis=0), axis=-1) * 50
+    assert speed.max() < 2 * (np.linalg.norm(np.diff(truth.joints, axis=0), axis=-1) * 50).max()  # no jumps
+
+
+def test_a_joint_that_is_never_seen_is_made_up_plausibly(body):
+    truth = body.sequence(someone(4, 41))
+    joints = truth.joints.copy()
+    joints[:, H36M17.index("rwrist", "relbow")] = np.nan
+    fitted = fit(PoseSequence(joints, fps=50), body, steps=120)
+    assert fitted.mean_residual_mm < 8 and within_limits(fitted.pose)
+    assert np.isfinite(fitted.sequence.joints).all()
+
+
+def test_confidence_decides_whom_to_believe(body):
+    truth = body.sequence(someone(5, 31))
+    wrong, (elbow, wrist) = truth.joints.copy(), H36M17.index("lelbow", "lwrist")
+    wrong[:, wrist] += wrong[:, wrist] - wrong[:, elbow]  # a forearm twice as long as the other one: cannot be
+    error = {}
+    for trust in (0.01, 1.0):
+        confidence = np.ones(truth.confidence.shape)
+        confidence[:, wrist] = trust
+        fitted = fit(PoseSequence(wrong, confidence, fps=50), body, steps=80)
+        error[trust] = np.linalg.norm(fitted.sequence.joints - truth.joints, axis=-1)[:, elbow].mean()
+    assert error[0.01] < 0.5 * error[1.0]
+
+
+def test_one_frame_and_one_joint_can_be_fitted(body):
+    truth = body.sequence(someone(6, 1))
+    assert fit(truth, body, steps=60).mean_residual_mm < 15
+    joints = np.full((1, 17, 3), np.nan)
+    joints[0, 0] = (1, 2, 3)
+    fitted = fit(PoseSequence(joints), body, steps=60)
+    assert within_limits(fitted.pose) and fitted.mean_residual_mm < 20
+    with pytest.raises(InputError, match="missing"):
+        fit(PoseSequence(np.full((4, 17, 3), np.nan)), body)
+
+
+def test_the_gradient_is_the_slope_of_the_objective(body):
+    problem = _Problem(body.sequence(someone(7, 4)), body)
+    rng = np.random.default_rng(0)
+    x = problem.start() + rng.normal(0, 0.05, len(problem.start()))
+    _, gradient = problem(x)
+    for _ in range(3):
+        way = rng.normal(size=len(x))
+        step = 1e-6
+        slope = (problem(x + step * way)[0] - problem(x - step * way)[0]) / (2 * step)
+        assert slope == pytest.approx(gradient @ way, rel=1e-4)
+
+
+def test_the_first_guess_is_already_near(body):
+    motion = someone(8, 60)
+    points = body.joints(motion)
+    pose, translation = guess(points, body.rest(motion.shape))
+    found = body.joints(BodyMotion(pose, motion.shape, translation))
+    assert np.median(np.linalg.norm(found - points, axis=-1)) < 0.06
+
+
+def test_limits_are_mirror_images(body):
+    low, high = joint_limits()
+    order = list(SMPL24.mirror)
+    np.testing.assert_allclose(low[order] * [1, -1, -1], np.stack([low[:, 0], high[:, 1], high[:, 2]], -1))
+
+
+def test_a_fit_in_camera_axes_is_the_same_fit_turned(body):
+    truth = body.sequence(someone(9, 31))
+    turn = np.diag([1.0, -1.0, -1.0])
+    a, b = fit(truth, body, steps=100), fit(truth.replace(joints=truth.joints @ turn.T), body, steps=100)
+    assert np.linalg.norm(a.sequence.joints @ turn.T - b.sequence.joints, axis=-1).mean() < 5e-3
