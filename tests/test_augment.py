@@ -1,0 +1,126 @@
+"""Variations of a motion keep what makes it one: bones, sides, time; a view keeps people before the camera."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stride_nb.augment import crop, mirror, paced, reproportion, vary, view
+from stride_nb.geometry import random_camera
+from stride_nb.metrics import bone_lengths
+from stride_nb.skeleton import H36M17
+
+seeds = st.integers(0, 2**32 - 1)
+fast = settings(max_examples=30, deadline=None)
+PAIRS = [[j - 1 for j in H36M17.index(a, b)] for a, b in H36M17.pairs]  # bone j stands at index j − 1
+
+
+def stiff(frames=100, seed=0, turn=1.0):
+    """A body of rigid bones that turns about the vertical and walks, Y up, standing on the floor."""
+    rng = np.random.default_rng(seed)
+    pose = rng.uniform((-0.4, 0, -0.3), (0.4, 1.8, 0.3), (17, 3))
+    angle = turn * np.arange(frames) / 50
+    c, s, o, i = np.cos(angle), np.sin(angle), np.zeros(frames), np.ones(frames)
+    turning = np.stack([c, o, s, o, i, o, -s, o, c], -1).reshape(-1, 3, 3)
+    return pose @ turning.transpose(0, 2, 1) + np.arange(frames)[:, None, None] / 50 * (1.0, 0, 0.2)
+
+
+def test_at_the_source_pace_nothing_changes():
+    x = stiff()
+    np.testing.assert_allclose(paced(x, 0, 100, 1.0), x)
+    np.testing.assert_allclose(paced(x, 10, 20, 2.0), x[10:50:2])
+    np.testing.assert_allclose(paced(x, 10.5, 3, 1.0), (x[10:13] + x[11:14]) / 2)
+    np.testing.assert_allclose(paced(x, 98, 4, 1.0), x[[98, 99, 99, 99]])  # held at the end
+
+
+@fast
+@given(seeds, st.integers(1, 60), st.integers(1, 60))
+def test_any_crop_of_any_clip_is_made_of_its_frames(seed, frames, length):
+    x = np.arange(length)[:, None, None] * np.ones((17, 3))  # a clip that counts its own frames
+    found = crop(x, frames, np.random.default_rng(seed))
+    assert found.shape == (frames, 17, 3)
+    assert found.min() >= 0 and found.max() <= length - 1
+    steps = np.diff(found[:, 0, 0])
+    assert (steps >= -1e-9).all() and (steps <= 1.35 + 1e-9).all()
+    if length > 1.35 * frames and frames > 1:  # long enough for any pace
+        assert steps.min() >= 0.75 - 1e-9 and np.ptp(steps) < 1e-9
+
+
+@fast
+@given(seeds)
+def test_new_proportions_scale_bones_and_keep_their_directions(seed):
+    rng = np.random.default_rng(seed)
+    x, scale = rng.normal(size=(7, 17, 3)), rng.uniform(0.5, 2, 17)
+    found = reproportion(x, scale)
+    np.testing.assert_allclose(bone_lengths(found), bone_lengths(x) * scale[1:])
+    np.testing.assert_array_equal(found[:, 0], x[:, 0])
+    for j, p in H36M17.bones:
+        np.testing.assert_allclose(found[:, j] - found[:, p], (x[:, j] - x[:, p]) * scale[j], atol=1e-12)
+
+
+def test_mirroring_twice_changes_nothing_and_once_swaps_sides():
+    x = stiff()
+    np.testing.assert_array_equal(mirror(mirror(x)), x)
+    right, left = H36M17.index("rwrist", "lwrist")
+    np.testing.assert_array_equal(mirror(x)[:, right], x[:, left] * (-1, 1, 1))
+
+
+@fast
+@given(seeds)
+def test_a_variation_is_one_body_of_human_size_alike_on_both_sides(seed):
+    x = stiff(turn=0)
+    found = bone_lengths(vary(x, 60, np.random.default_rng(seed)))
+    assert np.ptp(found, axis=0).max() < 1e-9  # rigid
+    swapped = bone_lengths(mirror(x))
+    scale = min((found[0] / bone_lengths(x)[0], found[0] / swapped[0]), key=lambda s: max(np.ptp(s[p]) for p in PAIRS))
+    assert all(np.ptp(scale[p]) < 1e-9 for p in PAIRS)  # left and right by the same share
+    assert 0.7 < scale.min() and scale.max() < 1.35
+
+
+def test_interpolating_frames_hardly_shortens_bones():
+    x = stiff(turn=3.0)  # half a turn a second: faster than people spin
+    found = bone_lengths(crop(x, 60, np.random.default_rng(0))) / bone_lengths(x[:60])
+    assert np.abs(found - 1).max() < 0.002
+
+
+def test_variations_differ_and_are_seeded():
+    x = stiff()
+    a, b, c = (vary(x, 60, np.random.default_rng(s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0.05
+
+
+def test_time_runs_backwards_in_one_of_four():
+    x = np.zeros((100, 17, 3))
+    x[..., 1] = np.arange(100)[:, None]  # upwards, whatever the side
+    back = [vary(x, 60, np.random.default_rng(s))[[0, -1], 0, 1] for s in range(400)]
+    assert 0.18 < np.mean([b < a for a, b in back]) < 0.32
+
+
+@fast
+@given(seeds, st.integers(1, 80))
+def test_a_view_has_the_whole_person_in_front_and_upright(seed, frames):
+    x = stiff(frames, seed)
+    seen = view(x, np.random.default_rng(seed))
+    camera = random_camera(np.random.default_rng(seed), x)
+    np.testing.assert_array_equal(seen, camera.to_camera(x))
+    assert (seen[..., 2] > 0).all() and camera.sees(seen).all()
+    np.testing.assert_allclose(bone_lengths(seen), bone_lengths(x))
+    top, bottom = x[..., 1].argmax(1), x[..., 1].argmin(1)
+    rows = camera.project(seen)[..., 1]
+    frame = np.arange(frames)
+    upright = x[frame, top, 1] - x[frame, bottom, 1] > 1.0
+    assert (rows[frame, top] < rows[frame, bottom])[upright].all()
+
+
+def test_views_come_from_all_sides():
+    x = stiff(1)
+    eyes = np.array([random_camera(np.random.default_rng(s), x).eye - x.mean((0, 1)) for s in range(200)])
+    azimuth = np.arctan2(eyes[:, 0], eyes[:, 2])
+    assert np.histogram(azimuth, 8, (-np.pi, np.pi))[0].min() > 10
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_clips_of_one_or_two_frames(frames):
+    x = stiff(frames)
+    assert vary(x, 5, np.random.default_rng(0)).shape == (5, 17, 3)
