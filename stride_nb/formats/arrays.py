@@ -1,9 +1,9 @@
-"""Plain arrays: this package's own npz, prepared clips, and whatever array of joints others save as npy or npz.
+"""Plain arrays: this package's own npz, prepared clips, and whatever array of joints others save as npy, npz or pickle.
 
 A foreign array is (T, J, C), or (P, T, J, C) for several people, with C the coordinates: x, y; x, y, confidence (told
-from x, y, z by a last column within [0, 1] beside larger coordinates); x, y, z; or x, y, z, confidence. In an npz it
-stands under one of ``KEYS``, or is the only array of such a shape; ``confidence`` or ``scores`` (T, J), ``fps`` and
-``size`` may stand beside it.
+from x, y, z by a last column within [0, 1] beside larger coordinates); x, y, z; or x, y, z, confidence. In an npz or
+pickle it stands under one of ``KEYS``, or is the only array of such a shape; ``confidence`` or ``scores`` (T, J), ``fps``
+and ``size`` may stand beside it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,27 @@ from .tracks import Detections
 
 __all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
 
-LOOKS = "an npz or npy with an array (T, J, C) or (P, T, J, C) of joints"
+LOOKS = "an npz, npy or pickle with an array (T, J, C) or (P, T, J, C) of joints"
 SUFFIX, SEVERAL = ".npz", False
 KEYS = ("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d", "keypoints",
         "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0")
 
 
 def recognises(document: Document) -> bool:
-    return document.kind in ("npz", "npy")
+    content = document.content
+    return document.kind in ("npz", "npy", "pickle") and isinstance(content, (dict, np.ndarray))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
-    arrays = {"arr_0": document.content} if document.kind == "npy" else document.content
-    if {"rel", "root", "offsets"} <= arrays.keys():
+    content = document.content
+    named = content if isinstance(content, dict) else {"arr_0": content}
+    arrays = {key: value for key, value in named.items() if isinstance(value, np.ndarray)}
+    own = document.kind == "npz"
+    if own and {"rel", "root", "offsets"} <= arrays.keys():
         return read_clips(document.path)
-    if {"joints", "confidence", "fps", "skeleton"} <= arrays.keys():
+    if own and {"joints", "confidence", "fps", "skeleton"} <= arrays.keys():
         return [PoseSequence.load(document.path)]
-    if {"pixels", "confidence", "fps", "size"} <= arrays.keys():
+    if own and {"pixels", "confidence", "fps", "size"} <= arrays.keys():
         return [Keypoints2D.load(document.path)]
     joints = _joints(document, arrays)
     if joints.ndim == 3:

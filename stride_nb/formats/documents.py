@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from .. import skeleton as sk
+from .. import unpickle
 from ..errors import InputError
 
 __all__ = ["Document", "frame_number", "joint_set", "matrix", "open_document", "track_id"]
 
-SUFFIXES = {".json": "json", ".csv": "csv", ".npz": "npz", ".npy": "npy"}
+SUFFIXES = {".json": "json", ".csv": "csv", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Document:
 
     path: Path
     kind: str
-    """``json``, ``folder`` (of JSON files, one a frame), ``csv``, ``npz`` or ``npy``."""
+    """``json``, ``folder`` (of JSON files, one a frame), ``csv``, ``npz``, ``npy`` or ``pickle``."""
     content: Any
-    """Parsed JSON; list of (file name, parsed JSON); list of rows of text; dict of arrays; array."""
+    """Parsed JSON; list of (file name, parsed JSON); list of rows of text; dict of arrays; array; what was pickled."""
 
     def error(self, field: str, expected: object, found: object) -> InputError:
         """The error to raise, with at most 120 characters of what was found."""
@@ -58,6 +59,8 @@ def open_document(path: str | PathLike) -> Document:
 
 
 def _parse(path: Path, kind: str):
+    if kind == "pickle":
+        return unpickle.load(path)
     try:
         if kind == "json":
             return json.loads(path.read_bytes())

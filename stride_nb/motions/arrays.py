@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import skeleton as sk
-from .. import unpickle
 from ..errors import InputError
+from ..formats.documents import open_document
 from ..sequence import PoseSequence
 
 __all__ = ["load"]
@@ -33,7 +32,7 @@ def load(split: str | None = None, path: str | os.PathLike | None = None, fps: f
     if path is None:
         raise InputError("motions.arrays", "path", "a .npy, .npz or .pkl of yours", "none")
     path, joint_set = Path(path), sk.get(skeleton)
-    content = _read(path)
+    content = open_document(path).content
     found = content if isinstance(content, dict) else {"joints": content}
     shape = (len(joint_set), 3)
     fits = [k for k, v in found.items() if isinstance(v, np.ndarray) and v.dtype.kind in "fiu" and v.shape[1:] == shape]
@@ -48,17 +47,3 @@ def load(split: str | None = None, path: str | os.PathLike | None = None, fps: f
         raise InputError(path, error.field, error.expected, error.found) from None
     except (ValueError, TypeError) as error:
         raise InputError(path, "confidence, fps", "numbers", error) from None
-
-
-def _read(path: Path):
-    if path.suffix in (".pkl", ".pickle"):
-        return unpickle.load(path)
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.lib.npyio.NpzFile):
-            with content:
-                return dict(content)
-        return content
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        found = str(error) or type(error).__name__
-        raise InputError(path, "file", "a .npy, .npz or .pkl of plain arrays", found) from None
