@@ -21,7 +21,7 @@ from .errors import InputError
 from .geometry import Camera, random_camera
 from .sequence import Keypoints2D, PoseSequence
 
-__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "interval", "score", "windows"]
+__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "evenly", "interval", "score", "windows"]
 
 FRAMES, LEAST = 243, 81
 """Frames of a window, at most and at least; at 50 a second, 4.9 and 1.6 seconds."""
@@ -121,6 +121,14 @@ def _case(motion: PoseSequence, window: int, regime: str, family: str, seed: int
 
 def _number(name: str) -> int:
     return zlib.crc32(name.encode())
+
+
+def evenly(cases: Sequence[Case], count: int) -> list[Case]:
+    """The cases of ``count`` windows, spread evenly over all of them; the same windows of every regime."""
+    found = list(dict.fromkeys((case.clip, case.window) for case in cases))
+    count = min(count, len(found))
+    chosen = {found[i * len(found) // count] for i in range(count)}
+    return [case for case in cases if (case.clip, case.window) in chosen]
 
 
 def compare(cases: Sequence[Case], methods: Sequence[str] | Mapping[str, Callable], model="prior", seed: int = 0,

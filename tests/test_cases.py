@@ -75,6 +75,13 @@ def test_another_seed_is_another_case(motions, some):
     assert not same(cs.cases(motions[:1], ["limb"], seed=1)[0], by_name(some)[f"{motions[0].name}/0/limb"])
 
 
+@pytest.mark.parametrize(("count", "windows"), [(1, 1), (3, 3), (4, 4), (9, 4)])
+def test_a_few_windows_are_the_same_for_every_regime(some, count, windows):
+    few = [c for c in cs.evenly(some, count) if c.regime != "whole_2s"]
+    assert len(few) == 2 * windows
+    assert len({(c.clip, c.window) for c in few}) == windows
+
+
 def test_rows_are_tidy_and_the_input_is_held(some):
     rows = cs.compare(some, ["input", "hold", "linear"], options={"hold": {"threshold": 0.0}})
     assert len(rows) == 3 * len(some)
