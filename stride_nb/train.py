@@ -41,7 +41,7 @@ class Recipe:
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(5000, 8e-4), batch=32),
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(7000, 8e-4)),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2500, 8e-4),
                      batch=32, options={"rank": (1.0, 1.0)}),
     "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=16),
