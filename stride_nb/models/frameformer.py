@@ -1,7 +1,7 @@
 """FrameFormer: a transformer over time whose tokens are a few frames of the whole body.
 
 DSTformer spends 2·17 tokens a frame; here a token is ``patch`` frames of all joints, so the same
-processor time buys more training (``data/results/architectures.json`` has the comparison).
+processor time buys more training (``benchmarks/backbones.py`` measures by how much).
 """
 
 from __future__ import annotations
