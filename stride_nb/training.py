@@ -20,7 +20,7 @@ from torch import nn
 from .errors import InputError, atomic_path
 from .networks import choose_device
 
-__all__ = ["Settings", "fit"]
+__all__ = ["PUBLISHED", "Settings", "fit"]
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,54 @@ class Settings:
 
     steps: int = 4000
     lr: float = 1e-3
-    """Peak learning rate: linear warm-up over 3 % of the steps (at least 20), then a cosine to 1 % of it."""
+    """Peak learning rate."""
     weight_decay: float = 0.01
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0: any."""
     ema: float = 0.998
     """Decay of the running mean of the weights, which is what is kept; 0: none."""
     half: bool = True
     """bfloat16 matrix products (mixed precision)."""
     validate_every: int = 500
     save_every: int = 100
+    schedule: str = "cosine"
+    """Of the learning rate. ``cosine``: linear warm-up over 3 % of the steps (at least 20), then a cosine to 1 % of
+    the peak. ``exponential``: from the peak on, times ``decay`` an epoch."""
+    decay: float = 0.99
+    epoch: int = 1
+    """Steps of an epoch."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's decay rates of the gradient's mean and mean square."""
+
+    def __post_init__(self):
+        if self.schedule not in ("cosine", "exponential"):
+            raise InputError("training", "schedule", "cosine or exponential", repr(self.schedule))
+
+    @classmethod
+    def published(cls, recipe: str, epoch: int, **changed) -> Settings:
+        """How MotionBERT and RePOSE were trained: AdamW, ×0.99 an epoch, no warm-up, no clipping, no running mean.
+
+        Args:
+            recipe: a key of ``PUBLISHED``.
+            epoch: steps of an epoch, ⌈clips / batch⌉; they take 32 clips at a time.
+            changed: fields that are to differ.
+        """
+        if recipe not in PUBLISHED:
+            raise InputError("training", "recipe", f"one of {', '.join(PUBLISHED)}", repr(recipe))
+        epochs, lr = PUBLISHED[recipe]
+        return cls(**dict(steps=epochs * epoch, lr=lr, clip=0.0, ema=0.0, half=False, schedule="exponential", epoch=epoch,
+                          betas=(0.9, 0.999), validate_every=epoch) | changed)
+
+
+PUBLISHED = {"lite": (60, 5e-4), "base": (60, 2e-4), "scratch": (120, 5e-4)}
+"""Epochs and learning rate of the published training on Human3.6M. ``lite`` (MotionBERT-Lite, the closest to RePOSE;
+depth not root-relative) and ``base`` (root-relative) begin at weights pre-trained on other data, ``scratch`` at none
+(Zhu et al., ICCV 2023, and the configurations released with it)."""
 
 
 def _rate(step: int, settings: Settings) -> float:
+    if settings.schedule == "exponential":
+        return settings.lr * settings.decay ** (step // settings.epoch)
     warm = max(20, settings.steps // 33)
     if step < warm:
         return settings.lr * (step + 1) / warm
@@ -56,7 +91,7 @@ class _State:
         self.model, self.settings = model, settings
         self.mean = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay,
-                                           betas=(0.9, 0.98))
+                                           betas=settings.betas)
         self.step, self.seconds, self.history = 0, 0.0, []
 
     def average(self) -> None:
@@ -79,7 +114,7 @@ class _State:
         if not path.is_file():
             return
         state = torch.load(path, weights_only=True, map_location="cpu")
-        if state["settings"] != asdict(self.settings):
+        if Settings(**state["settings"]) != self.settings:  # a field younger than the run has its default
             raise InputError(path, "settings", f"those of the run to resume, {state['settings']}",
                              f"{asdict(self.settings)}; name another folder to start anew")
         self.model.load_state_dict(state["model"])
@@ -132,7 +167,7 @@ def _learn(state: _State, task, batch, device) -> dict[str, float]:
         group["lr"] = _rate(state.step, state.settings)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    if not torch.isfinite(nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip)):
+    if not torch.isfinite(nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip or math.inf)):
         raise FloatingPointError(f"the gradient is not finite at step {state.step}")
     state.optimizer.step()
     state.average()
@@ -149,7 +184,8 @@ def _log(state: _State, task, terms: dict[str, float], bar) -> None:
         row |= {f"val_{name}": value for name, value in task.validate(state.model).items()}
         if state.settings.ema:
             row |= {f"val_ema_{name}": value for name, value in task.validate(state.mean).items()}
-        bar.write(json.dumps(row))
+        if not bar.disable:
+            bar.write(json.dumps(row))
     state.history.append(row)
     bar.set_postfix(loss=f"{terms['loss']:.4f}")
 
