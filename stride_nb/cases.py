@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from .errors import InputError
 from .geometry import Camera, random_camera
 from .sequence import Keypoints2D, PoseSequence
 
-__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "evenly", "interval", "score", "windows"]
+__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "evenly", "interval", "masked", "score",
+           "windows"]
 
 FRAMES, LEAST = 243, 81
 """Frames of a window, at most and at least; at 50 a second, 4.9 and 1.6 seconds."""
@@ -100,13 +101,11 @@ def cases(motions: Sequence[PoseSequence], regimes: Sequence[str], family: str =
 
 
 def _case(motion: PoseSequence, window: int, regime: str, family: str, seed: int, lifter) -> Case:
-    def chance(*what: str) -> np.random.Generator:
-        return np.random.default_rng([seed, _number(motion.name), window, *map(_number, what)])
-
-    camera = random_camera(chance("camera"), motion.joints)
+    case = seed, motion.name, window
+    camera = random_camera(_chance(*case, "camera"), motion.joints)
     truth = camera.to_camera(motion.joints)
-    visible = occlusion.occlude(regime, truth, motion.fps, chance(regime, "occlusion"))
-    rng = chance(regime, "noise")
+    visible = occlusion.occlude(regime, truth, motion.fps, _chance(*case, regime, "occlusion"))
+    rng = _chance(*case, regime, "noise")
     if lifter is None:
         joints, confidence = noise.estimate(truth, visible, motion.fps, rng, family)
         sequence = PoseSequence(joints, confidence, motion.fps, name=motion.name)
@@ -119,8 +118,18 @@ def _case(motion: PoseSequence, window: int, regime: str, family: str, seed: int
     return Case(motion.name, window, regime, family, INPUTS[lifter is not None], seed, truth, visible, sequence, camera)
 
 
-def _number(name: str) -> int:
-    return zlib.crc32(name.encode())
+def _chance(seed: int, clip: str, window: int, *what: str) -> np.random.Generator:
+    return np.random.default_rng([seed, window, *(zlib.crc32(name.encode()) for name in (clip, *what))])
+
+
+def masked(case: Case, name: str, visible: np.ndarray) -> Case:
+    """The same case under another mask (T, 17) called ``name``: the camera and all that is drawn for its noise stay.
+
+    What differs between two masks of one case is then due to the masks. For simulated estimates.
+    """
+    rng = _chance(case.seed, case.clip, case.window, case.regime, "noise")
+    joints, confidence = noise.estimate(case.truth, visible, case.sequence.fps, rng, case.family)
+    return replace(case, regime=name, visible=visible, sequence=case.sequence.replace(joints=joints, confidence=confidence))
 
 
 def evenly(cases: Sequence[Case], count: int) -> list[Case]:

@@ -37,19 +37,21 @@ def occluder(pose: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: f
     """
     hidden = behind_box(pose, centre, half_size, yaw)
     corners = box_corners(centre, half_size, yaw)
-    fig, (above, seen) = _axes(columns=2, height=3.7, width_ratios=(1.35, 1))
+    fig, (above, seen) = _axes(columns=2, height=2.9, width_ratios=(2.1, 1))
     for joint, blocked in zip(pose, hidden):
-        above.plot([0, joint[0]], [0, joint[2]], ":" if blocked else "-", lw=0.7, zorder=1,
+        above.plot([0, joint[2]], [0, joint[0]], ":" if blocked else "-", lw=0.7, zorder=1,
                    color=PALETTE["input"] if blocked else "0.55")
-    above.plot(0, 0, marker="^", ms=9, color=PALETTE["truth"])
-    above.annotate("camera", (0, 0), (8, -3), textcoords="offset points")
-    seen.set(xlim=(0, camera.size[0]), ylim=(camera.size[1], 0), aspect="equal", xlabel="x (px)", ylabel="y (px)",
-             title="as the camera sees it")
-    above.set(aspect="equal", xlabel="x (m)", ylabel="depth z (m)", title="from above: dotted rays meet the box")
-    above.margins(0.12)
-    for ax, points, box in ((above, pose[:, ::2], corners[:, ::2]), (seen, camera.project(pose), camera.project(corners))):
+    above.plot(0, 0, marker=">", ms=9, color=PALETTE["truth"])
+    above.annotate("camera", (0, 0), (0, 10), textcoords="offset points", ha="center")
+    above.set(xlabel="depth z (m)", ylabel="x (m)", title="from above: dotted rays meet the box")
+    seen.set(xlabel="x (px)", ylabel="y (px)", title="as the camera sees it")
+    views = (above, pose[:, ::-2], corners[:, ::-2]), (seen, camera.project(pose), camera.project(corners))
+    for ax, points, box in views:
         draw_skeleton(ax, points, hidden)
         ax.fill(*_hull(box).T, color=PALETTE["hidden"], alpha=0.6, lw=0, zorder=2)
+        ax.margins(0.08)
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.invert_yaxis()  # x to the camera's right, y down
     return fig
 
 
@@ -63,6 +65,7 @@ def curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], yl
     """Curves with intervals, a panel a title: title → {name → (x, mean, low, high)}; a common axis of y."""
     fig, axes = _axes(columns=len(panels), height=2.8, sharey=True, squeeze=False)
     palette = colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
+    palette |= {name: PALETTE["refined"] for name in palette if name == "prior"}
     for ax, xlabel, (title, group) in zip(axes[0], xlabels, panels.items()):
         for name, (x, mean, low, high) in group.items():
             ax.plot(x, mean, marker="o" if len(x) < 12 else None, ms=3, color=palette[name])

@@ -71,6 +71,17 @@ def test_regimes_of_a_window_share_its_camera_and_families_its_mask(motions, som
     assert not np.array_equal(other.sequence.joints, first[1].sequence.joints, equal_nan=True)
 
 
+def test_another_mask_changes_only_what_it_hides(some):
+    case = some[1]
+    assert same(cs.masked(case, "limb", case.visible), case)
+    visible = np.ones_like(case.visible)
+    visible[50:90, 13] = False
+    before, after = (cs.masked(case, name, v) for name, v in (("none", np.ones_like(visible)), ("wrist", visible)))
+    moved = np.linalg.norm(before.sequence.joints - after.sequence.joints, axis=-1)
+    assert np.nanmax(moved[visible]) < 1e-12 < np.nanmax(moved[~visible])
+    assert after.regime == "wrist" and after.clip == case.clip
+
+
 def test_another_seed_is_another_case(motions, some):
     assert not same(cs.cases(motions[:1], ["limb"], seed=1)[0], by_name(some)[f"{motions[0].name}/0/limb"])
 
