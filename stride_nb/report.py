@@ -11,7 +11,7 @@ from .sequence import Keypoints2D, PoseSequence
 from .skeleton import Skeleton
 from .tables import Table, table
 
-__all__ = ["Gap", "Report", "report", "root_path", "runs"]
+__all__ = ["Gap", "Report", "plausibility", "report", "root_path", "runs"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +130,20 @@ def root_path(sequence: PoseSequence | Keypoints2D) -> str:
     if len(seen) > 0.5 * sequence.fps and np.ptp(seen, axis=0).max() < 1e-3:
         return "absent, the pelvis never moves"
     return "kept"
+
+
+def plausibility(sequence: PoseSequence) -> dict[str, float]:
+    """What can be said of a sequence without a truth: missing joints (%), how much the lengths of bones vary over time
+    (standard deviation, mm, mean over bones), and how much joints accelerate (mean, m/s²); over what is there.
+
+    >>> still = PoseSequence(np.random.default_rng(0).normal(size=(1, 17, 3)).repeat(9, 0))
+    >>> {name: round(value, 6) for name, value in plausibility(still).items()}
+    {'missing (%)': 0.0, 'bone length varies by (mm)': 0.0, 'joint acceleration (m/s²)': 0.0}
+    """
+    joints = sequence.joints
+    lengths = np.ma.masked_invalid(np.stack([np.linalg.norm(joints[:, j] - joints[:, p], axis=-1)
+                                             for j, p in sequence.skeleton.bones]))
+    bend = np.ma.masked_invalid(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1))
+    return {"missing (%)": 100 * float(sequence.missing.mean()),
+            "bone length varies by (mm)": float(1000 * np.ma.filled(lengths.std(1).mean(), np.nan)),
+            "joint acceleration (m/s²)": float(np.ma.filled(bend.mean(), np.nan) * sequence.fps**2)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stride_nb import Keypoints2D, PoseSequence
-from stride_nb.report import report, root_path, runs
+from stride_nb.report import plausibility, report, root_path, runs
 
 
 def walk(frames=120, fps=30):
@@ -50,3 +50,16 @@ def test_the_path_is_kept_or_said_to_be_absent():
 
 def test_runs_of_a_flag():
     assert runs(np.zeros(4, bool)).tolist() == [] and runs(np.ones(4, bool)).tolist() == [[0, 4]]
+
+
+def test_plausibility_is_measured_over_what_is_there():
+    still = np.random.default_rng(0).normal(size=(1, 17, 3)).repeat(60, 0)
+    still[20:30] = np.nan
+    found = plausibility(PoseSequence(still))
+    assert found["missing (%)"] == pytest.approx(100 / 6)
+    assert found["bone length varies by (mm)"] == pytest.approx(0, abs=1e-9)
+    falling = still + 0.5 * 9.81 * (np.arange(60)[:, None, None] / 30) ** 2 * (0, -1, 0)
+    assert plausibility(PoseSequence(falling, fps=30))["joint acceleration (m/s²)"] == pytest.approx(9.81)
+    breathing = still * (1 + 0.1 * np.sin(np.arange(60)))[:, None, None]
+    assert plausibility(PoseSequence(breathing))["bone length varies by (mm)"] > 50
+    assert np.isnan(plausibility(PoseSequence(still[:1]))["joint acceleration (m/s²)"])
