@@ -41,16 +41,18 @@ def evaluate(predictions: dict[str, PoseSequence | np.ndarray], truth: Iterable[
         InputError: a sequence without a prediction, of another length, or with a joint missing where it counts.
     """
     scores = [_score(predictions, sequence) for sequence in truth]
-    joined = {key: np.concatenate([s[key] for s in scores]) if scores else np.zeros(0) for key in ("mpjpe", "pa_mpjpe", "accel_error")}
-    if not len(joined["mpjpe"]):
+    frames = sum(len(s["mpjpe"]) for s in scores)
+    if not frames:
         raise InputError("protocol", "truth", "at least one frame with all joints", "none")
-    return {key: float(v.mean()) if len(v) else float("nan") for key, v in joined.items()} | {"frames": len(joined["mpjpe"])}
+    joined = {key: np.concatenate([s[key] for s in scores]) for key in scores[0]}
+    return {key: float(v.mean()) if len(v) else float("nan") for key, v in joined.items()} | {"frames": frames}
 
 
 def _score(predictions: dict, truth: PoseSequence) -> dict[str, np.ndarray]:
     """Per-frame errors of one sequence, mm and mm/frame²."""
     if truth.name not in predictions:
-        raise InputError("predictions", truth.name, "a prediction of that name", ", ".join(list(predictions)[:5]) or "none")
+        given = ", ".join(list(predictions)[:5]) or "none"
+        raise InputError("predictions", truth.name, "a prediction of that name", given)
     found = predictions[truth.name]
     found = found.joints if isinstance(found, PoseSequence) else np.asarray(found, np.float64)
     if found.shape != truth.joints.shape:
@@ -69,5 +71,6 @@ def need_regressor(benchmark: str, body, regressor) -> None:
     """InputError where the 14 joints could only be guessed."""
     own = getattr(body, "regressor", None) is not None or str(body) == "standin"
     if regressor is None and not own:
-        raise InputError(benchmark, "regressor", "the (17, V) array of Human3.6M's joints from SMPL's vertices, such as the "
-                         "J_regressor_h36m.npy that SPIN's authors distribute; the published figures are on its 14 joints", "none")
+        expected = ("the (17, V) array of Human3.6M's joints from SMPL's vertices, such as the J_regressor_h36m.npy that "
+                    "SPIN's authors distribute: the published figures are on its joints")
+        raise InputError(benchmark, "regressor", expected, "none")

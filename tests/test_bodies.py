@@ -1,8 +1,11 @@
 """The stand-in body is a body, and everything that reads, skins and poses SMPL's family agrees with smplx."""
 
+import base64
 import contextlib
 import io
+import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from python2 import dumps
 from stride_nb import bodies
 from stride_nb.bodies import BodyMotion, files, legacy, render
 from stride_nb.bodies.kinematics import rotation_matrices
+from stride_nb.bodies.meshplayer import mesh_player
 from stride_nb.errors import InputError
 from stride_nb.geometry import axis_angle_to_matrix
 from stride_nb.skeleton import H36M17, SMPL24
@@ -362,3 +366,28 @@ def test_the_picture_is_small_and_shows_mesh_and_skeleton(tmp_path, body):
     assert len(mesh.collections) == 4 and len(skeleton.lines) == 4 * len(H36M17.bones)
     drawn = sum(len(c.get_paths()) for c in mesh.collections)
     assert 0.3 < drawn / (4 * len(body.faces)) < 0.7  # the half that faces the viewer
+
+
+@pytest.mark.parametrize("up", ["y", "-y"])
+def test_the_player_carries_the_pose_and_the_joints(body, up):
+    m = motion(np.random.default_rng(7), frames=243, size=1.5)
+    joints = body.sequence(m)
+    joints = joints.replace(joints=np.where(np.arange(17)[:, None] == 3, np.nan, joints.joints))
+    played = mesh_player(body, m, joints, up)
+    assert played.markup == mesh_player(body, m, joints, up).markup and len(played.markup) < 200_000
+    data = json.loads(re.search(r"parentElement, (\{.*\})\)</script>", played.markup)[1])
+
+    def numbers(key, kind="<i2"):
+        return np.frombuffer(base64.b64decode(data[key]), kind)
+
+    pose, move = numbers("pose").reshape(243, 24, 3) * data["angle"], numbers("move").reshape(243, 3) * data["step"]
+    shown = body.joints(m.replace(pose=pose, translation=move))  # what the page computes …
+    given = numbers("given").reshape(243, 17, 3).astype(float)
+    assert (given[:, 3] == -32768).all()
+    plain = body.sequence(m.replace(pose=pose, translation=move)).joints  # … stands where the skeleton stands
+    np.testing.assert_allclose(np.delete(given * data["step"], 3, 1), np.delete(plain, 3, 1), atol=2e-3)
+    flip = np.diag([1, -1, -1]) if up == "-y" else np.eye(3)
+    apart = body.joints(m) @ flip.T - shown
+    assert np.abs(apart - apart[:1, :1]).max() < 2e-3
+    faces = numbers("faces", "<u2").reshape(-1, 3)
+    assert faces.max() < len(numbers("vertices")) / 3 and (numbers("share", "u1").reshape(-1, 4).sum(1, dtype=int) == 255).all()

@@ -18,7 +18,7 @@ from ..errors import InputError
 from . import legacy
 from .motion import KINDS
 
-__all__ = ["FOLDER", "find", "read", "read_regressor"]
+__all__ = ["FOLDER", "find", "npz", "read", "read_regressor"]
 
 FOLDER = "SMPL_MODEL_DIR"
 """The environment's name for the folder of the user's model files."""
@@ -36,9 +36,11 @@ def find(kind: str, gender: str, folder: str | os.PathLike | None = None) -> Pat
     if kind == "smpl":
         names.append(rf"basicmodel_{gender[0]}[a-z]*_lbs_10_207_0_v1\.[01]\.0\.pkl")
     pattern = re.compile(rf"(.*/)?({'|'.join(names)})", re.IGNORECASE)
-    found = sorted(p for p in Path(where).rglob("*") if p.is_file() and pattern.fullmatch(p.relative_to(where).as_posix()))
+    paths = sorted([*Path(where).rglob("*.npz"), *Path(where).rglob("*.pkl")])
+    found = [p for p in paths if pattern.fullmatch(p.relative_to(where).as_posix())]
     if not found:
-        raise InputError(where, "model file", f"{kind.upper()}_{gender.upper()}.npz or .pkl, or model='standin'", "none")
+        name = f"{kind}_{gender}".upper()
+        raise InputError(where, "model file", f"{name}.npz or {name}.pkl, or model='standin'", "none")
     return found[0]
 
 
@@ -48,14 +50,15 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
         InputError: not a model file.
     """
-    found = legacy.load(path) if str(path).endswith(".pkl") else _npz(path)
+    found = legacy.load(path) if str(path).endswith(".pkl") else npz(path)
     if not isinstance(found, dict) or (lacking := [key for key in _KEYS if key not in found]):
         raise InputError(path, "keys", ", ".join(_KEYS), "lacking " + ", ".join(lacking)
                          if isinstance(found, dict) else type(found).__name__)
     try:
         arrays = {key: np.asarray(found[key], np.float64) for key in _KEYS[:5]}
-        for key in _KEYS[5:]:  # uint32 in the files; the root's parent is −1 wrapped round, which float64 holds exactly
-            arrays[key] = np.nan_to_num(np.asarray(found[key], np.float64), nan=-1, posinf=-1, neginf=-1).astype(np.int64)
+        for key in _KEYS[5:]:  # uint32 in the files; the root's parent, −1 wrapped round, is exact in float64
+            value = np.asarray(found[key], np.float64)
+            arrays[key] = np.where(np.isfinite(value), value, -1).astype(np.int64)
     except (ValueError, TypeError, OverflowError):
         raise InputError(path, "arrays", "numbers", "something else") from None
     _check(path, arrays)
@@ -66,14 +69,24 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of an npz file that can be read without unpickling; arrays of Python objects are left out."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in _KEYS if key in file.files}
+            return {key: value for key in file.files if (value := _member(file, key)) is not None}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, NotImplementedError,
             zipfile.BadZipFile, zlib.error) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
-        raise InputError(path, "file", "an npz body model", said or type(error).__name__) from None
+        raise InputError(path, "file", "an npz file", said or type(error).__name__) from None
+
+
+def _member(file, key: str) -> np.ndarray | None:
+    try:
+        return file[key]
+    except ValueError as error:
+        if "pickle" in str(error):
+            return None
+        raise
 
 
 def _check(path, arrays: dict[str, np.ndarray]) -> None:
@@ -81,7 +94,8 @@ def _check(path, arrays: dict[str, np.ndarray]) -> None:
     if joints not in KINDS:
         raise InputError(path, "J_regressor", "24, 52 or 55 joints", joints)
     shapes = {"v_template": (vertices, 3), "shapedirs": (vertices, 3, None), "posedirs": (vertices, 3, 9 * joints - 9),
-              "J_regressor": (joints, vertices), "weights": (vertices, joints), "kintree_table": (2, joints), "f": (None, 3)}
+              "J_regressor": (joints, vertices), "weights": (vertices, joints), "kintree_table": (2, joints),
+              "f": (None, 3)}
     for key, shape in shapes.items():
         found = arrays[key].shape
         if len(found) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found)) or not arrays[key].size:
@@ -105,18 +119,18 @@ def read_regressor(source: str | os.PathLike | np.ndarray, arrays: dict[str, np.
     where = source if isinstance(source, (str, os.PathLike)) else "regressor"
     vertices = len(arrays["v_template"])
     if regressor.shape != (17, vertices) or regressor.dtype.kind not in "iuf" or not np.isfinite(regressor).all():
-        raise InputError(where, "regressor", f"numbers of shape (17, {vertices})", f"{regressor.dtype} {regressor.shape}")
+        found = f"{regressor.dtype} {regressor.shape}"
+        raise InputError(where, "regressor", f"finite numbers of shape (17, {vertices})", found)
     x = (regressor @ arrays["v_template"])[:, 0]
     return regressor[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]] if x[1] > x[4] else regressor
 
 
 def _regressor_file(path: str | os.PathLike) -> np.ndarray:
+    if str(path).endswith(".npz"):
+        arrays = list(npz(path).values())
+        return arrays[0] if arrays else np.zeros(0)
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return found[found.files[0]]
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, IndexError, NotImplementedError,
-            zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, "regressor", "a .npy or .npz file of numbers", str(error) or type(error).__name__) from None
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        said = str(error) or type(error).__name__
+        raise InputError(path, "regressor", "a .npy or .npz file of numbers", said) from None

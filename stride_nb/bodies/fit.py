@@ -92,7 +92,7 @@ def fit(sequence: PoseSequence, body: Body, steps: int = 200) -> Fitted:
     result = minimize(problem, problem.start(), jac=True, method="L-BFGS-B", bounds=problem.bounds(),
                       options={"maxfun": steps, "maxiter": steps, "maxcor": 20, "ftol": 1e-6, "gtol": 0})
     motion = problem.motion(result.x)
-    found = PoseSequence(problem.readout(body, motion), fps=sequence.fps, skeleton=sequence.skeleton, name=sequence.name)
+    found = sequence.replace(joints=problem.readout(body, motion), confidence=None)
     residual = 1e3 * np.linalg.norm(found.joints - sequence.joints, axis=-1)
     return Fitted(motion, found, residual, int(result.nfev))
 
@@ -187,7 +187,8 @@ class _Problem:
         full = np.zeros((self.frames, len(self.body.parents), 3))
         full[:, self.body.smpl24[1:]] = pose.cpu().numpy()
         full[:, 0] = Rotation.from_matrix(self.rotations(turn, pose)[:, 0].cpu().numpy()).as_rotvec()
-        return BodyMotion(full, shape.cpu().numpy(), translation.cpu().numpy(), self.sequence.fps, name=self.sequence.name)
+        shape, translation = shape.cpu().numpy(), translation.cpu().numpy()
+        return BodyMotion(full, shape, translation, self.sequence.fps, name=self.sequence.name)
 
     def readout(self, body: Body, motion: BodyMotion) -> np.ndarray:
         """(T, J, 3) the body's joints on the sequence's joint set; NaN where it has none."""

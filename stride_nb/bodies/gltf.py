@@ -41,34 +41,48 @@ def write(path: str | os.PathLike, body: Body, motion: BodyMotion) -> None:
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     data = b"".join(buffer.parts)
+    header = struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data))
+    chunks = [struct.pack("<I4s", len(text), b"JSON"), text, struct.pack("<I4s", len(data), b"BIN\0"), data]
     with atomic_path(path) as temporary:
-        temporary.write_bytes(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data)) + struct.pack("<I4s", len(text), b"JSON")
-                              + text + struct.pack("<I4s", len(data), b"BIN\0") + data)
+        temporary.write_bytes(b"".join([header, *chunks]))
 
 
 def _document(buffer: _Buffer, body: Body, motion: BodyMotion) -> dict:
-    joints, rest, parents = len(body.parents), body.rest(motion.shape), body.parents
-    vertices, faces = body.shaped(motion.shape), body.faces
-    used, weights = _four(body.arrays["weights"])
+    joints, rest = len(body.parents), body.rest(motion.shape)
     inverse = np.broadcast_to(np.eye(4), (joints, 4, 4)).copy()
     inverse[:, 3, :3] = -rest  # column-major: translation in the last row
-    primitive = {"attributes": {"POSITION": buffer.add(vertices, target=_VERTICES, bounds=True),
-                                "NORMAL": buffer.add(_normals(vertices, faces), target=_VERTICES),
-                                "JOINTS_0": buffer.add(used, _UINT8, target=_VERTICES),
-                                "WEIGHTS_0": buffer.add(weights, target=_VERTICES)},
-                 "indices": buffer.add(faces.reshape(-1, 1), _UINT32, target=_INDICES), "material": 0}
-    names = dict(zip(body.smpl24, SMPL24.joints))
-    nodes = [{"name": names.get(j, f"joint{j}"), "translation": (rest[j] - (rest[parents[j]] if j else 0)).tolist()} for j in range(joints)]
-    for j in range(joints):
-        if children := np.flatnonzero(parents == j).tolist():
-            nodes[j]["children"] = children
-    nodes.append({"name": "body", "mesh": 0, "skin": 0})
-    return {"asset": {"version": "2.0", "generator": "stride-nb"}, "scene": 0, "scenes": [{"nodes": [0, joints]}], "nodes": nodes,
-            "meshes": [{"name": body.kind, "primitives": [primitive]}],
-            "materials": [{"pbrMetallicRoughness": {"baseColorFactor": [0.62, 0.72, 0.8, 1], "metallicFactor": 0, "roughnessFactor": 0.8}}],
-            "skins": [{"joints": list(range(joints)), "skeleton": 0, "inverseBindMatrices": buffer.add(inverse.reshape(-1, 16))}],
-            "animations": [_animation(buffer, body, motion, rest)],
+    skin = {"joints": list(range(joints)), "skeleton": 0,
+            "inverseBindMatrices": buffer.add(inverse.reshape(-1, 16))}
+    surface = {"baseColorFactor": [0.62, 0.72, 0.8, 1], "metallicFactor": 0, "roughnessFactor": 0.8}
+    return {"asset": {"version": "2.0", "generator": "stride-nb"}, "scene": 0, "scenes": [{"nodes": [0, joints]}],
+            "nodes": [*_skeleton(body, rest), {"name": "body", "mesh": 0, "skin": 0}], "skins": [skin],
+            "meshes": [{"name": body.kind, "primitives": [_primitive(buffer, body, motion)]}],
+            "materials": [{"pbrMetallicRoughness": surface}], "animations": [_animation(buffer, body, motion, rest)],
             "accessors": buffer.accessors, "bufferViews": buffer.views, "buffers": [{"byteLength": buffer.length}]}
+
+
+def _primitive(buffer: _Buffer, body: Body, motion: BodyMotion) -> dict:
+    """The mesh at rest, in the motion's shape."""
+    vertices, faces = body.shaped(motion.shape), body.faces
+    used, weights = _four(body.arrays["weights"])
+    attributes = {"POSITION": buffer.add(vertices, target=_VERTICES, bounds=True),
+                  "NORMAL": buffer.add(_normals(vertices, faces), target=_VERTICES),
+                  "JOINTS_0": buffer.add(used, _UINT8, target=_VERTICES),
+                  "WEIGHTS_0": buffer.add(weights, target=_VERTICES)}
+    indices = buffer.add(faces.reshape(-1, 1), _UINT32, target=_INDICES)
+    return {"attributes": attributes, "indices": indices, "material": 0}
+
+
+def _skeleton(body: Body, rest: np.ndarray) -> list[dict]:
+    """A node a joint, named as in ``skeleton.SMPL24`` where it is one of them, placed relative to its parent."""
+    names, parents = dict(zip(body.smpl24, SMPL24.joints)), body.parents
+    nodes = []
+    for j, parent in enumerate(parents):
+        place = rest[j] - (rest[parent] if j else 0)
+        children = np.flatnonzero(parents == j).tolist()
+        node = {"name": names.get(j, f"joint{j}"), "translation": place.tolist()}
+        nodes.append(node | ({"children": children} if children else {}))
+    return nodes
 
 
 def _animation(buffer: _Buffer, body: Body, motion: BodyMotion, rest: np.ndarray) -> dict:
@@ -112,8 +126,11 @@ class _Buffer:
     def add(self, array: np.ndarray, component: int = _FLOAT, target: int | None = None, bounds: bool = False) -> int:
         """Append (N, width) numbers; returns the accessor's number."""
         array = np.ascontiguousarray(array, {_FLOAT: "<f4", _UINT8: "u1", _UINT32: "<u4"}[component])
-        view = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes} | ({"target": target} if target else {})
-        accessor = {"bufferView": len(self.views), "componentType": component, "count": len(array), "type": _KINDS[array.shape[1]]}
+        view = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes}
+        accessor = {"bufferView": len(self.views), "componentType": component, "count": len(array),
+                    "type": _KINDS[array.shape[1]]}
+        if target:
+            view["target"] = target
         if bounds:
             accessor |= {"min": array.min(0).tolist(), "max": array.max(0).tolist()}
         data = array.tobytes() + b"\0" * (-array.nbytes % 4)

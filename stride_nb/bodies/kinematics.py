@@ -1,8 +1,8 @@
 """Joints of a posed body without its vertices: forward kinematics, and regressors folded into it.
 
-Linear blend skinning puts vertex v at Σₖ wᵥₖ (Rₖ (xᵥ − jₖ) + tₖ), with xᵥ = template + shape + pose offsets. A
-regressed joint is a weighted mean of vertices, so its sum over vertices can be taken beforehand, once for every pair
-of regressed joint and bone: the same numbers to rounding, hundreds of times cheaper than skinning the mesh.
+Linear blend skinning puts vertex v at Σₖ wᵥₖ (Rₖ (xᵥ − jₖ) + tₖ), with xᵥ = template + shape + pose offsets.
+A regressed joint is a weighted mean of vertices, so its sum over vertices can be taken beforehand, once for every
+pair of regressed joint and bone: the same numbers to rounding, at a small part of the cost of skinning the mesh.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Kinematics:
         self.mean_pose = tensor(np.tensordot(share, posedirs, 1)) if posedirs.any() else None
 
     def __call__(self, rotations: torch.Tensor, shape: torch.Tensor, translation: torch.Tensor):
-        """(T, J, 3, 3) rotations, (B,) shape, (T, 3) translation → joints (T, J, 3) and regressed (T, R, 3), metres."""
+        """(T, J, 3, 3), (B,), (T, 3) → joints (T, J, 3) and regressed joints (T, R, 3), metres."""
         rest = self.rest + self.rest_dirs[..., : len(shape)] @ shape
         world, at = self._chain(rotations, rest)
         at = at + translation[:, None]
@@ -73,7 +73,7 @@ class Kinematics:
         else:
             mean = mean.expand(len(rotations), -1, -1)
         part = (world[:, self.bone] @ mean[..., None])[..., 0] + self.mass[:, None] * at[:, self.bone]
-        return at, torch.zeros(len(at), self.regressed, 3, dtype=at.dtype, device=at.device).index_add(1, self.row, part)
+        return at, at.new_zeros(len(at), self.regressed, 3).index_add(1, self.row, part)
 
     def _chain(self, rotations: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """World rotations (T, J, 3, 3) and joints (T, J, 3), the depths of the tree one after the other."""
@@ -81,9 +81,9 @@ class Kinematics:
         world[0], at[0] = rotations[:, 0], rest[0].expand(len(rotations), 3)
         for level in self.levels:
             parents = [self.parents[j] for j in level]
-            above = torch.stack([world[p] for p in parents], 1)
+            above, start = (torch.stack([x[p] for p in parents], 1) for x in (world, at))
             turned = above @ rotations[:, level]
-            moved = (above @ (rest[level] - rest[parents])[..., None])[..., 0] + torch.stack([at[p] for p in parents], 1)
+            moved = (above @ (rest[level] - rest[parents])[..., None])[..., 0] + start
             for i, j in enumerate(level):
                 world[j], at[j] = turned[:, i], moved[:, i]
         return torch.stack(world, 1), torch.stack(at, 1)

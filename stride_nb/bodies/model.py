@@ -102,8 +102,8 @@ class Body:
         from smplx.lbs import lbs
 
         a = self._tensors
-        vertices, _ = lbs(shape.expand(len(rotations), -1), rotations, a["v_template"], a["shapedirs"], a["posedirs"], a["J_regressor"],
-                          a["parents"], a["weights"], pose2rot=False)
+        vertices, _ = lbs(shape.expand(len(rotations), -1), rotations, a["v_template"], a["shapedirs"],
+                          a["posedirs"], a["J_regressor"], a["parents"], a["weights"], pose2rot=False)
         return vertices + translation[:, None]
 
     def vertices(self, motion: BodyMotion, batch: int = 64) -> np.ndarray:
@@ -115,7 +115,8 @@ class Body:
         pose, shape, translation = (torch.as_tensor(a, dtype=torch.float32, device=self.device) for a in
                                     (self._poses(motion), self.coefficients(motion.shape), motion.translation))
         with torch.no_grad():
-            parts = [self.skin(rotation_matrices(p), shape, t) for p, t in zip(pose.split(batch), translation.split(batch))]
+            parts = [self.skin(rotation_matrices(p), shape, t)
+                     for p, t in zip(pose.split(batch), translation.split(batch))]
         return torch.cat(parts).cpu().numpy()
 
     def joints(self, motion: BodyMotion) -> np.ndarray:
@@ -169,9 +170,9 @@ def load(model: str | os.PathLike = "smpl", gender: str = "neutral", folder: str
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if str(model) == "standin":
-        arrays = standin()
-        return Body(arrays, "standin", arrays["J_regressor_h36m"] if regressor is None else
-                    files.read_regressor(regressor, arrays), device)
-    path = files.find(str(model), gender, folder) if str(model) in KINDS.values() else model
-    arrays = files.read(path)
-    return Body(arrays, os.path.basename(path), None if regressor is None else files.read_regressor(regressor, arrays), device)
+        arrays, name = standin(), "standin"
+        own = arrays["J_regressor_h36m"]
+    else:
+        path = files.find(str(model), gender, folder) if str(model) in KINDS.values() else model
+        arrays, name, own = files.read(path), os.path.basename(path), None
+    return Body(arrays, name, own if regressor is None else files.read_regressor(regressor, arrays), device)

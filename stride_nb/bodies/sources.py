@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sequence import PoseSequence
+from .files import npz
 from .model import Body, load
 from .motion import BodyMotion
 
@@ -51,26 +50,6 @@ def array(where: object, table: dict, field: str, shape: tuple) -> np.ndarray:
     if not np.isfinite(value).all():
         raise InputError(where, field, "finite numbers", "NaN or infinity")
     return value
-
-
-def npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of an npz file that can be read without unpickling."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: value for key in file.files if (value := _member(file, key)) is not None}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, NotImplementedError,
-            zipfile.BadZipFile, zlib.error) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
-        raise InputError(path, "file", "an npz file", said or type(error).__name__) from None
-
-
-def _member(file, key: str) -> np.ndarray | None:
-    try:
-        return file[key]
-    except ValueError as error:  # an array of Python objects: motion notes, labels; never needed here
-        if "pickle" in str(error):
-            return None
-        raise
 
 
 def bodies(body: Body | str | os.PathLike | None, kind: str, regressor=None) -> Callable[[str], Body]:

@@ -93,15 +93,14 @@ def standin() -> dict[str, np.ndarray]:
         ``J_regressor_h36m`` (17, V) in the order of ``skeleton.H36M17``. They are shared: do not write into them.
     """
     rods = MIDDLE + LEFT + [(_mirror(a), _mirror(b), ra, rb) for a, b, ra, rb in LEFT]
-    vertices, faces = mesh(melt(rods, 0.012), np.array([-0.9425, -0.0435, -0.174]), np.array([0.9425, 1.74, 0.203]), CELL)
+    low, high = np.array([-0.9425, -0.0435, -0.174]), np.array([0.9425, 1.74, 0.203])
+    vertices, faces = mesh(melt(rods, 0.012), low, high, CELL)
     joints, h36m = _joints24(), _joints17()
     weights = _weights(vertices, faces, joints)
-    directions = np.stack([d(vertices) for d in _directions(joints)], -1)
-    targets24 = np.concatenate([joints[..., None], np.stack([d(joints) for d in _directions(joints)], -1)], -1)
-    targets17 = np.concatenate([h36m[..., None], np.stack([d(h36m) for d in _directions(joints)], -1)], -1)
-    points = np.concatenate([vertices[..., None], directions], -1)
+    points, targets24, targets17 = (np.stack([p, *(d(p) for d in _directions(joints))], -1)
+                                    for p in (vertices, joints, h36m))
     parents = np.array(SMPL24.parents, np.int64).astype(np.uint32)  # the root's −1 wraps round, as in SMPL's files
-    return {"v_template": vertices, "f": faces.astype(np.uint32), "weights": weights, "shapedirs": directions,
+    return {"v_template": vertices, "f": faces.astype(np.uint32), "weights": weights, "shapedirs": points[..., 1:],
             "posedirs": np.zeros((len(vertices), 3, 207), np.float32), "J_regressor": _regressor(points, targets24),
             "kintree_table": np.stack([parents, np.arange(24, dtype=np.uint32)]),
             "J_regressor_h36m": _regressor(points, targets17)}

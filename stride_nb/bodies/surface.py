@@ -26,7 +26,7 @@ _CORNERS = np.array([(p >> 2 & 1, p >> 1 & 1, p & 1) for p in range(8)])
 def melt(rods: list[Rod], softness: float, region: float = 0.12) -> Field:
     """The field of a smooth union of rods.
 
-    Smooth minimum −k·log Σ exp(−dᵢ/k), k = ``softness`` in metres: infinitely smooth, and it fillets where rods meet.
+    Smooth minimum −k·log Σ exp(−dᵢ/k), k = ``softness`` in metres: smooth, and it fillets where rods meet.
     Space is cut into cubes of side ``region``; in each, rods too far away to matter are left out.
     """
     a, b = np.array([rod[0] for rod in rods]), np.array([rod[1] for rod in rods])

@@ -43,8 +43,8 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
     """
     sources.one_of("amass", "split", split, ("train", "val", "test"))
     where = sources.data_folder("amass", folder, FOLDER)
-    paths = [p for p in sorted(where.rglob("*.npz"))
-             if p.name != "shape.npz" and not p.stem.endswith("stagei") and _split(p.relative_to(where).parts[0]) == split]
+    paths = [p for p in sorted(where.rglob("*.npz")) if _split(p.relative_to(where).parts[0]) == split
+             and p.name != "shape.npz" and not p.stem.endswith("stagei")]
     of = {kind: sources.bodies(body, kind) for kind in ("smpl", "smplh", "smplx")}
     out = []
     for path in paths[:clips]:
@@ -90,6 +90,6 @@ def write(path: str | os.PathLike, motion: BodyMotion, body: Body) -> None:
     betas = np.zeros(16)
     betas[: len(motion.shape)] = motion.shape[:16]
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, poses=turned.pose.reshape(len(motion), -1), trans=turned.translation, betas=betas,
-                            gender=np.array(motion.gender), mocap_framerate=np.array(motion.fps),
-                            mocap_frame_rate=np.array(motion.fps), surface_model_type=np.array(motion.kind))
+        np.savez_compressed(temporary, poses=turned.pose.reshape(len(motion), -1), trans=turned.translation,
+                            betas=betas, gender=motion.gender, mocap_framerate=motion.fps,
+                            mocap_frame_rate=motion.fps, surface_model_type=motion.kind)

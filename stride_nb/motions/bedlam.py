@@ -28,8 +28,9 @@ _SPLITS = {"train": "training", "val": "validation"}
 _RATE = 30.0  # the images are numbered at 30 fps, also where every fifth is kept
 
 
-def load(split: str = "val", folder: str | os.PathLike | None = None, body: Body | str | None = None, space: str = "world",
-         regressor: str | os.PathLike | np.ndarray | None = None, scenes: int | None = None) -> list[PoseSequence]:
+def load(split: str = "val", folder: str | os.PathLike | None = None, body: Body | str | None = None,
+         space: str = "world", regressor: str | os.PathLike | np.ndarray | None = None,
+         scenes: int | None = None) -> list[PoseSequence]:
     """Every person of every sequence as 17 joints; images without the person are missing.
 
     Args:
@@ -93,7 +94,8 @@ def _rows(path, data: dict, rows: int) -> tuple[dict[str, np.ndarray], np.ndarra
         raise InputError(path, "imgname, sub", f"{rows} texts each", f"{len(names)} and {len(subjects)}")
     parts = [re.fullmatch(r"(?:.*[/\\])?([^/\\]+)[/\\]\1_(\d{1,9})\.\w+", name) for name in names.tolist()]
     if not all(parts):
-        raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", names[[p is None for p in parts]][0][:60])
+        found = names[parts.index(None)][:60]
+        raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", found)
     people, times = defaultdict(list), defaultdict(int)
     for i, (part, subject) in enumerate(zip(parts, subjects)):
         key = part[1], subject, part[2]

@@ -1,4 +1,4 @@
-"""OcMotion (Huang et al., 2022), the source ``ocmotion``: people behind objects, several static cameras. The user's files.
+"""OcMotion (Huang et al., 2022), the source ``ocmotion``: people behind objects, static cameras. The user's files.
 
 ``annot/{train,test}.pkl``: a list of sequences, each a list of cameras, each a list of frames; a frame holds
 ``img_path``, ``h_w`` and, under a number for each person, SMPL's ``pose``, ``betas`` and ``trans`` in the world and the
@@ -25,8 +25,9 @@ FOLDER = "OCMOTION_DIR"
 """The environment's name for the folder that holds ``annot``."""
 
 
-def load(split: str = "test", folder: str | os.PathLike | None = None, body: Body | str | None = None, space: str = "world",
-         regressor: str | os.PathLike | np.ndarray | None = None, fps: float = 10) -> list[PoseSequence]:
+def load(split: str = "test", folder: str | os.PathLike | None = None, body: Body | str | None = None,
+         space: str = "world", regressor: str | os.PathLike | np.ndarray | None = None,
+         fps: float = 10) -> list[PoseSequence]:
     """Every person before every camera as 17 joints; frames without the person are missing.
 
     Args:
@@ -47,9 +48,9 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
     return [_sequence(path, of, video, person, space, fps) for video in _videos(path) for person in _people(video)]
 
 
-def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test", folder: str | os.PathLike | None = None,
-             body: Body | str | None = None, regressor: str | os.PathLike | np.ndarray | None = None,
-             fps: float = 10) -> dict[str, float]:
+def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test",
+             folder: str | os.PathLike | None = None, body: Body | str | None = None,
+             regressor: str | os.PathLike | np.ndarray | None = None, fps: float = 10) -> dict[str, float]:
     """The published protocol: 14 joints regressed from the ground-truth mesh, all annotated frames.
 
     Args:
@@ -67,7 +68,8 @@ def _videos(path) -> list[tuple[str, np.ndarray, list[dict]]]:
     """(name, frame numbers, frames) of every sequence and camera."""
     data = legacy.load(path)
     if not isinstance(data, list) or not all(isinstance(s, list) and all(isinstance(c, list) for c in s) for s in data):
-        raise InputError(path, "file", "a list of sequences, each a list of cameras, each a list of frames", type(data).__name__)
+        expected = "a list of sequences, each a list of cameras, each a list of frames"
+        raise InputError(path, "file", expected, type(data).__name__)
     return [_video(path, frames) for cameras in data for frames in cameras if frames]
 
 
@@ -76,7 +78,8 @@ def _video(path, frames: list) -> tuple[str, np.ndarray, list[dict]]:
     named = [re.fullmatch(r"(?:.*[/\\])?([^/\\]+)[/\\]([^/\\]+)[/\\]\D*(\d{1,12})\.\w+", str(f.get("img_path")))
              if isinstance(f, dict) else None for f in frames]
     if not all(named):
-        raise InputError(path, "img_path", "<sequence>/<camera>/<frame number>.<ending>", repr(frames[named.index(None)])[:60])
+        found = repr(frames[named.index(None)])[:60]
+        raise InputError(path, "img_path", "<sequence>/<camera>/<frame number>.<ending>", found)
     if len(names := {f"{m[1]}_{m[2]}" for m in named}) > 1:
         raise InputError(path, "img_path", "one sequence and camera a list", ", ".join(sorted(names)[:3]))
     return names.pop(), np.array([int(m[3]) for m in named]), frames
@@ -98,6 +101,8 @@ def _sequence(path, of, video, person: str, space: str, fps: float) -> PoseSeque
     shape, camera = sources.array(where, table, "betas", (None, 10)), sources.array(where, table, "extri", (None, 16))
     camera = camera.reshape(-1, 4, 4)
     if space == "world":
-        camera = np.broadcast_to(np.block([[sources.UPRIGHT, np.zeros((3, 1))], [0, 0, 0, 1]]) @ camera[0], camera.shape)
+        rotation, shift = sources.UPRIGHT @ camera[0, :3, :3], sources.UPRIGHT @ camera[0, :3, 3]
+    else:
+        rotation, shift = camera[:, :3, :3], camera[:, :3, 3]
     motion = BodyMotion(pose, shape.mean(0), trans, fps, name=f"{name}_{person}")
-    return sources.observed(of("neutral"), motion, camera[:, :3, :3], camera[:, :3, 3], places[here], length)
+    return sources.observed(of("neutral"), motion, rotation, shift, places[here], length)

@@ -1,7 +1,7 @@
-"""3DPW (von Marcard et al., 2018), the source ``3dpw``: people in the wild with a moving camera, 30 fps. The user's files.
+"""3DPW (von Marcard et al., 2018), the source ``3dpw``: people in the wild, a moving camera. The user's files.
 
-``sequenceFiles/{train,validation,test}/*.pkl``, Python 2 pickles of SMPL parameters in the world, one list entry a
-person, with the camera of every frame.
+``sequenceFiles/{train,validation,test}/*.pkl``, Python 2 pickles of SMPL parameters in the world at 30 fps, one
+list entry a person, with the camera of every frame.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
             for path in sorted(where.glob("*.pkl")) for person in read(path)]
 
 
-def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test", folder: str | os.PathLike | None = None,
-             body: Body | str | None = None, regressor: str | os.PathLike | np.ndarray | None = None) -> dict[str, float]:
+def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test",
+             folder: str | os.PathLike | None = None, body: Body | str | None = None,
+             regressor: str | os.PathLike | np.ndarray | None = None) -> dict[str, float]:
     """The published protocol: 14 joints regressed from the ground-truth mesh, frames with an aligned camera.
 
     Args:
@@ -75,8 +76,8 @@ class _Person:
 
 
 def read(path: str | os.PathLike) -> list[_Person]:
-    """The people of one file, each with ``motion`` (world), ``joints`` (T, 24, 3) or ``None``, ``camera`` (T, 4, 4) world
-    to camera, and ``valid`` (T,): whether the camera was aligned.
+    """The people of one file, each with ``motion`` (world), ``joints`` (T, 24, 3) or ``None``, ``camera`` (T, 4, 4)
+    world to camera, and ``valid`` (T,): whether the camera was aligned.
 
     Raises:
         InputError: not a sequence of 3DPW.
@@ -86,7 +87,9 @@ def read(path: str | os.PathLike) -> list[_Person]:
     if not isinstance(poses, (list, np.ndarray)) or not len(poses):
         raise InputError(path, "poses", "a list, one array a person", type(poses).__name__)
     camera = sources.array(path, data, "cam_poses", (None, 4, 4))
-    name = str(data.get("sequence", os.path.basename(path).removesuffix(".pkl")))
+    name = data.get("sequence")
+    if not (isinstance(name, str) and name.isprintable()):
+        name = os.path.basename(path).removesuffix(".pkl")
     return [_person(path, data, i, camera, f"{name}_{i}") for i in range(len(poses))]
 
 
@@ -102,8 +105,8 @@ def _person(path, data: dict, i: int, camera: np.ndarray, name: str) -> _Person:
         raise InputError(path, "genders", "m or f", repr(gender)[:40])
     joints = None
     if "jointPositions" in data:
-        joints = sources.array(path, {"jointPositions": _entry(path, data, "jointPositions", i)}, "jointPositions", (frames, 72))
-        joints = joints.reshape(frames, 24, 3)
+        fields["jointPositions"] = _entry(path, data, "jointPositions", i)
+        joints = sources.array(path, fields, "jointPositions", (frames, 72)).reshape(frames, 24, 3)
     try:
         motion = BodyMotion(pose, shape, trans, 30, _GENDERS[gender], name)
     except InputError as error:
