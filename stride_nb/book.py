@@ -76,6 +76,11 @@ def readme() -> None:
 
 def figures(folder: Path = ROOT / "book" / "_static") -> None:
     """Draw the pictures that pages show and no notebook prints."""
+    _save(_joints_figure(), folder / "joints.png")
+    _save(_refined_figure(), folder / "refined.png")
+
+
+def _joints_figure():
     import numpy as np
 
     from . import plots
@@ -84,12 +89,33 @@ def figures(folder: Path = ROOT / "book" / "_static") -> None:
     pose = neutral(np.zeros(1))
     raise_arms(pose, np.ones(1), flexion=0, abduction=30, elbow=10)
     standing, _ = forward(draw_body(np.random.default_rng(0)), pose, np.zeros(1))
-    _save(plots.skeleton_map(standing[0]), folder / "joints.png")
+    return plots.skeleton_map(standing[0])
+
+
+def _refined_figure():
+    """The README's figure: a synthetic walk of the test split, half of the body hidden for a while, refined as shipped."""
+    from . import plots
+    from .cases import cases
+    from .motions import load
+    from .refine import refine
+
+    case, *_ = cases(load("synthetic", split="test", clips=1, seed=0), ["half"])
+    refined = refine(case.sequence, "stride_ours", seed=0).sequence
+    shown = {"truth": case.truth, "input": case.sequence.joints, "refined": refined.joints}
+    shown = {name: joints - joints[:, :1] for name, joints in shown.items()}
+    return plots.strip(shown, case.sequence.fps, frames=9, hidden=~case.visible, up="-y", apart=True)
 
 
 def _save(figure, path: Path) -> None:
+    """Write a PNG of 64 colours: enough for lines, and a third of the size."""
+    import io
+
+    from PIL import Image
+
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+        Image.open(picture).convert("RGB").quantize(64).save(temporary, optimize=True)
 
 
 def rooms() -> list[str]:

@@ -63,11 +63,11 @@ def draw_skeleton(ax, points: np.ndarray, hidden: np.ndarray | None = None, colo
         style = ":" if hidden[child] or hidden[parent] else "-"
         ax.plot(*points[[child, parent]].T, style, color=color, **({"lw": 1.2} | line))
     for dots, face in ((points[~hidden], color), (points[hidden], "white")):
-        ax.scatter(*dots.T, s=7, facecolor=face, edgecolor=color, linewidth=0.7, zorder=3)
+        ax.scatter(*dots.T, s=5, facecolor=face, edgecolor=color, linewidth=0.6, zorder=3)
 
 
 def strip(sequences: Mapping[str, np.ndarray], fps: float, frames: int = 8, hidden: np.ndarray | None = None,
-          up: str = "y", skeleton: Skeleton = H36M17, azimuth: float = 30.0):
+          up: str = "y", skeleton: Skeleton = H36M17, azimuth: float = 30.0, apart: bool = False):
     """Stick figures at evenly spaced times, the sequences drawn over one another in a three-quarter view.
 
     Args:
@@ -75,24 +75,27 @@ def strip(sequences: Mapping[str, np.ndarray], fps: float, frames: int = 8, hidd
         fps: frames a second, for the time under each figure.
         frames: number of times shown.
         hidden: (T, J) True where a joint could not be seen, drawn hollow.
+        apart: draw every later sequence in a row of its own, over the first.
     """
     arrays = {name: upright(_joints(s), up) for name, s in sequences.items()}
-    first = next(iter(arrays.values()))
-    times = np.unique(np.linspace(0, len(first) - 1, frames).round().astype(int))
-    roots = _filled(first[:, 0]) * [1, 0, 1]
+    first, *later = arrays
+    times = np.unique(np.linspace(0, len(arrays[first]) - 1, frames).round().astype(int))
+    roots = _filled(arrays[first][:, 0]) * [1, 0, 1]
     palette = colors(list(arrays))
     views = turn(np.stack([a[times] for a in arrays.values()]) - roots[times, None], azimuth)
     width = 1.1 * np.nanmax(np.ptp(views[..., 0], axis=2))
-    low, high = np.nanmin(views[..., 1]), np.nanmax(views[..., 1])
-    fig, ax = _axes(height=6.6 * 1.1 * (high - low) / (width * len(times)) + 0.6)
-    for name, view in zip(arrays, views):
-        for i, (t, points) in enumerate(zip(times, view)):
-            draw_skeleton(ax, points + [i * width, 0], None if hidden is None else hidden[t], palette[name], skeleton)
-    ax.set(xticks=np.arange(len(times)) * width, xticklabels=[f"{t / fps:.2f} s" for t in times], ylabel="height (m)",
-           aspect="equal")
-    spread = views[..., 0] + np.arange(len(times))[:, None] * width
-    ax.set_xlim(np.nanmin(spread) - 0.1, np.nanmax(spread) + 0.1)  # who leans or sits reaches past his own place
-    ax.grid(False)
+    views[..., 0] += np.arange(len(times))[:, None] * width
+    reach = np.nanmax(views, (0, 1, 2)) - np.nanmin(views, (0, 1, 2)) + 0.2  # who leans or sits leaves his own place
+    rows = [(first, name) for name in later] if apart and later else [tuple(arrays)]
+    fig, axes = _axes(len(rows), height=6.6 * reach[1] / reach[0] * len(rows) + 0.5, sharex=True, sharey=True, squeeze=False)
+    for ax, names in zip(axes[:, 0], rows):
+        for name in names:
+            for t, points in zip(times, views[list(arrays).index(name)]):
+                draw_skeleton(ax, points, None if hidden is None else hidden[t], palette[name], skeleton)
+        ax.set(ylabel="height (m)", aspect="equal")
+        ax.grid(False)
+    ax.set(xticks=np.arange(len(times)) * width, xticklabels=[f"{t / fps:.2f} s" for t in times],
+           xlim=np.array([-0.1, 0.1]) + [np.nanmin(views[..., 0]), np.nanmax(views[..., 0])])
     _legend(fig, palette)
     return fig
 

@@ -48,6 +48,11 @@ def test_readme_says_how_to_do_everything():
         assert (ROOT / name).exists(), f"the README links {name}"
 
 
+def test_pictures_of_pages_are_small():
+    for picture in (ROOT / "book" / "_static").glob("*.png"):
+        assert picture.stat().st_size <= 100_000, picture
+
+
 def test_every_module_has_its_place_in_the_api_page():
     files = {p.relative_to(ROOT / "stride_nb").with_suffix("") for p in (ROOT / "stride_nb").rglob("*.py")}
     names = {".".join(f.parts).removesuffix(".__init__") for f in files} - {"__init__", "__main__"}

@@ -40,6 +40,7 @@ def figures(walk):
     sequences = {"truth": walk, "input": lost, "refined": walk + 0.01}
     speed = np.linalg.norm(np.diff(walk, axis=0), axis=-1) * FPS
     yield plots.strip(sequences, FPS, hidden=hidden)
+    yield plots.strip(sequences, FPS, frames=4, hidden=hidden, apart=True)
     yield plots.timeline(sequences, FPS, ["lwrist", "rwrist"], "y", ~hidden)
     yield plots.visibility({"limb": ~hidden, "all": np.zeros_like(hidden)}, FPS)
     yield plots.detections({"input": walk[0, :, :2] * 200}, (640, 480), hidden[30])
