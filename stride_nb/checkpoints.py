@@ -1,8 +1,8 @@
 """Weights: ours (safetensors and a JSON card beside it) and the published `.bin` files of the same networks.
 
 A card says what the weights are: config (arguments of the network), data, command, steps, hardware, validation
-figures, and the SHA-256 of the weights. A published file is a pickle, which may hold code: it is read by
-PyTorch's restricted reader, which builds tensors, numbers, text and containers of them and calls nothing else.
+figures, and the SHA-256 of the weights. A published file is a pickle, which may hold code: `torchfile` reads it as
+data.
 """
 
 from __future__ import annotations
@@ -12,12 +12,6 @@ import hashlib
 import json
 import math
 import os
-import pickletools
-import re
-import warnings
-import zipfile
-from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import torchfile
 from .errors import InputError, atomic_path
 from .models.dstformer import PRESETS, DSTformer
 
@@ -35,18 +30,6 @@ State = dict[str, Tensor]
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "weights"
 CARD_FIELDS = ("config", "data", "command", "steps", "hardware", "validation", "sha256")
-
-# `min_loss` is a NumPy scalar in the published files; NumPy 2 renamed the module it is pickled under.
-_ALLOWED = [
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
-    (np.dtype, "numpy.dtype"),
-    (np.dtypes.Float64DType, "numpy.dtypes.Float64DType"),
-]
-_PLAIN = re.compile(  # what published files name, and may
-    "|".join(re.escape(name) for _, name in _ALLOWED) + r"|collections\.OrderedDict|_codecs\.encode"
-    r"|torch\.(_utils\._rebuild_\w+|\w+Storage|Size|b?float\w*|int\w*|bool)"
-)
 
 
 # --- ours ----------------------------------------------------------------------------------------------------------
@@ -122,7 +105,7 @@ def read_published(path: str | os.PathLike) -> State:
     Raises:
         InputError: not such a file, damaged, or one that asks to call something (named; nothing was run).
     """
-    return _weights_of(path, _unpickle(path))
+    return _weights_of(path, torchfile.load(path))
 
 
 def write_published(path: str | os.PathLike, state: State, card: dict[str, Any] | None = None) -> Path:
@@ -139,58 +122,6 @@ def write_published(path: str | os.PathLike, state: State, card: dict[str, Any] 
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
     return path
-
-
-def _unpickle(path: str | os.PathLike) -> Any:
-    path = _existing(Path(path))
-    try:
-        with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings(action="ignore"):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way; none of them may pass as a checkpoint
-        refused = _refused(path, error)
-        if refused:
-            raise InputError(path, "pickle", "tensors, numbers and text only",
-                             f"{refused} (refused, nothing was run)") from None
-        raise InputError(path, "checkpoint", "a file written by torch.save", _complaint(error)) from None
-
-
-def _refused(path: Path, error: Exception) -> str:
-    """What the pickle wanted to call: the names it holds that are not plain data, else what PyTorch complains of."""
-    names = [name for name in dict.fromkeys(_globals(path)) if not _PLAIN.fullmatch(name)]
-    return ", ".join(names) or ", ".join(re.findall(r"GLOBAL (\S+)", str(error))[:1])
-
-
-def _globals(path: Path) -> Iterator[str]:
-    """Dotted names of all functions and classes that the pickles of a file name, found without running them."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    if name.endswith("data.pkl"):
-                        with archive.open(name) as stream:
-                            yield from _globals_in(stream)
-        else:
-            with path.open("rb") as stream:
-                for _ in range(5):  # the older format is a row of five pickles
-                    yield from _globals_in(stream)
-    except Exception:  # as far as it could be read
-        return
-
-
-def _globals_in(stream) -> Iterator[str]:
-    texts: deque[str | None] = deque(maxlen=2)  # what was pushed last, as far as it is text
-    memo: dict[int, Any] = {}
-    for op, arg, _ in pickletools.genops(stream):
-        if op.name in ("GLOBAL", "INST"):
-            yield arg.replace(" ", ".", 1)
-        elif op.name == "STACK_GLOBAL":
-            yield ".".join(map(str, texts))
-        elif op.name == "MEMOIZE" or op.name.endswith("PUT"):
-            memo[len(memo) if arg is None else arg] = texts[-1] if texts else None
-        elif op.name.endswith("GET"):
-            texts.append(memo.get(arg))
-        elif op.name not in ("PROTO", "FRAME"):
-            texts.append(arg if isinstance(arg, str) else None)
 
 
 def _weights_of(path: str | os.PathLike, content: Any) -> State:
@@ -259,7 +190,7 @@ def convert(source: str | os.PathLike, target: str | os.PathLike, heads: int | N
     source, target = Path(source), Path(target)
     if source.suffix == ".bin":
         _check_suffix(target, ".safetensors")
-        content = _unpickle(source)
+        content = torchfile.load(source)
         state = _weights_of(source, content)
         model = dstformer_from(state, heads, where=source)
         return save(target, state, _card_of(source, content, model))
@@ -318,6 +249,4 @@ def _sha256(path: Path) -> str:
 
 
 def _complaint(error: Exception) -> str:
-    """The telling line of a message: PyTorch's are a page long and advise to read unsafely."""
-    found = re.search(r"WeightsUnpickler error: (.+)|(.+)", str(error))
-    return f"{type(error).__name__}: {found[1] or found[2]}" if found else type(error).__name__
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")

@@ -81,11 +81,13 @@ class _Dtype:
         self.value = np.dtype(code)
 
     def build(self, state) -> None:
-        version, order, subarray, names, fields = state[:5]
-        if version not in (3, 4) or order not in tuple("<>|=") or (subarray, names, fields) != (None,) * 3:
+        genuine = self.value.__reduce__()[2]  # no subarray, no fields, its own size and flags; only the order may differ
+        if type(state) is not tuple or len(state) != 8 or type(state[1]) is not str or state[1] not in tuple("<>|="):
             raise _Refused(f"dtype state {_short(state)}")
-        if order in "<>":
-            self.value = self.value.newbyteorder(order)
+        if (state[0], *state[2:]) != (3, *genuine[2:]):
+            raise _Refused(f"dtype state {_short(state)}")
+        if state[1] in "<>":
+            self.value = self.value.newbyteorder(state[1])
 
     __setstate__ = build  # the name by which PyTorch's reader calls it
 
@@ -178,11 +180,12 @@ class Rebuilt:
         _fill(self.value, state)
 
 
-def torch_globals() -> list[tuple]:
+def torch_globals(arrays: bool) -> list[tuple]:
     """What ``torch.serialization.safe_globals`` takes, so that ``torch.load(weights_only=True)`` reads NumPy's
-    arrays (as ``Rebuilt``) and scalars by the functions of this module. NumPy's own, which it would call otherwise,
-    trust a forged dtype."""
-    table = {name: known for name, known in _ADMITTED.items() if name[0].startswith("numpy")}
+    scalars and, if asked to, arrays (as ``Rebuilt``) by the functions of this module. NumPy's own, which it would
+    call otherwise, trust a forged dtype."""
+    table = {name: known for name, known in _ADMITTED.items()
+             if name[0].startswith("numpy") and (arrays or known in (_scalar, _dtype))}
     instead = {_reconstruct: Rebuilt, _dtype: _Dtype}
     return [(instead.get(known, known), ".".join(name)) for name, known in table.items()]
 

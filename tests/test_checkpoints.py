@@ -113,6 +113,39 @@ def test_a_pickle_that_calls_is_refused_by_name_and_runs_nothing(tmp_path, write
     assert not mark.exists()
 
 
+GOOD = (3, "<", None, None, None, -1, -1, 0)  # the state of float64's dtype
+NESTED = {"a": (np.dtype("O"), 0)}
+
+
+def scalar_of(state, data=b"\x41" * 8):
+    """NumPy's pickle of a float64, its dtype in that state."""
+    class Dtype:
+        def __reduce__(self):
+            return np.dtype, ("f8", False, True), state
+
+    return Call(np.float64(0).__reduce__()[0], Dtype(), data)
+
+
+@pytest.mark.parametrize("writer", ["zip 2", "old"])
+@pytest.mark.parametrize("state", [
+    (*GOOD[:7], 127), (3, "|", None, ("a",), NESTED, 8, 8, 63), (3, "|", (np.dtype("O"), (1,)), None, None, 8, 8, 63),
+    (9, *GOOD[1:]), (3, "x", *GOOD[2:]), GOOD[:5], (*GOOD, {}), list(GOOD)])
+def test_a_forged_dtype_does_not_reach_numpy(tmp_path, state, writer):
+    WRITERS[writer]({"min_loss": scalar_of(GOOD), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "good.bin")
+    assert checkpoints.read_published(tmp_path / "good.bin") == {"a": torch.zeros(1)}
+    WRITERS[writer]({"min_loss": scalar_of(state), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "a.bin")
+    with pytest.raises(InputError, match=r"a\.bin: pickle: .*dtype") as error:
+        checkpoints.read_published(tmp_path / "a.bin")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", [b"\x41" * 7, [1.0], "AAAAAAAA"])
+def test_a_scalar_of_another_size_is_refused(tmp_path, data):
+    torch.save({"min_loss": scalar_of(GOOD, data), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "a.bin")
+    with pytest.raises(InputError, match=r"a\.bin: pickle: .*a numpy scalar of float64"):
+        checkpoints.read_published(tmp_path / "a.bin")
+
+
 def test_numpy_arrays_are_not_among_what_is_allowed(tmp_path, state):
     torch.save(training_file(state) | {"history": np.arange(5.0)}, tmp_path / "a.bin")
     with pytest.raises(InputError, match="_reconstruct"):
@@ -140,7 +173,7 @@ def written(tmp_path_factory, state):
 def test_truncated_files_give_one_clear_error(written, data):
     content, path = written
     path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
-    with pytest.raises(InputError, match="a.bin: checkpoint: expected a file written by torch.save, found "):
+    with pytest.raises(InputError, match="a.bin: file: expected one written by torch.save, found "):
         checkpoints.read_published(path)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import unpickle
+from .. import torchfile, unpickle
 from ..errors import InputError
 from ..sequence import PoseSequence
 
@@ -128,21 +128,10 @@ def _frame(path: Path, weights: np.ndarray, translate: bool) -> tuple[int, np.nd
 def read_result(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, str]:
     """One result file: vertices (people, V, 3) m, pred_cam_t (people, 3) m (empty where it has none), image name.
 
-    Read by PyTorch's restricted reader, which rebuilds NumPy's arrays by the rules of ``unpickle``.
-
     Raises:
         InputError: a file that is damaged, names anything but data, or lacks a field.
     """
-    import torch
-
-    try:
-        with torch.serialization.safe_globals(unpickle.torch_globals()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way
-        refused = re.findall(r"GLOBAL (\S+)", str(error))
-        found = f"{refused[0]} (refused, nothing was run)" if refused else f"{type(error).__name__}: {error}"
-        raise InputError(path, "file", "tensors, arrays, numbers and text, saved by torch.save",
-                         " ".join(found.split())[:200]) from None
+    content = torchfile.load(path, arrays=True)
     if not isinstance(content, dict):
         raise InputError(path, "file", "a dict of vertices, pred_cam_t, img_name", type(content).__name__)
     content = {k: v.value if isinstance(v, unpickle.Rebuilt) else v for k, v in content.items()}
