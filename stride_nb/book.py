@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import io
 import pkgutil
 import re
 import shlex
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from . import records, skeleton
 from .errors import InputError, atomic_path
-from .notebooks import commit, convert, normalise, parameters, run_notebook
+from .notebooks import commit, convert, normalise, parameters, run_notebook, shrunk
 from .tables import Table, table
 
 __all__ = ["build", "commit", "fetched", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
@@ -107,15 +108,10 @@ def _refined_figure():
 
 
 def _save(figure, path: Path) -> None:
-    """Write a PNG of 64 colours: enough for lines, and a third of the size."""
-    import io
-
-    from PIL import Image
-
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     with atomic_path(path) as temporary:
-        Image.open(picture).convert("RGB").quantize(64).save(temporary, optimize=True)
+        temporary.write_bytes(shrunk(picture.getvalue()))
 
 
 def rooms() -> list[str]:
