@@ -94,7 +94,7 @@ def _rows(path, data: dict, rows: int) -> tuple[dict[str, np.ndarray], np.ndarra
         raise InputError(path, "imgname, sub", f"{rows} texts each", f"{len(names)} and {len(subjects)}")
     parts = [re.fullmatch(r"(?:.*[/\\])?([^/\\]+)[/\\]\1_(\d{1,9})\.\w+", name) for name in names.tolist()]
     if not all(parts):
-        found = names[parts.index(None)][:60]
+        found = sources.brief(str(names[parts.index(None)]))
         raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", found)
     people, times = defaultdict(list), defaultdict(int)
     for i, (part, subject) in enumerate(zip(parts, subjects)):

@@ -78,7 +78,7 @@ def _video(path, frames: list) -> tuple[str, np.ndarray, list[dict]]:
     named = [re.fullmatch(r"(?:.*[/\\])?([^/\\]+)[/\\]([^/\\]+)[/\\]\D*(\d{1,12})\.\w+", str(f.get("img_path")))
              if isinstance(f, dict) else None for f in frames]
     if not all(named):
-        found = repr(frames[named.index(None)])[:60]
+        found = sources.brief(frames[named.index(None)])
         raise InputError(path, "img_path", "<sequence>/<camera>/<frame number>.<ending>", found)
     if len(names := {f"{m[1]}_{m[2]}" for m in named}) > 1:
         raise InputError(path, "img_path", "one sequence and camera a list", ", ".join(sorted(names)[:3]))

@@ -102,7 +102,7 @@ def _person(path, data: dict, i: int, camera: np.ndarray, name: str) -> _Person:
     valid = sources.array(path, fields, "campose_valid", (frames,)) > 0
     gender = fields["genders"]
     if not isinstance(gender, str) or gender not in _GENDERS:
-        raise InputError(path, "genders", "m or f", repr(gender)[:40])
+        raise InputError(path, "genders", "m or f", sources.brief(gender))
     joints = None
     if "jointPositions" in data:
         fields["jointPositions"] = _entry(path, data, "jointPositions", i)
