@@ -35,6 +35,7 @@ class Published:
     mirror: float = 0.5
     """Share of the steps that see the mirrored window."""
     window: int = 243
+    """Frames of a window; fewer where the network takes fewer."""
 
 
 @dataclass(frozen=True)

@@ -143,14 +143,14 @@ def dstformer_from(state: State, heads: int | None = None, where: object = "chec
     """The DSTformer that these weights belong to, holding them, in evaluation mode.
 
     All sizes are read off the tensors, except the number of attention heads, which leaves no trace in them: left
-    out, it is that of the preset of the same sizes, else 8 (both published networks have 8).
+    out, it is that of the preset of the same width and depth, as the published networks have it.
 
     Raises:
-        InputError: naming every tensor that is missing, left over, or of another shape than its neighbours ask for.
+        InputError: naming every tensor that is missing, left over, or of another shape than its neighbours ask for;
+            or the number of heads is not given and no preset tells.
     """
     config = _sizes(state, where)
-    alike = (p["heads"] for p in PRESETS.values() if all(config.get(k, v) == v for k, v in p.items()))
-    config["heads"] = next(alike, 8) if heads is None else heads
+    config["heads"] = _usual_heads(config, where) if heads is None else heads
     with torch.device("meta"):
         model = DSTformer(**config)
     wrong = _mismatches({n: tuple(t.shape) for n, t in model.state_dict().items()},
@@ -160,6 +160,14 @@ def dstformer_from(state: State, heads: int | None = None, where: object = "chec
     # a copy: whoever adapts the network must not change the weights it came from
     model.load_state_dict({name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}, assign=True)
     return model.requires_grad_().eval()
+
+
+def _usual_heads(sizes: dict[str, Any], where: object) -> int:
+    for preset in PRESETS.values():
+        if all(sizes[name] == preset[name] for name in ("dim", "rep", "depth", "mlp_ratio")):
+            return preset["heads"]
+    raise InputError(where, "heads", "the number of attention heads, as in heads=8 or --heads 8", "none: the tensors do "
+                     f"not tell, and no preset has dim {sizes['dim']}, rep {sizes['rep']}, depth {sizes['depth']}")
 
 
 def _sizes(state: State, where: object) -> dict[str, Any]:
@@ -223,7 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Convert weights of MotionBERT, STRIDE or RePOSE (.bin) to ours (.safetensors), or back."
     parser.add_argument("source", type=Path, help="a published .bin, or a .safetensors of ours")
     parser.add_argument("target", type=Path, help="what to write: .safetensors (with a .json card) or .bin")
-    parser.add_argument("--heads", type=int, help="attention heads, where no preset has these sizes (default: 8)")
+    parser.add_argument("--heads", type=int, help="attention heads (needed where no preset has these sizes)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -38,22 +38,24 @@ def build(head: str, backbone: str, arguments: dict) -> nn.Module:
     return HEADS[head](BACKBONES[backbone](**_CHANNELS[head] | arguments))
 
 
-def load_network(source: str | Path) -> nn.Module:
+def load_network(source: str | Path, heads: int | None = None) -> nn.Module:
     """A trained network, ready to use.
 
     Args:
         source: the name of shipped weights (a stem in ``data/weights``), a ``.safetensors`` file of ours beside its
-            card, or a published ``.bin``.
+            card, a published ``.bin``, or what ``python -m stride_nb convert`` made of one.
+        heads: attention heads of a published network, where neither a card nor a preset of its sizes tells
+            (`checkpoints.dstformer_from`).
 
     Raises:
         InputError: no such weights, or a card or tensors that do not fit.
     """
     if Path(source).suffix == ".bin":
-        return checkpoints.load_dstformer(source)[0].eval()
+        return checkpoints.load_dstformer(source, heads)[0]
     state, card = checkpoints.load(source)
     config = card.get("config", {})
-    if not {"head", "backbone", "arguments"} <= set(config):
-        raise InputError(source, "card", "a config of head, backbone and arguments", sorted(config))
+    if not {"head", "backbone", "arguments"} <= set(config):  # a published network as it comes
+        return checkpoints.dstformer_from(state, config.get("heads") if heads is None else heads, where=source)
     network = build(config["head"], config["backbone"], config["arguments"])
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})

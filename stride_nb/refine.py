@@ -19,6 +19,7 @@ from torch import nn
 from . import adapt
 from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError
+from .gaps import fill_linear
 from .models.prior import PRIOR_FPS, Prior
 from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
@@ -61,7 +62,7 @@ def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module
         sequence: camera space (x right, y down, z forward), metres; any length from 1 frame on, any frame rate.
             Missing joints are NaN with confidence 0; a low confidence marks a guess.
         method: a key of ``BASELINES`` or one of ``METHODS``.
-        model: a network, the name of shipped weights, or a path; baselines do without.
+        model: a network (`load_network`), the name of shipped weights, or a path; baselines do without.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
         options: of the method: parameters of a baseline, fields of ``adapt.Published`` or ``adapt.BlindSpot``.
@@ -108,7 +109,7 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     if method == "smoothnet":
         return _smoothed(sequence, network), None, [], ""
     ours = isinstance(network, Prior)
-    source = sequence.resample(PRIOR_FPS) if ours else sequence
+    source = sequence.resample(PRIOR_FPS) if ours else sequence if method == "stride_ours" else _filled(sequence)
     steps, note = [], ""
     if method == "stride_published":
         how = adapt.settings(adapt.Published, options)
@@ -127,6 +128,12 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     if len(source) != len(sequence) or source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), _at_frames(scale, source, sequence)
     return result, scale, steps, note
+
+
+def _filled(sequence: PoseSequence) -> PoseSequence:
+    """What the published networks are fed: gaps held at both ends and linear inside, however long, joint by joint."""
+    joints = fill_linear(sequence.joints, ~sequence.missing)
+    return sequence.replace(joints=joints, confidence=np.maximum(sequence.confidence, FILLED))
 
 
 def chance_within(radius: float, scale: np.ndarray) -> np.ndarray:

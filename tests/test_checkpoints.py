@@ -187,7 +187,7 @@ def test_damaged_files_are_read_or_refused(written, data):
         damaged[at] = data.draw(st.integers(0, 255))
     path.write_bytes(damaged)
     try:
-        checkpoints.dstformer_from(checkpoints.read_published(path))
+        checkpoints.dstformer_from(checkpoints.read_published(path), heads=8)
     except InputError as error:
         assert "\n" not in str(error)
 
@@ -212,23 +212,30 @@ def test_other_contents_are_refused(written, content):
     _, path = written
     torch.save(content, path)
     with pytest.raises(InputError):
-        checkpoints.dstformer_from(checkpoints.read_published(path))
+        checkpoints.dstformer_from(checkpoints.read_published(path), heads=8)
 
 
 # --- from tensors to a network -------------------------------------------------------------------------------------
 def test_sizes_come_from_the_tensors(model, state):
-    found = checkpoints.dstformer_from(state)
+    found = checkpoints.dstformer_from(state, heads=8)
     assert found.config == model.config
     x = torch.randn(2, 9, 17, 3)
     torch.testing.assert_close(found(x), model(x), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_heads_come_from_the_preset_of_the_same_sizes(preset):
-    with torch.device("meta"):
-        state = DSTformer(**PRESETS[preset]).state_dict()
-    assert checkpoints.dstformer_from(state).config["heads"] == PRESETS[preset]["heads"]
-    assert checkpoints.dstformer_from(state, heads=2).config["heads"] == 2
+def test_heads_come_from_the_preset_of_the_same_width_and_depth(preset, state, monkeypatch):
+    """Small networks stand for the presets, two of which take long to copy."""
+    presets = {name: SIZES | {"heads": 2**i, "depth": i} for i, name in enumerate(PRESETS, 1)}
+    monkeypatch.setattr(checkpoints, "PRESETS", presets)
+    state = DSTformer(**presets[preset] | {"maxlen": 5, "dim_in": 9}).state_dict()
+    assert checkpoints.dstformer_from(state).config["heads"] == presets[preset]["heads"]
+    assert checkpoints.dstformer_from(state, heads=1).config["heads"] == 1
+
+
+def test_heads_that_nothing_tells_are_asked_for(state):
+    with pytest.raises(InputError, match=r"a\.bin: heads: expected the number of attention heads, as in heads=8"):
+        checkpoints.dstformer_from(state, where="a.bin")
 
 
 @pytest.mark.parametrize("heads", [3, -1, "8"])
@@ -248,10 +255,10 @@ def test_every_wrong_tensor_is_named(state, data):
     broken |= {n: torch.zeros(1) for n in added}
     wrong = dropped | bent | added
     if not wrong:
-        checkpoints.dstformer_from(broken)
+        checkpoints.dstformer_from(broken, heads=8)
         return
     with pytest.raises(InputError) as caught:
-        checkpoints.dstformer_from(broken, where="some.bin")
+        checkpoints.dstformer_from(broken, heads=8, where="some.bin")
     message = str(caught.value)
     sizes = {"joints_embed.weight", "pos_embed", "temp_embed", "blocks_st.0.mlp_s.fc1.weight", "pre_logits.fc.weight",
              "head.weight"}  # where one of these is wrong the rest has no expected shape
@@ -263,13 +270,13 @@ def test_every_wrong_tensor_is_named(state, data):
 def test_a_narrower_layer_is_named_with_both_shapes(state):
     broken = state | {"blocks_ts.1.attn_t.proj.weight": torch.zeros(16, 15)}
     with pytest.raises(InputError, match=r"blocks_ts\.1\.attn_t\.proj\.weight: \(16, 16\) expected, \(16, 15\) found"):
-        checkpoints.dstformer_from(broken)
+        checkpoints.dstformer_from(broken, heads=8)
 
 
 def test_the_network_holds_a_copy(state):
     before = {name: tensor.clone() for name, tensor in state.items()}
     with torch.no_grad():
-        for parameter in checkpoints.dstformer_from(state).parameters():
+        for parameter in checkpoints.dstformer_from(state, heads=8).parameters():
             assert parameter.requires_grad
             parameter.add_(1)
     assert same(state, before)
@@ -342,7 +349,9 @@ def command(*arguments):
 
 def test_convert_there_and_back(tmp_path, state, capsys):
     torch.save(training_file(state), tmp_path / "in.bin")
-    assert command(tmp_path / "in.bin", tmp_path / "mid.safetensors") == 0
+    with pytest.raises(InputError, match="heads"):
+        command(tmp_path / "in.bin", tmp_path / "mid.safetensors")
+    assert command(tmp_path / "in.bin", tmp_path / "mid.safetensors", "--heads", 8) == 0
     assert command(tmp_path / "mid.safetensors", tmp_path / "out.bin") == 0
     assert "mid.safetensors" in capsys.readouterr().out
     back = torch.load(tmp_path / "out.bin", weights_only=True)  # nothing but plain data in it
