@@ -17,7 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import records, skeleton
@@ -37,21 +37,37 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
     """Render every table that a page asks for, between its markers.
 
     A page says what it shows in a comment and ends it with ``<!-- end -->``; what stands between is replaced:
-    ``<!-- table: data/results/NAME.json COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if none is
-    named), ``<!-- joints: TARGET SOURCE … -->`` a joint set and what its joints are taken from.
+    ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if none is named),
+    ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by regimes, and
+    ``<!-- joints: TARGET SOURCE … -->`` a joint set and what its joints are taken from.
     """
     def fill(match: re.Match) -> str:
-        kind, words = match[1], shlex.split(match[2])
-        shown = _record_table(root / words[0], words[1:]) if kind == "table" else _joint_table(*words)
+        kind, (first, *words) = match[1], shlex.split(match[2])
+        shown = _joint_table(first, *words) if kind == "joints" else _TABLES[kind](records.rows(root / first), *words)
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
-    return re.sub(r"<!-- (table|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
+    return re.sub(r"<!-- (table|benchmark|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
 
 
-def _record_table(path: Path, words: Sequence[str]) -> Table:
+def _record_table(rows: Sequence[Mapping], *words: str) -> Table:
     names = {column: heading or column for column, _, heading in (word.partition("=") for word in words)}
-    found = records.rows(path)
-    return table([{c: row.get(c) for c in names} for row in found] if names else found, names=names)
+    return table([{c: row.get(c) for c in names} for row in rows] if names else rows, names=names)
+
+
+def _benchmark_table(rows: Sequence[Mapping], experiment: str, kind: str, metric: str) -> Table:
+    found = [r for r in rows if (r["experiment"], r["input"], r["metric"]) == (experiment, kind, metric)]
+    if not found:
+        raise InputError("benchmark", "rows", f"some of {experiment}, {kind}, {metric}", "none")
+    if len({(r["method"], r["regime"]) for r in found}) < len(found):
+        raise InputError("benchmark", "rows", "one row a method and regime", f"several of {experiment}")
+    methods: dict[str, dict] = {}
+    for row in found:
+        methods.setdefault(row["method"], {"method": row["method"]})[row["regime"]] = row["value"]
+    regimes = list(dict.fromkeys(row["regime"] for row in found))
+    return table(list(methods.values()), lower=regimes, names={r: f"{r} ({found[0]['unit']})" for r in regimes})
+
+
+_TABLES = {"table": _record_table, "benchmark": _benchmark_table}
 
 
 def _joint_table(target: str, *sources: str) -> Table:

@@ -56,19 +56,19 @@ def save(run: Mapping, path: str | os.PathLike) -> None:
 
 def load(path: str | os.PathLike) -> dict:
     """Read a record and check that nothing is missing."""
-    try:
-        run = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "file", "a record in JSON", "nothing there") from None
-    except ValueError as error:
-        raise InputError(path, "file", "a record in JSON", error) from error
+    run = _read(path)
     _check(run, path)
     return run
 
 
 def rows(path: str | os.PathLike) -> list[dict]:
-    """The result rows of a record."""
-    return load(path)["rows"]
+    """The result rows of a record, or of a file that is a list of rows (the benchmark's: every row says what it is)."""
+    found = _read(path)
+    if not isinstance(found, list):
+        return load(path)["rows"]
+    if not all(isinstance(row, Mapping) for row in found):
+        raise InputError(path, "rows", "a list of objects", "something else in the list")
+    return found
 
 
 def commit() -> str:
@@ -106,6 +106,15 @@ def hardware() -> dict:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"cpu": model or platform.processor() or platform.machine(), "cores": cores, "gpu": gpu}
+
+
+def _read(path: str | os.PathLike):
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "file", "a record in JSON", "nothing there") from None
+    except ValueError as error:
+        raise InputError(path, "file", "a record in JSON", error) from error
 
 
 def _check(run: Mapping, where: object) -> None:

@@ -1,6 +1,7 @@
 """Pages: tables come from records, the README is in step with them, every module is described, nothing needs a network."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def test_tables_are_rendered_from_records_and_rendering_twice_changes_nothing(re
     assert "| method | MPJPE (mm) |\n| :-- | --: |\n| linear | 41.3 |\n| ours | 30.0 |\n" in once
     assert "old" not in once and once.startswith("before\n") and once.endswith("\nafter\n")
     assert book.fill_tables(once, record) == once
+
+
+def test_the_benchmark_is_shown_by_method_and_regime(tmp_path):
+    rows = [{"experiment": e, "input": "estimator", "metric": m, "unit": "mm", "regime": r, "method": method, "value": value * share}
+            for e, value in (("seen_noise", 50.0), ("unseen_noise", 90.0)) for m in ("mpjpe", "mpjpe_hidden")
+            for r in ("limb", "half") for method, share in (("linear", 1), ("ours", 0.5))]
+    (tmp_path / "b.json").write_text(json.dumps(rows))
+    page = book.fill_tables("<!-- benchmark: b.json seen_noise estimator mpjpe_hidden -->\n<!-- end -->", tmp_path)
+    assert "| method | limb (mm) | half (mm) |\n| :-- | --: | --: |\n| linear | 50.0 | 50.0 |\n| ours | **25.0** | **25.0** |" in page
+    with pytest.raises(InputError, match="expected some of none, estimator, mpjpe, found none"):
+        book.fill_tables("<!-- benchmark: b.json none estimator mpjpe -->\n<!-- end -->", tmp_path)
+    (tmp_path / "b.json").write_text(json.dumps(rows * 2))
+    with pytest.raises(InputError, match="expected one row a method and regime"):
+        book.fill_tables("<!-- benchmark: b.json seen_noise estimator mpjpe -->\n<!-- end -->", tmp_path)
 
 
 def test_a_table_without_its_record_is_an_error(tmp_path):

@@ -61,6 +61,14 @@ def test_refuses_what_is_no_record(tmp_path, content):
         records.load(path)
 
 
+def test_a_list_of_rows_is_read_as_rows(tmp_path):
+    (tmp_path / "a.json").write_text('[{"value": 1}, {"value": 2}]')
+    assert records.rows(tmp_path / "a.json") == [{"value": 1}, {"value": 2}]
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(InputError, match="a.json: rows: expected a list of objects"):
+        records.rows(tmp_path / "a.json")
+
+
 def test_refuses_a_missing_file(tmp_path):
     with pytest.raises(InputError, match="nothing there"):
         records.load(tmp_path / "none.json")
