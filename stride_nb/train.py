@@ -14,7 +14,7 @@ import torch
 from . import checkpoints, motions
 from .errors import InputError
 from .models.dstformer import PRESETS
-from .networks import build
+from .networks import build, load_network
 from .records import hardware
 from .sequence import PoseSequence
 from .tasks import VALIDATION, Denoise, Lift, Smooth
@@ -41,7 +41,7 @@ class Recipe:
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(7000, 8e-4)),
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(5000, 8e-4), batch=32),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2500, 8e-4),
                      batch=32, options={"rank": (1.0, 1.0)}),
     "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=16),
@@ -55,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("--source", default="cmu", help="motions to learn from; its train and val splits (default: cmu)")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
+    parser.add_argument("--lr", type=float, help="peak learning rate, instead of the recipe's")
+    parser.add_argument("--init", help="weights to go on from: name of shipped ones, or a .safetensors file")
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
@@ -66,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, resume where the folder holds a run, and write weights with their card."""
     recipe = RECIPES[args.recipe]
-    settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps)
+    settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr)
     if settings.steps < 1 or args.threads < 1:
         raise InputError("train", "--steps, --threads", "positive numbers", f"{settings.steps}, {args.threads}")
     torch.set_num_threads(args.threads)
@@ -75,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
     task = recipe.task([c.joints for c in train], [c.joints for c in val], args.batch or recipe.batch, args.seed,
                        **recipe.options)
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"
-    model, history = fit(build(recipe.head, recipe.backbone, recipe.config), task, settings, folder, args.device)
+    model = build(recipe.head, recipe.backbone, recipe.config)
+    if args.init:
+        model.load_state_dict(load_network(args.init).state_dict())
+    model, history = fit(model, task, settings, folder, args.device)
     path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
     card = _card(args, recipe, settings, train, history)
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
@@ -93,7 +98,9 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
         "data": {"source": args.source, "split": "train", "clips": len(clips), "frames": sum(map(len, clips)),
                  "fps": clips[0].fps, "terms": motions.terms(args.source)},
         "command": f"python -m stride_nb train {args.recipe} --source {args.source} --seed {args.seed}"
-                   + (f" --steps {args.steps}" if args.steps else "") + (f" --batch {args.batch}" if args.batch else ""),
+                   + "".join(f" --{name} {value}" for name in ("steps", "batch", "lr", "init")
+                             if (value := getattr(args, name)) is not None),
+        "init": _init(args.init),
         "seed": args.seed, "batch": args.batch or recipe.batch, "steps": settings.steps,
         "settings": asdict(settings), "task": {name: list(value) for name, value in recipe.options.items()},
         "seconds": history[-1]["seconds"], "hardware": hardware(),
@@ -103,3 +110,11 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                                f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
                                "ema: the running mean of the weights, which is what is stored",
     }
+
+
+def _init(source: str | None) -> dict | None:
+    """What the card of the weights that training went on from says of how they came about."""
+    if source is None:
+        return None
+    card = checkpoints.load(source)[1]
+    return {name: card.get(name) for name in ("command", "steps", "seconds", "validation", "sha256")}

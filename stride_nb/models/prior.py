@@ -1,9 +1,9 @@
 """The motion prior: what a network is told of a noisy, occluded sequence, and how its answer is read.
 
 A joint comes with nine channels: what the estimator said, what linear interpolation between trusted
-frames and a Gaussian say, how sure the estimator was, whether that is trusted, and how far away in time
-the nearest trusted frame is. The network answers with a correction of the smoothed interpolation and with
-its own uncertainty: a network that knew nothing would return the classical baseline.
+frames says, how sure the estimator was, whether that is trusted, and how far away in time the nearest
+trusted frame is. The network answers with a correction of the interpolation and with its own
+uncertainty: a network that knew nothing would return the classical baseline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..gaps import TRUST, fill_linear, gap_seconds, smooth
+from ..gaps import TRUST, fill_linear, gap_seconds
 from ..losses import flip
 from ..skeleton import H36M17
 
@@ -23,9 +23,6 @@ __all__ = ["CHANNELS", "Answer", "PRIOR_FPS", "Prior", "condition", "mirrored"]
 CHANNELS = 9
 PRIOR_FPS = 50.0
 """The frame rate that the priors here are trained at."""
-BASE_SIGMA = 0.08
-"""Seconds. Correcting an unsmoothed interpolation, a network spent itself on jitter: its acceleration error was 30 m/s²
-on the validation people, against 5 of the Gaussian baseline."""
 _UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so that inputs are near 1
 
 
@@ -69,9 +66,8 @@ def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, root: np.n
     """
     trusted = confidence >= TRUST
     relative = joints - (fill_linear(joints[..., :1, :], confidence[..., :1] > 0) if root is None else root)
-    filled = fill_linear(relative, trusted)
-    base = smooth(filled, fps, BASE_SIGMA)
-    raw = np.where((confidence > 0)[..., None], relative, filled)
+    base = fill_linear(relative, trusted)
+    raw = np.where((confidence > 0)[..., None], relative, base)
     gap = np.log1p(4 * gap_seconds(trusted, fps))
     told = [raw / _UNIT, base / _UNIT, np.stack([confidence, trusted, gap], -1)]
     return np.concatenate(told, -1, dtype=np.float32)
