@@ -16,8 +16,8 @@ __all__ = ["BAND_90", "band", "box_corners", "curves", "dots", "occluder"]
 BAND_90 = 3.272
 """Half width, in scales s, of the middle 90 % of one coordinate of an error of density ∝ exp(−r/s) in space.
 
-Integrated over the other two coordinates that density is (1 + |x|/s) exp(−|x|/s) / 4s, so that
-P(|x| < a·s) = 1 − (1 + a/2) exp(−a).
+Integrated over the other two coordinates that density is ``(1 + |x|/s) exp(−|x|/s) / 4s``, so that
+``P(|x| < a·s) = 1 − (1 + a/2) exp(−a)``.
 """
 
 
@@ -42,7 +42,7 @@ def occluder(pose: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: f
         above.plot([0, joint[2]], [0, joint[0]], ":" if blocked else "-", lw=0.7, zorder=1,
                    color=PALETTE["input"] if blocked else "0.55")
     above.plot(0, 0, marker=">", ms=9, color=PALETTE["truth"])
-    above.annotate("camera", (0, 0), (0, 10), textcoords="offset points", ha="center")
+    above.annotate("camera", (0, 0), (-4, 10), textcoords="offset points")
     above.set(xlabel="depth z (m)", ylabel="x (m)", title="from above: dotted rays meet the box")
     seen.set(xlabel="x (px)", ylabel="y (px)", title="as the camera sees it")
     views = (above, pose[:, ::-2], corners[:, ::-2]), (seen, camera.project(pose), camera.project(corners))
