@@ -1,6 +1,8 @@
 """Pages: tables come from records, the README is in step with them, every module is described, nothing needs a network."""
 
 import ast
+import inspect
+import io
 import json
 import re
 from pathlib import Path
@@ -97,3 +99,26 @@ def test_bibliography_has_what_pages_cite():
              for key in keys.split(",")}
     assert cited - known == set()
     assert {"lal2025stride", "sun2024repose", "zhu2023motionbert"} <= known
+
+
+def docstrings(path: Path):
+    """(line, text) of every docstring of a module, of what it defines, and of the constants and fields it explains."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for statement in getattr(node, "body", []) if not isinstance(node, (ast.Lambda, ast.IfExp)) else []:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str):
+                yield statement.lineno, inspect.cleandoc(statement.value.value)
+
+
+@pytest.mark.parametrize("room", book.rooms())
+def test_docstrings_are_clean_markup(room):
+    """What would be a warning in the API page, and so an error of the book, is one here: seconds instead of minutes."""
+    from docutils.core import publish_doctree
+    from sphinx.ext.napoleon import Config, GoogleDocstring
+
+    path = ROOT / "stride_nb" / room.replace(".", "/")
+    for line, text in docstrings(path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"):
+        said = io.StringIO()
+        publish_doctree(str(GoogleDocstring(text, Config(napoleon_google_docstring=True))),
+                        settings_overrides={"warning_stream": said, "report_level": 2, "halt_level": 6})
+        wrong = [s for s in said.getvalue().splitlines() if s.startswith("<string>") and "interpreted text role" not in s]
+        assert not wrong, f"{room}:{line}: {wrong}"
