@@ -46,11 +46,23 @@ def forward(request, reference):
 
 
 @pytest.fixture(scope="module")
-def stride(reference):
+def recorded(reference):
+    """STRIDE's recorded arrays, and its number of attention heads."""
     with np.load(reference / "dstformer_forward.npz") as arrays:
         recorded = {name: arrays[name] for name in arrays.files}
-    heads = ast.literal_eval(str(recorded["config"]))["num_heads"]
-    return checkpoints.load_dstformer(reference / "stride_checkpoint_tiny.bin", heads)[0], recorded
+    return recorded | {"heads": ast.literal_eval(str(recorded["config"]))["num_heads"]}
+
+
+@pytest.fixture(scope="module")
+def stride(reference, recorded):
+    return checkpoints.load_dstformer(reference / "stride_checkpoint_tiny.bin", recorded["heads"])[0], recorded
+
+
+@pytest.fixture(scope="module")
+def converted(reference, recorded, tmp_path_factory):
+    """STRIDE's checkpoint as a file of ours."""
+    path = tmp_path_factory.mktemp("weights") / "stride.safetensors"
+    return checkpoints.convert(reference / "stride_checkpoint_tiny.bin", path, recorded["heads"])
 
 
 @torch.no_grad()
@@ -67,31 +79,29 @@ def test_sizes_read_off_the_tensors(forward):
 
 def test_forward(forward, agree):
     name, model, recorded = forward
-    agree(f"DSTformer of {name}", "models.dstformer", run(model, recorded["x"]), recorded["y"], 1e-5)
+    agree(f"DSTformer of {name}", "models.dstformer.DSTformer", run(model, recorded["x"]), recorded["y"], 1e-5)
 
 
 def test_representation(stride, agree):
     model, recorded = stride
     found = run(model.representation, recorded["x"])
-    agree("DSTformer, representation", "models.dstformer", found, recorded["rep"], 1e-5)
+    agree("DSTformer, representation", "models.dstformer.DSTformer.representation", found, recorded["rep"], 1e-5)
 
 
 def test_short_clip(stride, agree):
     model, recorded = stride
-    agree("DSTformer, short clip", "models.dstformer", run(model, recorded["x_short"]), recorded["y_short"], 1e-5)
+    found = run(model, recorded["x_short"])
+    agree("DSTformer, short clip", "models.dstformer.DSTformer", found, recorded["y_short"], 1e-5)
 
 
-def test_converted_there_and_back(reference, stride, agree, tmp_path):
-    _, recorded = stride
-    ours = checkpoints.convert(reference / "stride_checkpoint_tiny.bin", tmp_path / "ours.safetensors",
-                               heads=ast.literal_eval(str(recorded["config"]))["num_heads"])
-    model, card = checkpoints.load_dstformer(ours)
-    agree("checkpoint, as safetensors", "checkpoints", run(model, recorded["x"]), recorded["y"], 1e-5)
-    theirs = torch.load(checkpoints.convert(ours, tmp_path / "theirs.bin"), weights_only=True)
+def test_converted_there_and_back(reference, recorded, converted, agree, tmp_path):
+    model, card = checkpoints.load_dstformer(converted)
+    agree("checkpoint, as safetensors", "checkpoints.convert", run(model, recorded["x"]), recorded["y"], 1e-5)
+    theirs = torch.load(checkpoints.convert(converted, tmp_path / "theirs.bin"), weights_only=True)
     original = checkpoints.read_published(reference / "stride_checkpoint_tiny.bin")
     assert theirs["min_loss"] == card["published"]["min_loss"]
     assert set(theirs["model_pos"]) == {f"module.{name}" for name in original}
-    agree("checkpoint, there and back", "checkpoints",
+    agree("checkpoint, there and back", "checkpoints.write_published",
           torch.cat([theirs["model_pos"][f"module.{n}"].flatten() for n in original]),
           torch.cat([t.flatten() for t in original.values()]), 0)
 
@@ -99,41 +109,41 @@ def test_converted_there_and_back(reference, stride, agree, tmp_path):
 @pytest.mark.parametrize("name", VALUES)
 def test_loss(name, published, agree):
     found = losses.LOSSES[name](published["pred"], published["gt"])
-    agree(name, "losses", found, published[name], 1e-5)
+    agree(name, f"losses.{name}", found, published[name], 1e-5)
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_gradient(name, published, agree):
     pred = published["pred"].clone().requires_grad_()
     losses.LOSSES[name](pred, published["gt"]).backward()
-    agree(f"{name}, gradient", "losses", pred.grad, published[f"grad_{name}"], 1e-5)
+    agree(f"{name}, gradient", f"losses.{name}", pred.grad, published[f"grad_{name}"], 1e-5)
 
 
 @pytest.mark.parametrize(("name", "weights"), [("loss_2d_weighted", "conf"), ("weighted_mpjpe", "w")])
 def test_weighted_loss(name, weights, published, agree):
     found = getattr(losses, name)(published["pred"], published["gt"], published[weights])
-    agree(name, "losses", found, published[name], 1e-5)
+    agree(name, f"losses.{name}", found, published[name], 1e-5)
 
 
 def test_mirroring(published, agree):
-    agree("mirroring", "losses", losses.flip(published["gt"]), published["flipped"], 0)
+    agree("mirroring", "losses.flip", losses.flip(published["gt"]), published["flipped"], 0)
 
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_frame_metric(name, published, agree):
     function, *arguments = FRAMES[name]
     arrays = (published[a].numpy() if a == "vis" else published[a][0].numpy() for a in arguments)
-    agree(name, "metrics", function(*arrays), published[name], 1e-5)
+    agree(f"{name.removesuffix('_frames')}, per frame", f"metrics.{function.__name__}", function(*arrays), published[name], 1e-5)
 
 
 @pytest.fixture(scope="module")
-def adapted(reference, stride):
+def adapted(reference, converted):
     """The published run, and ours by the call that users make: windows in order, none of the steps mirrored."""
     with np.load(reference / "stride_ttt.npz") as arrays:
         published = {name: arrays[name] for name in arrays.files}
     windows, frames = published["clip"].shape[:2]
     sequence = PoseSequence(published["clip"].reshape(windows * frames, 17, 3).astype(float), None, fps=50.0)
-    ours = refine(sequence, "stride_published", model=stride[0], device="cpu",
+    ours = refine(sequence, "stride_published", model=str(converted), device="cpu",
                   epochs=len(published["history"]), mirror=0.0, window=frames)
     return published, ours
 
@@ -143,10 +153,10 @@ def test_test_time_training_loss(term, adapted, agree):
     published, ours = adapted
     history = published["history"][..., list(published["columns"]).index(term)]
     found = np.array([step[TERMS[term]] for step in ours.trace.steps]).reshape(history.shape)
-    agree(f"test-time training, {term}", "refine", found, history, 1e-4)
+    agree(f"test-time training, {term}", "adapt.published", found, history, 1e-4)
 
 
 def test_test_time_training_refined(adapted, agree):
     published, ours = adapted
     refined = ours.sequence.joints - ours.sequence.joints[:, :1]
-    agree("test-time training, refined poses", "refine", refined, published["refined"].reshape(refined.shape), 1e-4)
+    agree("test-time training, refined poses", "refine.refine", refined, published["refined"].reshape(refined.shape), 1e-4)

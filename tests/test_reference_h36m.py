@@ -6,7 +6,7 @@ import pytest
 from stride_nb.h36m_protocol import blocked, evaluate
 from stride_nb.motions import h36m
 
-EXACT = dict(rtol=0, atol=1e-6)  # a float32 of size 1 has steps of 1.2e-7
+EXACT = 1e-6  # a float32 of size 1 has steps of 1.2e-7
 
 
 @pytest.fixture(scope="module")
@@ -24,47 +24,52 @@ def clips(reference):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_reference_h36m_frames_of_clips(published, clips, split):
-    np.testing.assert_array_equal(clips[split].frames, published[f"{split}_ids"])
+def test_reference_h36m_frames_of_clips(published, clips, split, agree):
+    agree(f"Human3.6M, {split} clips, frames", "motions.h36m.cut", clips[split].frames, published[f"{split}_ids"], 0)
 
 
 @pytest.mark.parametrize("axis", range(3), ids=["x", "y", "confidence"])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_reference_h36m_inputs(published, clips, split, axis):
+def test_reference_h36m_inputs(published, clips, split, axis, agree):
     x, _ = clips[split][:]
-    np.testing.assert_allclose(x[..., axis], published[f"{split}_x"][..., axis], **EXACT)
+    name = ("x", "y", "confidence")[axis]
+    agree(f"Human3.6M, {split} input, {name}", "motions.h36m.H36M.inputs", x[..., axis],
+          published[f"{split}_x"][..., axis], EXACT)
 
 
 @pytest.mark.parametrize("axis", range(3), ids=["x", "y", "z"])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_reference_h36m_labels(published, clips, split, axis):
+def test_reference_h36m_labels(published, clips, split, axis, agree):
     y = clips[split].data.labels(clips[split].frames)
-    np.testing.assert_allclose(y[..., axis], published[f"{split}_y"][..., axis], **EXACT)
+    agree(f"Human3.6M, {split} label, {'xyz'[axis]}", "motions.h36m.H36M.labels", y[..., axis],
+          published[f"{split}_y"][..., axis], EXACT)
 
 
-def test_reference_h36m_training_labels_start_at_depth_0(published, clips):
+def test_reference_h36m_training_labels_start_at_depth_0(published, clips, agree):
     _, y = clips["train"][:]
     expected = published["train_y"].astype(float)
     expected[..., 2] -= expected[:, :1, :1, 2]
-    np.testing.assert_allclose(y, expected, **EXACT)
+    agree("Human3.6M, label, first root at depth 0", "motions.h36m.H36MClips", y, expected, EXACT)
 
 
-def test_reference_h36m_root_relative_labels(published, clips):
+def test_reference_h36m_root_relative_labels(published, clips, agree):
     _, y = h36m.H36MClips(clips["train"].data, 243, 81, root_relative=True)[:]
-    np.testing.assert_allclose(y, published["train_y"] - published["train_y"][:, :, :1], **EXACT)
+    expected = published["train_y"] - published["train_y"][:, :, :1]
+    agree("Human3.6M, label, root-relative", "motions.h36m.H36MClips", y, expected, EXACT)
 
 
 def test_reference_h36m_single_clips_equal_the_batch(published, clips):
     for i in range(len(clips["train"])):
-        np.testing.assert_allclose(clips["train"][i][0], published["train_x"][i], **EXACT)
+        np.testing.assert_allclose(clips["train"][i][0], published["train_x"][i], rtol=0, atol=EXACT)
 
 
-def test_reference_h36m_labels_in_millimetres(published, clips):
+def test_reference_h36m_labels_in_millimetres(published, clips, agree):
     """De-normalising the published labels gives the file's own millimetres, up to a shift of each frame's depth."""
     test = clips["test"]
     ours = test.data.to_millimetres(published["test_y"], test.frames)
     truth = test.data.millimetres[test.frames].astype(float)
-    np.testing.assert_allclose(ours - ours[:, :, :1], truth - truth[:, :, :1], rtol=0, atol=0.01)
+    agree("Human3.6M, label to millimetres", "motions.h36m.H36M.to_millimetres", ours - ours[:, :, :1],
+          truth - truth[:, :, :1], 0.01, "mm")
 
 
 @pytest.fixture(scope="module")
@@ -72,31 +77,30 @@ def scores(published, clips):
     return evaluate(clips["test"], published["predictions"])
 
 
-def test_reference_h36m_mpjpe(published, scores):
-    assert scores.mpjpe_mm == pytest.approx(float(published["mpjpe_mm"]), abs=1e-4)
+@pytest.mark.parametrize("name", ["mpjpe_mm", "p_mpjpe_mm"])
+def test_reference_h36m_error(name, published, scores, agree):
+    agree(f"Human3.6M, protocol, {name.removesuffix('_mm')}", "h36m_protocol.evaluate", getattr(scores, name),
+          published[name], 1e-4, "mm")
 
 
-def test_reference_h36m_p_mpjpe(published, scores):
-    assert scores.p_mpjpe_mm == pytest.approx(float(published["p_mpjpe_mm"]), abs=1e-4)
-
-
-def test_reference_h36m_actions_average_to_the_published_error(published, scores):
+def test_reference_h36m_actions_average_to_the_published_error(published, scores, agree):
     means = np.mean([row[:2] for row in scores.by_action.values()], axis=0)
-    np.testing.assert_allclose(means, [published["mpjpe_mm"], published["p_mpjpe_mm"]], rtol=0, atol=1e-4)
+    agree("Human3.6M, protocol, mean of the table by action", "h36m_protocol.Scores", means,
+          [published["mpjpe_mm"], published["p_mpjpe_mm"]], 1e-4, "mm")
 
 
-def test_reference_h36m_block_list(published, clips, scores):
-    """Predictions for blocked sources do not count, and without the block list the figures are others."""
+def test_reference_h36m_block_list(published, clips, scores, agree):
+    """Predictions for blocked sources do not count; all the others do."""
     test = clips["test"]
     out = np.array([blocked(test.data.source[frames[0]]) for frames in test.frames])
-    assert out.any() and not out.all()
     ruined = published["predictions"].copy()
     ruined[out] += 1 + np.arange(51, dtype=np.float32).reshape(17, 3)
-    assert evaluate(test, ruined).mpjpe_mm == pytest.approx(float(published["mpjpe_mm"]), abs=1e-4)
+    agree("Human3.6M, protocol, blocked sources ruined", "h36m_protocol.blocked", evaluate(test, ruined).mpjpe_mm,
+          published["mpjpe_mm"], 1e-4, "mm")
     ruined[~out] += np.arange(51, dtype=np.float32).reshape(17, 3)
     assert evaluate(test, ruined).mpjpe_mm > scores.mpjpe_mm + 1
 
 
-def test_reference_h36m_mirroring(reference):
+def test_reference_h36m_mirroring(reference, agree):
     with np.load(reference / "losses.npz") as losses:
-        np.testing.assert_array_equal(h36m.flip(losses["gt"]), losses["flipped"])
+        agree("mirroring, NumPy", "motions.h36m.flip", h36m.flip(losses["gt"]), losses["flipped"], 0)
