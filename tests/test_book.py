@@ -7,10 +7,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stride_nb import book, records
+from stride_nb import PoseSequence, book, records
+from stride_nb.cases import cases
 from stride_nb.errors import InputError
+from stride_nb.motions import load
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "book").glob("*.md"), ROOT / "README.md"])
@@ -63,6 +66,18 @@ def test_readme_says_how_to_do_everything():
         assert needed in text, needed
     for name in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / name).exists(), f"the README links {name}"
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)[1]
+    assert len(code.strip().splitlines()) <= 10
+    case, *_ = cases(load("synthetic", clips=1), ["limb"], frames=81)
+    np.save(tmp_path / "joints.npy", case.sequence.joints)
+    np.save(tmp_path / "confidence.npy", case.sequence.confidence)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    refined = PoseSequence.load("refined.npz")
+    assert len(refined) == len(case.sequence) and np.isfinite(refined.joints).all()
 
 
 def test_pictures_of_pages_are_small():
