@@ -60,10 +60,22 @@ def load_network(source: str | Path, heads: int | None = None) -> nn.Module:
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except RuntimeError as error:
-        raise InputError(source, "weights", "the tensors that its card describes", str(error)) from None
+        raise InputError(source, "weights", "the tensors that its card describes", _line(error)) from None
     return network.eval()
 
 
 def choose_device(device: str | None = None) -> torch.device:
-    """The device named, else a GPU where there is one, else the CPU."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device named, else a GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: a name that PyTorch does not know, or a GPU where it finds none.
+    """
+    try:
+        torch.empty(0, device=(found := torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))))
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("device", "name", "cpu, cuda or what else PyTorch finds here", f"{device!r} ({_line(error)})") from None
+    return found
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
