@@ -71,12 +71,12 @@ class _Track:
         the two neighbours'. There and back, motion below an eighth of the lower rate returns within 1 % of
         its amplitude away from the ends (tested).
         """
-        from scipy.interpolate import CubicSpline
-
         if not (np.isfinite(fps) and fps > 0):
             raise InputError(self.name or type(self).__name__, "fps", "a positive number", fps)
         if fps == self.fps or len(self) == 1:
             return self.replace(fps=fps)
+        from scipy.interpolate import CubicSpline
+
         times = np.arange(int(np.floor((len(self) - 1) * fps / self.fps + 1e-9)) + 1) * (self.fps / fps)
         before = np.minimum(np.floor(times + 1e-9).astype(int), len(self) - 1)
         after = np.minimum(np.ceil(times - 1e-9).astype(int), len(self) - 1)

@@ -1,7 +1,8 @@
 """One supervised loop for prior, lifter and SmoothNet: seeded, resumable, on CPU or GPU.
 
 Long runs write to ``runs/<name>/``: ``last.pt`` to resume from and ``history.json``. The same seed gives
-the same curve on the same machine, interrupted or not, because a batch is a function of seed and step.
+the same curve on the same machine, interrupted or not, because a batch is a function of seed and step and the state
+of PyTorch's generator (dropout) is kept with the weights.
 """
 
 from __future__ import annotations
@@ -87,9 +88,9 @@ def _rate(step: int, settings: Settings) -> float:
 class _State:
     """Everything that a run is resumed from."""
 
-    def __init__(self, model: nn.Module, settings: Settings):
-        self.model, self.settings = model, settings
-        self.mean = copy.deepcopy(model).requires_grad_(False)
+    def __init__(self, model: nn.Module, settings: Settings, task: dict | None = None):
+        self.model, self.settings, self.task = model, settings, task
+        self.mean = copy.deepcopy(model).requires_grad_(False).eval()
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay,
                                            betas=settings.betas)
         self.step, self.seconds, self.history = 0, 0.0, []
@@ -103,7 +104,9 @@ class _State:
     def save(self, folder: Path) -> None:
         state = {"model": self.model.state_dict(), "mean": self.mean.state_dict(), "step": self.step,
                  "optimizer": self.optimizer.state_dict(), "history": self.history, "seconds": self.seconds,
-                 "settings": asdict(self.settings)}
+                 "settings": asdict(self.settings), "task": self.task, "random": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            state["random_cuda"] = torch.cuda.get_rng_state()
         with atomic_path(folder / "last.pt") as path:
             torch.save(state, path)
         with atomic_path(folder / "history.json") as path:
@@ -113,13 +116,26 @@ class _State:
         path = folder / "last.pt"
         if not path.is_file():
             return
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:  # a damaged file can fail in any way
+            raise InputError(path, "checkpoint", "one that this loop wrote", type(error).__name__) from None
         if Settings(**state["settings"]) != self.settings:  # a field younger than the run has its default
             raise InputError(path, "settings", f"those of the run to resume, {state['settings']}",
                              f"{asdict(self.settings)}; name another folder to start anew")
-        self.model.load_state_dict(state["model"])
+        if state.get("task") and self.task and state["task"] != self.task:  # runs older than the entry have none
+            raise InputError(path, "task", f"that of the run to resume, {state['task']}",
+                             f"{self.task}; name another folder to start anew")
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise InputError(path, "weights", "those of this network", " ".join(str(error).split())) from None
         self.mean.load_state_dict(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if "random" in state:
+            torch.set_rng_state(state["random"])
+        if "random_cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random_cuda"])
         self.step, self.history, self.seconds = state["step"], state["history"], state["seconds"]
 
 
@@ -128,15 +144,20 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
     """Train ``model`` on ``task``; resume from ``folder`` if a run with the same settings was begun there.
 
     Args:
-        task: ``batch(step) -> tensors``, ``loss(model, tensors) -> (scalar, terms)``, ``validate(model) -> dict``.
+        task: ``batch(step) -> tensors``, ``loss(model, tensors) -> (scalar, terms)``, ``validate(model) -> dict``;
+            ``identity``, where it has one: a dict, equal for the tasks that one run may be resumed with.
         folder: where checkpoints go; ``None``: nowhere.
         progress: a progress bar on standard error.
 
     Returns:
         The trained model (its running mean where ``settings.ema``) and the history: a dict a logged step.
+
+    Raises:
+        InputError: ``folder`` holds a run of other settings, another task or another network, or a damaged one.
+        FloatingPointError: a gradient that is not finite.
     """
     device = choose_device(device)
-    state = _State(model.to(device), settings)
+    state = _State(model.to(device), settings, getattr(task, "identity", None))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(folder)
@@ -191,6 +212,19 @@ def _log(state: _State, task, terms: dict[str, float], bar) -> None:
 
 
 def _bar(total: int, initial: int, shown: bool):
+    if not shown:
+        return _Silence()
     from tqdm import tqdm
 
-    return tqdm(total=total, initial=initial, disable=not shown, mininterval=5)
+    return tqdm(total=total, initial=initial, mininterval=5)
+
+
+class _Silence:
+    """A progress bar that shows nothing, and needs nothing installed."""
+
+    disable = True
+
+    def update(self, *_, **__) -> None:
+        pass
+
+    close = set_postfix = update
