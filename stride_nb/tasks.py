@@ -15,18 +15,21 @@ from torch import Tensor, nn
 from . import losses, noise, occlusion
 from .augment import vary, view
 from .baselines import linear
+from .errors import InputError
 from .geometry import random_camera
 from .metrics import joint_errors_mm
 from .models.lifter import condition_2d
 from .models.prior import condition
 from .sequence import PoseSequence
 
-__all__ = ["Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
+__all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
 _REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
             "whole_1s": 0.09, "whole_2s": 0.05}
 _FAMILIES = {"estimator": 0.5, "keyframe": 0.25, "outlier": 0.25}
 VALIDATION = ("limb", "half", "block", "whole_1s")
+FRAMES = 243
+"""Frames of a validation case."""
 
 
 def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], seed: int):
@@ -50,9 +53,17 @@ class _Task:
 
     def __init__(self, train: Sequence[np.ndarray], val: Sequence[np.ndarray], batch: int = 32, seed: int = 0):
         self.train = [c for c in train if len(c) >= 60]
+        if not self.train:
+            raise InputError(type(self).__name__, "train", "a clip of 60 frames or more", f"{len(train)} that are shorter")
         self.val, self.size, self.seed = val, batch, seed
         weight = np.sqrt([len(c) for c in self.train])
         self.chance = weight / weight.sum()
+
+    @property
+    def identity(self) -> dict:
+        """What batches depend on, beside the step."""
+        return {"task": type(self).__name__, "batch": self.size, "seed": self.seed, "clips": len(self.train),
+                "frames": sum(map(len, self.train))}
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Tensors of the batch of that step; half as long clips come twice as many."""
@@ -68,14 +79,14 @@ class _Task:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean hidden and visible error on the validation people, mm."""
         device = next(model.parameters()).device
-        hidden, visible = [], []
+        errors = {"hidden_mm": [], "visible_mm": []}
         for features, truth, seen in self.cases():
             with torch.no_grad():
                 answer = self.predict(model, torch.from_numpy(features[None]).to(device))[0].float().cpu().numpy()
             error = joint_errors_mm(answer, truth)
-            hidden.append(error[~seen].mean())
-            visible.append(error[seen].mean())
-        return {"hidden_mm": float(np.mean(hidden)), "visible_mm": float(np.mean(visible))}
+            for name, where in zip(errors, (~seen, seen)):
+                errors[name].extend([error[where].mean()] if where.any() else [])
+        return {name: float(np.mean(values)) for name, values in errors.items()}
 
 
 def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
@@ -98,7 +109,7 @@ class Denoise(_Task):
         return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
 
     def cases(self):
-        for seen, _, visible, rng in examples(self.val, 243, VALIDATION, 1):
+        for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
             joints, confidence = noise.estimate(seen, visible, 50, rng, "estimator")
             yield condition(joints, confidence, 50), seen - seen[:, :1], visible
 
@@ -130,6 +141,10 @@ class Lift(_Task):
         self.weights = losses.MOTIONBERT | {"loss_spatial_rank": rank[0], "loss_temporal_rank": rank[1]}
         self.weights = {name: weight for name, weight in self.weights.items() if weight}
 
+    @property
+    def identity(self) -> dict:
+        return super().identity | {"weights": self.weights}
+
     def example(self, world: np.ndarray, rng: np.random.Generator):
         camera = random_camera(rng, world)
         seen = camera.to_camera(world)
@@ -142,7 +157,7 @@ class Lift(_Task):
         return condition_2d(pixels, confidence, 50, camera.size)
 
     def cases(self):
-        for seen, camera, visible, rng in examples(self.val, 243, VALIDATION, 2):
+        for seen, camera, visible, rng in examples(self.val, FRAMES, VALIDATION, 2):
             yield self._detected(seen, camera, visible, rng), seen - seen[:, :1], visible
 
     def predict(self, model: nn.Module, features: Tensor) -> Tensor:
@@ -164,6 +179,10 @@ class Smooth(_Task):
         super().__init__(train, val, batch, seed)
         self.window = window
 
+    @property
+    def identity(self) -> dict:
+        return super().identity | {"window": self.window}
+
     def example(self, world: np.ndarray, rng: np.random.Generator):
         seen = view(world, rng)
         visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
@@ -178,7 +197,7 @@ class Smooth(_Task):
         return linear(PoseSequence(joints, confidence)).root_relative().joints.astype(np.float32)
 
     def cases(self):
-        for seen, _, visible, rng in examples(self.val, 243, VALIDATION, 1):
+        for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
             yield self._filled(*noise.estimate(seen, visible, 50, rng, "estimator")), seen - seen[:, :1], visible
 
     def predict(self, model: nn.Module, features: Tensor) -> Tensor:

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from . import checkpoints, motions
 from .errors import InputError
 from .models.dstformer import PRESETS
-from .networks import build, load_network
+from .networks import build, choose_device, load_network
 from .records import hardware
 from .sequence import PoseSequence
-from .tasks import VALIDATION, Denoise, Lift, Smooth
+from .tasks import FRAMES, VALIDATION, Denoise, Lift, Smooth
 from .training import Settings, fit
 
 __all__ = ["RECIPES", "Recipe", "add_arguments", "run"]
@@ -68,24 +69,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, resume where the folder holds a run, and write weights with their card."""
     recipe = RECIPES[args.recipe]
+    for name in ("steps", "batch", "lr", "threads"):
+        if (value := getattr(args, name)) is not None and not value > 0:
+            raise InputError("train", f"--{name}", "a positive number", value)
     settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr)
-    if settings.steps < 1 or args.threads < 1:
-        raise InputError("train", "--steps, --threads", "positive numbers", f"{settings.steps}, {args.threads}")
+    choose_device(args.device)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     train, val = (motions.load(args.source, split) for split in ("train", "val"))
+    if max(map(len, val)) < FRAMES:
+        raise InputError(args.source, "val", f"a clip of {FRAMES} frames or more", f"at most {max(map(len, val))}")
     task = recipe.task([c.joints for c in train], [c.joints for c in val], args.batch or recipe.batch, args.seed,
                        **recipe.options)
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"
     model = build(recipe.head, recipe.backbone, recipe.config)
     if args.init:
-        model.load_state_dict(load_network(args.init).state_dict())
+        _go_on_from(model, args.init)
     model, history = fit(model, task, settings, folder, args.device)
     path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
     card = _card(args, recipe, settings, train, history)
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
     print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
     return 0
+
+
+def _go_on_from(model: nn.Module, source: str) -> None:
+    try:
+        model.load_state_dict(load_network(source).state_dict())
+    except RuntimeError as error:
+        raise InputError(source, "weights", "those of the recipe's network", " ".join(str(error).split())) from None
 
 
 def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], history: list[dict]) -> dict:
