@@ -1,0 +1,340 @@
+"""Training: examples that are what they are called, one loop that repeats and resumes to the digit."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_package import ALLOWED, BLOCK
+from torch import nn
+
+from stride_nb import motions, noise, occlusion, train
+from stride_nb.errors import InputError
+from stride_nb.models.lifter import CHANNELS_2D
+from stride_nb.models.prior import CHANNELS
+from stride_nb.networks import build
+from stride_nb.tasks import VALIDATION, Denoise, Lift, Smooth, examples
+from stride_nb.training import Settings, _rate, fit
+
+ROOT = Path(__file__).parents[1]
+SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
+QUICK = Settings(steps=6, lr=1e-3, half=False, validate_every=3, save_every=2)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return [c.joints for c in motions.load("synthetic", "train", clips=3, seconds=5.0)]
+
+
+class Line:
+    """A task in a millisecond: y = 2x, its batch a function of the step."""
+
+    identity = {"task": "Line"}
+
+    def batch(self, step):
+        x = torch.from_numpy(np.random.default_rng([5, step]).normal(size=(8, 4))).float()
+        return x, 2 * x
+
+    def loss(self, model, batch):
+        value = (model(batch[0]) - batch[1]).square().mean()
+        return value, {"square": value}
+
+    def validate(self, model):
+        assert not model.training  # whatever is validated is validated as it will be used
+        with torch.no_grad():
+            return {"error": float(self.loss(model, self.batch(10**6))[0])}
+
+
+class Broken(Line):
+    """From the third step on its loss is not a number."""
+
+    def loss(self, model, batch):
+        value, terms = super().loss(model, batch)
+        self.seen = getattr(self, "seen", 0) + 1
+        return (value * math.nan if self.seen > 2 else value), terms
+
+
+class Interrupted(Line):
+    """Somebody presses control-C before a step."""
+
+    def __init__(self, step):
+        self.stop = step
+
+    def loss(self, model, batch):
+        if torch.equal(batch[0], self.batch(self.stop)[0]):
+            raise KeyboardInterrupt
+        return super().loss(model, batch)
+
+
+def line(dropout=0.0, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, 4))
+
+
+def prior(seed=0):
+    torch.manual_seed(seed)
+    return build("prior", "frameformer", SMALL)
+
+
+def told(history):
+    """A history without the clock."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+# The loop.
+
+def test_the_loss_falls():
+    _, history = fit(line(), Line(), Settings(steps=200, lr=1e-2, half=False, validate_every=100), progress=False)
+    assert [row["step"] for row in history] == list(range(10, 201, 10))
+    assert history[-1]["val_error"] < 0.1 * history[0]["loss"]
+    assert all("val_error" in row and "val_ema_error" in row for row in history if row["step"] % 100 == 0)
+
+
+def test_the_same_seed_gives_the_same_curve():
+    (a, first), (b, second) = (fit(line(0.3), Line(), QUICK, progress=False) for _ in range(2))
+    assert told(first) == told(second) and same(a, b)
+    c, _ = fit(line(0.3, seed=1), Line(), QUICK, progress=False)
+    assert not same(a, c)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("stop", [1, 3, 4])
+def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop, dropout):
+    whole, history = fit(line(dropout), Line(), QUICK, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        fit(line(dropout), Interrupted(stop), QUICK, tmp_path, progress=False)
+    torch.manual_seed(99)  # another process
+    again, resumed = fit(line(dropout) if stop < 2 else line(dropout, seed=7), Line(), QUICK, tmp_path, progress=False)
+    assert same(whole, again) and told(resumed) == told(history)
+    assert json.loads((tmp_path / "history.json").read_text()) == resumed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.json", "last.pt"]
+
+
+def test_a_finished_run_is_not_trained_on(tmp_path):
+    first, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
+    second, again = fit(line(seed=3), Line(), QUICK, tmp_path, progress=False)
+    assert same(first, second) and again == history
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path):
+    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    before = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(InputError, match="last.pt: settings: expected those of the run to resume.*name another folder"):
+        fit(line(), Line(), Settings(steps=6, lr=2e-3, half=False), tmp_path, progress=False)
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_a_run_of_another_task_is_refused(tmp_path, clips):
+    """Another seed, batch or source is another run, not the rest of this one."""
+    quick = Settings(steps=1, half=False, validate_every=10**9)
+    task = Denoise(clips, clips[:1], batch=1, seed=0)
+    task.frames = (20,)
+    fit(prior(), task, quick, tmp_path, progress=False)
+    for other in (Denoise(clips, clips[:1], batch=1, seed=1), Denoise(clips, clips[:1], batch=2, seed=0),
+                  Denoise(clips[:2], clips[:1], batch=1, seed=0), Smooth(clips, clips[:1], batch=1, seed=0)):
+        with pytest.raises(InputError, match="last.pt: task: expected that of the run to resume"):
+            fit(prior(), other, quick, tmp_path, progress=False)
+
+
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
+    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    whole = (tmp_path / "last.pt").read_bytes()
+    for damaged in (b"", b"junk", whole[: len(whole) // 2]):
+        (tmp_path / "last.pt").write_bytes(damaged)
+        with pytest.raises(InputError, match="last.pt: checkpoint"):
+            fit(line(), Line(), QUICK, tmp_path, progress=False)
+    (tmp_path / "last.pt").write_bytes(whole)
+    with pytest.raises(InputError, match="last.pt: weights"):
+        fit(nn.Linear(4, 4), Line(), QUICK, tmp_path, progress=False)
+
+
+def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights(tmp_path):
+    model = line()
+    with pytest.raises(FloatingPointError, match="not finite at step 2"):
+        fit(model, Broken(), QUICK, tmp_path, progress=False)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 2
+
+
+def test_what_is_kept_is_the_running_mean():
+    settings = Settings(steps=40, lr=1e-2, half=False, validate_every=40)
+    model = line()
+    mean, history = fit(model, Line(), settings, progress=False)
+    assert not same(mean, model) and not mean.training
+    assert history[-1]["val_ema_error"] != history[-1]["val_error"]
+    last, history = fit(line(), Line(), Settings(**{**vars(settings), "ema": 0.0}), progress=False)
+    assert same(last, model) and "val_ema_error" not in history[-1]
+
+
+def test_the_running_mean_is_a_mean():
+    """After one step it has 1/10 of the old weights and 9/10 of the new, as its decay warms up."""
+    old, model = line(), line()
+    mean, _ = fit(model, Line(), Settings(steps=1, lr=1e-2, half=False), progress=False)
+    for kept, before, after in zip(mean.parameters(), old.parameters(), model.parameters()):
+        torch.testing.assert_close(kept, 0.1 * before + 0.9 * after)
+
+
+def test_the_learning_rate_warms_up_and_cools_down():
+    rates = [_rate(step, Settings(steps=1000, lr=1.0)) for step in range(1000)]
+    assert rates[0] == pytest.approx(1 / 30) and max(rates) == 1.0 and rates.index(1.0) in (29, 30)
+    assert np.all(np.diff(rates[:30]) > 0) and np.all(np.diff(rates[30:]) < 0)
+    assert rates[-1] == pytest.approx(0.01, rel=0.01) and rates[515] == pytest.approx(0.505, abs=0.01)
+
+
+def test_nothing_is_printed_without_a_bar(capsys):
+    fit(line(), Line(), QUICK, progress=False)
+    assert capsys.readouterr() == ("", "")
+    fit(line(), Line(), QUICK, progress=True)
+    assert "6/6" in capsys.readouterr().err
+
+
+def test_training_needs_numpy_and_torch_alone():
+    code = BLOCK.format(allowed=ALLOWED, root=str(ROOT)) + """
+import numpy as np
+from stride_nb import PoseSequence, networks, tasks, training
+pose = np.random.default_rng(0).uniform(-0.8, 0.8, (17, 3))
+clip = PoseSequence(pose + np.sin(np.arange(250) / 20)[:, None, None] / 10, fps=50).resample(50).joints
+task = tasks.Denoise([clip], [clip], batch=1)
+task.frames = (20,)
+model = networks.build("prior", "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2))
+settings = training.Settings(steps=1, half=False)
+print(len(training.fit(model, task, settings, device="cpu", progress=False)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "1\n", done.stderr
+
+
+# What is learnt from.
+
+@pytest.mark.parametrize("kind, channels", [(Denoise, CHANNELS), (Lift, CHANNELS_2D)])
+def test_a_batch_is_a_function_of_seed_and_step(clips, kind, channels):
+    task = kind(clips, clips[:1], batch=2)
+    features, truth = task.batch(0)
+    frames = task.frames[0]
+    assert features.shape == (2, frames, 17, channels) and truth.shape == (2, frames, 17, 3)
+    assert features.dtype == truth.dtype == torch.float32
+    assert torch.isfinite(features).all() and (truth[:, :, 0] == 0).all()
+    assert torch.equal(kind(clips, clips[:1], batch=2).batch(0)[0], features)
+    short = task.frames[2]
+    assert task.batch(2)[0].shape == (2 * round(frames / short), short, 17, channels)
+    for other in (task.batch(1), kind(clips, clips[:1], batch=2, seed=1).batch(0)):
+        assert not torch.equal(other[1], truth)
+
+
+def test_smoothnet_learns_from_windows(clips):
+    task = Smooth(clips, clips[:1], batch=2, window=32)
+    filled, truth = task.batch(0)
+    assert filled.shape == truth.shape and filled.shape[2:] == (32, 17, 3)
+    assert torch.isfinite(filled).all()
+    loss, terms = task.loss(build("plain", "smoothnet", {"hidden": 16}), (filled, truth))
+    assert set(terms) == {"position", "acceleration"} and torch.isfinite(loss)
+
+
+def test_what_the_prior_is_told_and_asked_belong_together(clips):
+    """Where all is visible and trusted, what it is told is near what it is asked."""
+    features, truth = Denoise(clips, clips[:1], batch=6).batch(0)
+    trusted = features[..., 7] > 0
+    error = (features[..., :3] * 0.25 - truth).norm(dim=-1)
+    assert 0.02 < error[trusted].median() < 0.09
+    assert error[~trusted].median() > 1.3 * error[trusted].median()
+
+
+def test_the_likelihood_does_not_pull_on_the_joints(clips):
+    task, model = Denoise(clips, clips[:1], batch=1), prior()
+    batch = task.batch(2)
+    _, terms = task.loss(model, batch)
+    terms["likelihood"].backward()
+    gradient = model.backbone.head.weight.grad.reshape(17, 4, -1)
+    assert (gradient[:, :3] == 0).all() and (gradient[1:, 3] != 0).any()
+
+
+def test_validation_is_always_the_same_and_covers_its_regimes(clips):
+    val = [c for c in clips if len(c) >= 243][:2]
+    a, b = ([(x.copy(), v) for x, _, v, _ in examples(val, 243, VALIDATION, 1)] for _ in range(2))
+    assert len(a) == len(val) * len(VALIDATION)
+    for (x, v), (y, w) in zip(a, b):
+        np.testing.assert_array_equal(x, y)
+        np.testing.assert_array_equal(v, w)
+        assert 0 < v.mean() < 1
+    found = Denoise(clips, val[:1], batch=1).validate(prior().eval())
+    assert found.keys() == {"hidden_mm", "visible_mm"}
+    assert 20 < found["visible_mm"] < found["hidden_mm"] < 500  # an untrained network is near the interpolation
+
+
+def test_validation_copes_with_an_occluder_that_hides_nothing(clips, monkeypatch):
+    monkeypatch.setitem(occlusion.REGIMES, "block", occlusion.REGIMES["none"])
+    found = Denoise(clips, clips[:1], batch=1).validate(prior().eval())
+    assert np.isfinite([*found.values()]).all()
+
+
+def test_clips_too_short_to_learn_from_are_named():
+    with pytest.raises(InputError, match="train: expected a clip of 60 frames or more"):
+        Denoise([np.zeros((59, 17, 3))], [])
+
+
+def test_training_families_are_those_seen():
+    assert set(train.RECIPES) >= {"prior", "lifter", "smoothnet"} and set(noise.SEEN) < set(noise.FAMILIES)
+
+
+def test_a_short_training_lowers_the_loss(clips):
+    task = Denoise(clips, clips[:1], batch=4)
+    task.frames = (60,)
+    torch.manual_seed(0)
+    settings = Settings(steps=60, lr=3e-3, validate_every=60)
+    _, history = fit(prior(), task, settings, progress=False)
+    losses = [row["loss"] for row in history]
+    assert np.mean(losses[-2:]) < 0.9 * losses[0]
+
+
+# The command.
+
+@pytest.fixture
+def recipe(monkeypatch):
+    small = train.Recipe(Denoise, "prior", "frameformer", SMALL, Settings(2, half=False), batch=1)
+    monkeypatch.setitem(train.RECIPES, "small", small)
+
+
+def run(*words):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return train.run(parser.parse_args(["small", "--source", "synthetic", "--threads", "1", "--device", "cpu", *words]))
+
+
+def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
+    assert run("--out", str(tmp_path)) == 0
+    card = json.loads((tmp_path / "small.json").read_text())
+    assert (card["steps"], card["batch"], card["seed"], card["stored_as"]) == (2, 1, 0, "float16")
+    assert card["config"] == {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
+    assert card["validation"].keys() == {"hidden_mm", "visible_mm", "ema_hidden_mm", "ema_visible_mm"}
+    from stride_nb.networks import load_network
+
+    network = load_network(tmp_path / "small.safetensors")
+    assert sum(p.numel() for p in network.parameters()) == card["parameters"]
+
+
+@pytest.mark.parametrize("words, said", [(["--steps", "0"], "--steps"), (["--steps", "-1"], "--steps"), (["--batch", "0"], "--batch"),
+                                         (["--batch", "-2"], "--batch"), (["--threads", "0"], "--threads"),
+                                         (["--lr", "0"], "--lr"), (["--source", "walks"], "source"),
+                                         (["--device", "abacus"], "device"), (["--init", "nobody"], "weights")])
+def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, recipe, words, said):
+    with pytest.raises(InputError, match=said):
+        run("--out", str(tmp_path / "run"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_validation_clips_too_short_are_named_before_the_training(tmp_path, recipe, monkeypatch):
+    made = motions.load
+    monkeypatch.setattr(motions, "load", lambda source, split: made(source, split, clips=2, seconds=4.0))
+    with pytest.raises(InputError, match="243 frames"):
+        run("--out", str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
