@@ -134,13 +134,14 @@ def root_path(sequence: PoseSequence | Keypoints2D) -> str:
 
 def plausibility(sequence: PoseSequence) -> dict[str, float]:
     """What can be said of a sequence without a truth: missing joints (%), how much the lengths of bones vary over time
-    (standard deviation, mm, mean over bones), and how much joints accelerate (mean, m/s²); over what is there.
+    (standard deviation, mm, mean over bones), and how much joints accelerate relative to the pelvis (mean, m/s²); over
+    what is there.
 
     >>> still = PoseSequence(np.random.default_rng(0).normal(size=(1, 17, 3)).repeat(9, 0))
     >>> {name: round(value, 6) for name, value in plausibility(still).items()}
     {'missing (%)': 0.0, 'bone length varies by (mm)': 0.0, 'joint acceleration (m/s²)': 0.0}
     """
-    joints = sequence.joints
+    joints = sequence.root_relative().joints
     lengths = np.ma.masked_invalid(np.stack([np.linalg.norm(joints[:, j] - joints[:, p], axis=-1)
                                              for j, p in sequence.skeleton.bones]))
     bend = np.ma.masked_invalid(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1))
