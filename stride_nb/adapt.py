@@ -40,10 +40,10 @@ class Published:
 
 @dataclass(frozen=True)
 class BlindSpot:
-    """Our objective; every field was chosen on the validation people (``data/results/adaptation.json``)."""
+    """Our objective. Of the learning rates 1e-4 and 3e-5, the smaller did better on CMU's validation people."""
 
     steps: int = 30
-    lr: float = 1e-4
+    lr: float = 3e-5
     batch: int = 4
     """Windows, or ways to hide joints of one window, a step."""
     anchor: float = 1.0
