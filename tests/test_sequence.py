@@ -165,3 +165,26 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         random_sequence(1).save(path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("fps, new", [(24, 50), (30, 50), (29.97, 50), (60, 50), (100, 50), (120, 50), (50, 30), (50, 24)])
+def test_resampling_loses_nothing_that_was_seen(fps, new):
+    """A frame alone among lost ones is still there at the other rate, at most half a period of the slower one away."""
+    for frame in range(13):
+        c = np.zeros((13, 17))
+        c[frame] = 0.7
+        s = PoseSequence(np.full((13, 17, 3), 2.0), c, fps=fps).resample(new)
+        seen = np.flatnonzero(~s.missing.any(1))
+        assert 1 <= len(seen) <= np.ceil(new / fps) + 1 and (s.confidence[seen] == 0.7).all()
+        late = frame / fps - s.seconds[-1]  # frames beyond the last new one are taken by that
+        assert np.abs(s.seconds[seen] - frame / fps).max() <= max(0.5 / min(fps, new), late) + 1e-9
+        np.testing.assert_array_equal(s.joints[seen], 2.0)
+
+
+@pytest.mark.parametrize("fps, new", [(24, 50), (30, 50), (60, 50), (120, 50)])
+def test_resampling_keeps_as_much_missing_as_there_was(fps, new):
+    rng = np.random.default_rng(0)
+    c = np.where(rng.random((1000, 17)) < 0.4, 0, 0.8)
+    s = PoseSequence(np.zeros((1000, 17, 3)), c, fps=fps).resample(new)
+    share = s.missing.mean()
+    assert share <= 0.4 + 0.02 and (share > 0.38 or fps > new)  # several frames in one: any of them will do
