@@ -160,11 +160,12 @@ def _named(names: Sequence[str], model, seed: int, options: Mapping[str, Mapping
     from .networks import load_network
     from .refine import refine
 
-    if isinstance(model, str) and set(names) - {"input", *BASELINES}:
+    if isinstance(model, str) and set(names) - {"input", "smoothnet", *BASELINES}:
         model = load_network(model)
 
     def call(name):
-        return lambda sequence: refine(sequence, name, model=model, seed=seed, **options.get(name, {}))
+        network = load_network("smoothnet") if name == "smoothnet" else model
+        return lambda sequence: refine(sequence, name, model=network, seed=seed, **options.get(name, {}))
 
     return {name: None if name == "input" else call(name) for name in names}
 
