@@ -55,14 +55,18 @@ class BlindSpot:
     judge_every: int = 10
 
 
+_MAY_BE_NONE = ("epochs", "steps")  # no step at all is the frozen network; no window, or none judged, is nothing
+
+
 def settings(kind: type, options: dict):
     """``kind(**options)``, an unknown or ill-typed option being one clear error."""
     known = {f.name: type(f.default) for f in fields(kind)}
     for name, value in options.items():
         if name not in known:
             raise InputError(kind.__name__, "option", f"one of {', '.join(known)}", name)
-        if not isinstance(value, (int, known[name])) or value < 0:
-            raise InputError(kind.__name__, name, f"{known[name].__name__} ≥ 0", repr(value))
+        least = 0 if known[name] is float or name in _MAY_BE_NONE else 1
+        if not isinstance(value, (int, known[name])) or not value >= least:
+            raise InputError(kind.__name__, name, f"{known[name].__name__} ≥ {least}", repr(value))
     return kind(**options)
 
 

@@ -20,10 +20,12 @@ from . import adapt
 from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError
 from .gaps import fill_linear
+from .models.dstformer import DSTformer
 from .models.prior import PRIOR_FPS, Prior
 from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
 from .sequence import Keypoints2D, PoseSequence, on_clock_of
+from .skeleton import H36M17
 from .windows import Windows
 
 __all__ = ["METHODS", "Refined", "Trace", "add_arguments", "chance_within", "refine", "run"]
@@ -72,7 +74,8 @@ def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module
         100 mm (methods with a network of ours) or what the baseline says; the trace.
 
     Raises:
-        InputError: an unknown method or option, or a sequence in which nothing was seen.
+        InputError: an unknown method or option, a sequence in which nothing was seen or of another joint set than the
+            networks', a network for something else.
     """
     began = time.perf_counter()
     if method not in BASELINES and method not in METHODS:
@@ -82,6 +85,9 @@ def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module
     if method in BASELINES:
         result, scale, steps, note = _call(BASELINES[method], sequence, options), None, [], ""
     else:
+        if sequence.skeleton != H36M17:
+            raise InputError(sequence.name or "sequence", "skeleton", 'h36m17 (sequence.to("h36m17") converts)',
+                             sequence.skeleton.name)
         named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
         network = named if isinstance(named, nn.Module) else load_network(named)
         network = network.to(choose_device(device)).eval()
@@ -93,7 +99,13 @@ def _call(function, sequence, options):
     try:
         return function(sequence, **options)
     except TypeError as error:
-        raise InputError(function.__name__, "option", "a parameter of that baseline", str(error)) from None
+        raise InputError(function.__name__, "option", f"numbers for any of {', '.join(function.grid)}", str(error)) from None
+
+
+def _fits(method: str, network: nn.Module) -> None:
+    kinds = (SmoothNet,) if method == "smoothnet" else (Prior, DSTformer)
+    if not isinstance(network, kinds):
+        raise InputError(method, "model", " or ".join(kind.__name__ for kind in kinds), type(network).__name__)
 
 
 def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
@@ -102,10 +114,13 @@ def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
     relative = torch.from_numpy(source.root_relative().joints).float().to(next(network.parameters()).device)
     root = gaussian(source).joints[:, :1]
     result = source.replace(joints=network.smooth(relative).double().cpu().numpy() + root)
-    return on_clock_of(sequence, result) if len(source) != len(sequence) else result
+    return on_clock_of(sequence, result) if source.fps != sequence.fps else result
 
 
 def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int, options: dict):
+    _fits(method, network)
+    if options and method in ("smoothnet", "prior"):
+        raise InputError(method, "option", "none", ", ".join(options))
     if method == "smoothnet":
         return _smoothed(sequence, network), None, [], ""
     ours = isinstance(network, Prior)
@@ -118,14 +133,12 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     elif method == "stride_ours":
         windows = Windows(source, network)
         network, steps, note = adapt.blind_spot(network, windows, seed, adapt.settings(adapt.BlindSpot, options))
-    elif options:
-        raise InputError(method, "option", "none", ", ".join(options))
     else:
         windows = Windows(source, network)
     joints, root, scale = windows.predict(network)
     confidence = np.maximum(source.confidence, FILLED) if scale is None else chance_within(0.1, scale)
     result = source.replace(joints=joints + root, confidence=confidence)
-    if len(source) != len(sequence) or source.fps != sequence.fps:
+    if source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), _at_frames(scale, source, sequence)
     return result, scale, steps, note
 
