@@ -55,7 +55,7 @@ class Report:
         return dict(zip(self.skeleton.joints, (self.there & ~self.visible).mean(0).tolist()))
 
     def table(self) -> Table:
-        """A row a joint: frames in which it is missing and unsure in percent, the longest gap and its beginning in seconds."""
+        """A row a joint: percent of frames in which it is missing and unsure, the longest gap and its beginning (s)."""
         longest = {gap.joint: gap for gap in self.gaps}
         rows = [{"joint": joint, "missing (%)": 100 * self.missing[joint], "unsure (%)": 100 * self.unsure[joint],
                  "longest gap (s)": longest[joint].seconds if joint in longest else 0.0,
@@ -74,7 +74,8 @@ class Report:
             lines.append(f"  longest losses: {'; '.join(f'{length:.2f} s from {start:.2f} s' for start, length in most)}")
         joints = [g for g in self.gaps if g.joint not in self.never and (g.start, g.seconds) not in self.lost][:3]
         if joints:
-            lines.append("  longest gaps: " + "; ".join(f"{g.joint} {g.seconds:.2f} s from {g.start:.2f} s" for g in joints))
+            lines.append("  longest gaps: " + "; ".join(f"{g.joint} {g.seconds:.2f} s from {g.start:.2f} s"
+                                                        for g in joints))
         if self.never:
             lines.append(f"  never seen: {', '.join(self.never)}")
         return "\n".join([*lines, f"  path: {self.root}"])

@@ -96,7 +96,7 @@ def test_rotations_are_continuous_and_angles_do_not_jump_by_a_turn(clips, tmp_pa
 
 
 def test_blender_finds_what_it_needs(clips, tmp_path):
-    """Its importer knows joints by name, so names differ; it wants these words at the start of lines, three tokens each."""
+    """Its importer knows joints by name, so names differ; it wants these words at the start of lines."""
     formats.write(tmp_path / "a.bvh", clips[0])
     lines = [line.split() for line in (tmp_path / "a.bvh").read_text().splitlines()]
     names = [line[1] for line in lines if line[0] in ("ROOT", "JOINT")]

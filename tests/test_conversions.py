@@ -28,8 +28,9 @@ def landmarks(joints):
         "nose": nose, "midhip": at["pelvis"], "hip": at["pelvis"], "pelvis": at["pelvis"], "head": at["head"],
         "neck": shoulders}
     for side, sign in (("l", 1), ("r", -1)):
-        for part, out, above, ahead in (("eye", 0.03, 0.04, -0.02), ("eyeinner", 0.02, 0.04, -0.02),
-                                        ("eyeouter", 0.04, 0.04, -0.02), ("ear", 0.08, 0.02, -0.1), ("mouth", 0.02, -0.03, -0.01)):
+        for part, out, above, ahead in (
+                ("eye", 0.03, 0.04, -0.02), ("eyeinner", 0.02, 0.04, -0.02), ("eyeouter", 0.04, 0.04, -0.02),
+                ("ear", 0.08, 0.02, -0.1), ("mouth", 0.02, -0.03, -0.01)):
             found[side + part] = nose + sign * out * left + above * up + ahead * front
         for part in ("bigtoe", "smalltoe", "heel", "footindex"):
             found[side + part] = at[f"{side}ankle"] + (0.15 if part != "heel" else -0.05) * front
@@ -97,8 +98,8 @@ def test_confidence_is_carried_and_the_least_counts(people, name):
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, (5, len(joints)))
     back = PoseSequence(rng.normal(size=(5, len(joints), 3)), confidence, skeleton=name).to("h36m17")
-    for side in "rl":
-        np.testing.assert_array_equal(back.confidence[:, H36M17.index(f"{side}wrist")], confidence[:, joints.index(f"{side}wrist")])
+    for wrist in ("rwrist", "lwrist"):
+        np.testing.assert_array_equal(back.confidence[:, H36M17.index(wrist)], confidence[:, joints.index(wrist)])
     pelvis = skeleton.CONVERSIONS[name, "h36m17"]["pelvis"]
     used = confidence[:, [joints.index(joint) for joint in pelvis]]
     np.testing.assert_array_equal(back.confidence[:, 0], used.min(1))

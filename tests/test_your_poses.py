@@ -55,7 +55,8 @@ def test_a_file_with_two_people_becomes_bvh_and_npz(tmp_path):
         assert len(person) == len(animation) == 240 and not person.missing.any() and person.fps == 30
         assert formats.up_axis(person) == "y" and person.joints[..., 1].min() == pytest.approx(0)
         joints = animation.positions()[:, [animation.names.index(name) for name in person.skeleton.joints]]
-        assert np.linalg.norm(joints - person.joints, axis=-1).mean() < 0.02  # bones of one length against bones that breathe
+        # Bones of one length in the one, bones that breathe in the other.
+        assert np.linalg.norm(joints - person.joints, axis=-1).mean() < 0.02
 
 
 @pytest.mark.parametrize("method", ["linear", "rts", pytest.param("prior", marks=weights)])

@@ -90,13 +90,14 @@ def _recognised(document: Document, wanted: str | None) -> str:
     if wanted in looks or (wanted is None and looks):
         return wanted or looks[0]
     if wanted is not None:
-        raise document.error("format", f"{wanted} ({known[wanted].LOOKS})", f"what looks like {' or '.join(looks) or 'none known'}")
+        raise document.error("format", f"{wanted} ({known[wanted].LOOKS})",
+                             f"what looks like {' or '.join(looks) or 'none known'}")
     raise InputError(document.path, "format", "; ".join(f"{name}: {known[name].LOOKS}" for name in known),
                      f"{document.kind} of another form")
 
 
 def _in_pixels(found: Detections, size, document: Document, notes: list[str]):
-    """Detections in pixels and the image's size; shares of the image (MediaPipe, OpenPose's scale 3) are multiplied out."""
+    """Detections in pixels and the image's size; shares of the image (MediaPipe's, say) are multiplied out."""
     largest = np.nanpercentile(found.points, 99, axis=(0, 1))
     if (np.abs(largest) <= 2).all():
         if size is None:

@@ -1,8 +1,9 @@
 """COCO's keypoint annotations, and PoseTrack's, which add track ids.
 
 An object with ``images`` (``id``, ``file_name``, ``width``, ``height``, perhaps ``frame_id``) and ``annotations``
-(``image_id``, ``keypoints`` x, y, v of 17 or 133 joints, perhaps ``track_id``). v is 0 for a joint not labelled, 1 for one
-labelled where it was hidden, 2 for one in view: taken as confidence 0, 0.5 and 1. Other values are taken as confidence.
+(``image_id``, ``keypoints`` x, y, v of 17 or 133 joints, perhaps ``track_id``). v is 0 for a joint not labelled, 1 for
+one labelled where it was hidden, 2 for one in view: taken as confidence 0, 0.5 and 1. Other values are taken as
+confidence.
 COCO's results files, a list, are read as `alphapose` reads them.
 """
 

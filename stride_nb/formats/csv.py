@@ -136,7 +136,8 @@ def _long(document: Document, columns: dict, frames: np.ndarray, people: list):
     at = [row[pose] for pose in zip(frames.tolist(), people)]
     values = np.full((len(poses), len(names), 4), np.nan)
     if len(poses) * len(names) > 4 * len(at) + 1000:
-        raise document.error("rows", "most joints of every frame", f"{len(names)} joints, {len(poses)} frames, {len(at)} rows")
+        raise document.error("rows", "most joints of every frame",
+                             f"{len(names)} joints, {len(poses)} frames, {len(at)} rows")
     values[..., 3] = 1
     slot = {name: j for j, name in enumerate(names)}
     for name in columns:

@@ -142,8 +142,8 @@ def joint_set(document: Document, points: np.ndarray, wanted: str | None = None)
         raise document.error("skeleton", f"{len(sk.get(wanted))} joints of {wanted}",
                              f"{count} joints, as in {' or '.join(fits) or 'no set known'}")
     if wanted is None and not fits:
-        raise document.error("joints", "as many as in " + ", ".join(f"{s.name} ({len(s)})" for s in sk.SKELETONS.values()),
-                             count)
+        known = ", ".join(f"{s.name} ({len(s)})" for s in sk.SKELETONS.values())
+        raise document.error("joints", f"as many as in {known}", count)
     if wanted is None and count == 17:
         middle = np.linalg.norm(points[:, 0] - (points[:, 1] + points[:, 4]) / 2, axis=-1)
         hips = np.linalg.norm(points[:, 1] - points[:, 4], axis=-1)

@@ -194,15 +194,16 @@ def _size(points: np.ndarray) -> float:
     return max(float(np.median(np.linalg.norm(high - low, axis=-1))), 1e-9)
 
 
-def retrack(sequences: Sequence) -> list:
-    """The same people with swapped ids put right: as many sequences or more, each following one body.
+def retrack(sequences: Sequence, people: int | None = None) -> list:
+    """The same poses with swapped ids put right and broken tracks joined: each sequence follows one body.
 
     Args:
         sequences: ``Keypoints2D`` or ``PoseSequence`` of one clock, one skeleton and one kind, one a track id.
+        people: keep this many, those seen in most frames; None: all.
 
     Returns:
-        Sequences of the same kind, named like those given; a body that none of the tracks can have followed (two
-        people under one id, far apart) comes as a further one.
+        Sequences of the same kind, named like those given that they share most with: fewer where one body had several
+        ids, more where one id stood for several bodies far apart.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -226,4 +227,7 @@ def retrack(sequences: Sequence) -> list:
         mended[at], sure[at] = points[at, slot], confidence[at, slot]
         name = names.get(person, f"further person {person + 1}")
         out.append(first.replace(**{field: mended, "confidence": sure, "name": name}))
-    return sorted(out, key=lambda s: [t.name for t in sequences].index(s.name) if s.name in names.values() else len(out))
+    seen = [int(s.confidence.any(1).sum()) for s in out]
+    kept = sorted(range(len(out)), key=lambda i: -seen[i])[:people]
+    place = {s.name: i for i, s in enumerate(sequences)}
+    return sorted((out[i] for i in kept), key=lambda s: place.get(s.name, len(place)))
