@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from .baselines import FILLED
+from .baselines import FILLED, fill
 from .errors import InputError
 from .losses import flip
-from .models.lifter import condition_2d, mirrored_2d
+from .models.lifter import Lifter, condition_2d, mirrored_2d
 from .networks import choose_device, load_network
 from .models.prior import PRIOR_FPS
 from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
@@ -31,19 +31,32 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
         ``FILLED``; a frame with no joint at all stays missing.
 
     Raises:
-        InputError: no joint in any frame, or a joint set without a conversion.
+        InputError: no joint in any frame, a joint set without a conversion, or a network for something else.
     """
-    if keypoints.missing.all():
+    h36m = keypoints.to("h36m17")
+    if h36m.missing.all():
         raise InputError(keypoints.name or "keypoints", "pixels", "at least one joint that was seen", "none")
     network = model if isinstance(model, nn.Module) else load_network(model)
+    if not isinstance(network, Lifter):
+        raise InputError("lift", "model", "a Lifter", type(network).__name__)
     network = network.to(choose_device(device)).eval()
-    h36m = keypoints.to("h36m17")
-    source = h36m.resample(PRIOR_FPS)
+    source = _rooted(h36m.resample(PRIOR_FPS))
     starts = window_starts(len(source), LENGTH, STRIDE)
     windows = [_lifted(network, source[a : a + LENGTH]) for a in starts]
     joints = on_clock_of(h36m, stitch(windows, starts)).joints
     confidence = np.where(h36m.missing.all(1, keepdims=True), 0.0, np.maximum(h36m.confidence, FILLED))
     return PoseSequence(joints, confidence, h36m.fps, name=keypoints.name)
+
+
+def _rooted(track: Keypoints2D) -> Keypoints2D:
+    """A pelvis, untrusted, wherever anything is in view: what a lifter is told is relative to it (`baselines.fill`)."""
+    lost = track.missing[:, 0] & ~track.missing.all(1)
+    if not lost.any():
+        return track
+    flat = PoseSequence(np.pad(track.pixels, ((0, 0), (0, 0), (0, 1))), track.confidence, track.fps)
+    pixels, confidence = track.pixels.copy(), track.confidence.copy()
+    pixels[lost, 0], confidence[lost, 0] = fill(flat).joints[lost, 0, :2], FILLED
+    return track.replace(pixels=pixels, confidence=confidence)
 
 
 @torch.no_grad()
