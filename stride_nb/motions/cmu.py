@@ -53,6 +53,8 @@ def load(split: str = "test", clips: int | None = None, fps: float = 50) -> list
 def pick(found: list[PoseSequence], clips: int | None, fps: float) -> list[PoseSequence]:
     """``clips`` of the sequences, evenly spread, at ``fps``."""
     if clips is not None:
+        if clips < 1:
+            raise InputError("motions", "clips", "at least 1, or none given for all", clips)
         count = min(clips, len(found))
         found = [found[i * len(found) // count] for i in range(count)]
     return [clip.resample(fps) for clip in found]
