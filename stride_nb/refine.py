@@ -136,6 +136,8 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     else:
         windows = Windows(source, network)
     joints, root, scale = windows.predict(network)
+    if not np.nan_to_num(sequence.joints[:, 0]).any():  # root-relative input, as the lifter's: no path to smooth
+        root = np.zeros_like(root)
     confidence = np.maximum(source.confidence, FILLED) if scale is None else chance_within(0.1, scale)
     result = source.replace(joints=joints + root, confidence=confidence)
     if source.fps != sequence.fps:
@@ -177,19 +179,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read poses, lift them where they are 2D, refine every person, write."""
+    """Read poses, put swapped ids right, lift what is 2D, refine every person, write with y up."""
     from tqdm import tqdm
 
     from . import formats
     from .lift import lift
 
-    found = formats.read(args.poses, args.format, args.fps)
+    found = formats.retrack(formats.read(args.poses, args.format, args.fps))
     refined = []
     for track in tqdm(found, unit="person", disable=len(found) < 2):
-        sequence = lift(track, device=args.device) if isinstance(track, Keypoints2D) else track.to("h36m17")
+        flat = isinstance(track, Keypoints2D)
+        sequence = lift(track, device=args.device) if flat else formats.facing_camera(track.to("h36m17"))
         result = refine(sequence, args.method, args.model, args.seed, args.device)
         print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s. {result.trace.note}")
-        refined.append(result.sequence)
+        refined.append(formats.upright(result.sequence, up="-y"))
     for path in formats.write(args.out, refined):
         print(path)
     return 0

@@ -179,6 +179,15 @@ def test_the_root_goes_where_a_gaussian_takes_it():
     np.testing.assert_allclose(found.joints[:, 0], gaussian(sequence).joints[:, 0], atol=1e-6)
 
 
+def test_a_person_without_a_path_stays_on_the_spot():
+    relative = walker(60).root_relative()
+    confidence = relative.confidence.copy()
+    confidence[20:30] = 0  # nobody seen, so that the root has to be filled
+    confidence[40:50, 0] = 0  # the pelvis hidden, so that the others would have a say
+    result = run(PoseSequence(relative.joints, confidence, relative.fps), "prior")
+    assert not result.sequence.joints[:, 0].any()
+
+
 def test_the_published_trace_has_every_step():
     steps = refine(walker(130), "stride_published", PRIOR, device="cpu", epochs=3, window=60).trace.steps
     assert [(s["epoch"], s["window"]) for s in steps] == [(e, w) for e in range(3) for w in range(3)]
