@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -114,8 +115,15 @@ class H36MLift:
         from . import losses
 
         self.train, self.test, self.size, self.seed, self.combine = train, test, batch, seed, losses.combine
-        weights = losses.MOTIONBERT | {"loss_spatial_rank": rank[0], "loss_temporal_rank": rank[1]}
-        self.weights = {name: weight for name, weight in weights.items() if weight}
+        self.weights = losses.with_ranking(rank)
+
+    def with_rank(self, rank: tuple[float, float]) -> H36MLift:
+        """The same task under other weights of the ranking losses."""
+        from . import losses
+
+        other = copy.copy(self)
+        other.weights = losses.with_ranking(rank)
+        return other
 
     def batch(self, step: int) -> tuple:
         """Input and label tensors of that step."""

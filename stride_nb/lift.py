@@ -13,9 +13,11 @@ from .models.lifter import Lifter, condition_2d, mirrored_2d
 from .networks import choose_device, load_network
 from .models.prior import PRIOR_FPS
 from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
-from .windows import LENGTH, STRIDE
 
 __all__ = ["lift"]
+
+_LENGTH, _STRIDE = 120, 80  # as long as in training (`tasks.Lift`): in longer windows the lifter errs more, seen or hidden
+_CONTEXT = 125  # frames to either side from which gaps at a window's ends are filled
 
 
 def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str | None = None) -> PoseSequence:
@@ -41,8 +43,8 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
         raise InputError("lift", "model", "a Lifter", type(network).__name__)
     network = network.to(choose_device(device)).eval()
     source = _rooted(h36m.resample(PRIOR_FPS))
-    starts = window_starts(len(source), LENGTH, STRIDE)
-    windows = [_lifted(network, source[a : a + LENGTH]) for a in starts]
+    starts = window_starts(len(source), _LENGTH, _STRIDE)
+    windows = [_lifted(network, source, a) for a in starts]
     joints = on_clock_of(h36m, stitch(windows, starts)).joints
     confidence = np.where(h36m.missing.all(1, keepdims=True), 0.0, np.maximum(h36m.confidence, FILLED))
     return PoseSequence(joints, confidence, h36m.fps, name=keypoints.name)
@@ -60,8 +62,11 @@ def _rooted(track: Keypoints2D) -> Keypoints2D:
 
 
 @torch.no_grad()
-def _lifted(network: nn.Module, part: Keypoints2D) -> PoseSequence:
+def _lifted(network: nn.Module, track: Keypoints2D, start: int) -> PoseSequence:
     device = next(network.parameters()).device
-    told = torch.from_numpy(condition_2d(part.pixels, part.confidence, part.fps, part.size))[None].to(device)
+    low = max(start - _CONTEXT, 0)
+    part = track[low : start + _LENGTH + _CONTEXT]
+    told = condition_2d(part.pixels, part.confidence, part.fps, part.size)[start - low :][:_LENGTH]
+    told = torch.from_numpy(told)[None].to(device)
     joints = (network(told) + flip(network(mirrored_2d(told)))) / 2
     return PoseSequence(joints[0].double().cpu().numpy(), fps=part.fps)

@@ -19,13 +19,24 @@ from .skeleton import H36M17
 __all__ = [
     "LOSSES", "MOTIONBERT", "STRIDE", "combine", "flip", "loss_2d_weighted", "loss_angle", "loss_angle_velocity",
     "loss_joint", "loss_limb_gt", "loss_limb_var", "loss_mpjpe", "loss_spatial_rank", "loss_temporal_rank",
-    "loss_velocity", "n_mpjpe", "weighted_mpjpe",
+    "loss_velocity", "n_mpjpe", "weighted_mpjpe", "with_ranking",
 ]
 
 MOTIONBERT = {"loss_mpjpe": 1.0, "n_mpjpe": 0.5, "loss_velocity": 20.0}
 """MotionBERT's supervised objective, which RePOSE adds its ranking losses to."""
 STRIDE = MOTIONBERT | {"loss_limb_var": 200.0}
 """STRIDE's published objective of test-time training."""
+
+
+def with_ranking(rank: tuple[float, float]) -> dict[str, float]:
+    """``MOTIONBERT`` and RePOSE's spatial and temporal ranking losses by their weights; a weight of 0 leaves one out.
+
+    >>> with_ranking((0.5, 0.0))
+    {'loss_mpjpe': 1.0, 'n_mpjpe': 0.5, 'loss_velocity': 20.0, 'loss_spatial_rank': 0.5}
+    """
+    weights = MOTIONBERT | {"loss_spatial_rank": rank[0], "loss_temporal_rank": rank[1]}
+    return {name: weight for name, weight in weights.items() if weight}
+
 
 _BONES = torch.tensor(H36M17.bones)  # (16, 2): joint, parent
 # Pairs of bones that enclose an angle; a bone is named by its outer joint. As published: (9, 14) has no mirror image.

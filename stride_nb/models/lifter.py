@@ -10,9 +10,11 @@ from ..gaps import TRUST, fill_linear, gap_seconds
 from ..geometry import normalize_screen
 from ..skeleton import H36M17
 
-__all__ = ["CHANNELS_2D", "Lifter", "condition_2d", "mirrored_2d"]
+__all__ = ["CHANNELS_2D", "UNIT", "Lifter", "condition_2d", "mirrored_2d"]
 
 CHANNELS_2D = 10
+UNIT = 0.25
+"""Metres that a backbone's answer of 1 stands for."""
 
 
 class Lifter(nn.Module):
@@ -23,7 +25,7 @@ class Lifter(nn.Module):
         self.backbone = backbone
 
     def forward(self, features: Tensor) -> Tensor:
-        out = self.backbone(features).float() * 0.25
+        out = self.backbone(features).float() * UNIT
         return out - out[..., :1, :]
 
 
