@@ -22,7 +22,7 @@ from .geometry import Camera, random_camera
 from .sequence import Keypoints2D, PoseSequence
 
 __all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "evenly", "interval", "masked", "score",
-           "windows"]
+           "select", "windows"]
 
 FRAMES, LEAST = 243, 81
 """Frames of a window, at most and at least; at 50 a second, 4.9 and 1.6 seconds."""
@@ -186,6 +186,11 @@ def score(case: Case, method: str, joints: np.ndarray, seconds: float = 0.0) -> 
     found = metrics.evaluate(joints, case.truth, case.visible, case.sequence.fps)
     return {"regime": case.regime, "input": case.input, "noise": case.family, "method": method, "clip": case.clip,
             "window": case.window, "seed": case.seed, "frames": len(joints)} | found | {"seconds": seconds}
+
+
+def select(rows: Sequence[Mapping], **wanted) -> list[Mapping]:
+    """The rows that have these values: ``select(rows, regime="half", method="prior")``."""
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
 
 
 def averages(rows: Sequence[Mapping], by: Sequence[str] = ("regime", "method")) -> list[dict]:

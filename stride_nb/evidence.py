@@ -90,7 +90,6 @@ def dots(groups: Mapping[str, Mapping[str, Sequence[float]]], label: str, refere
         ax.grid(axis="y", visible=False)
     axes[0, 0].set_yticks(range(len(names)), names)
     axes[0, 0].invert_yaxis()
-    axes[0, 0].set_xscale("log")
     return fig
 
 

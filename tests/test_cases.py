@@ -122,6 +122,12 @@ def test_averages_are_over_windows():
                                  {"regime": "limb", "method": "b", "n": 3, "mpjpe": 2.0}]
 
 
+def test_rows_are_selected_by_all_that_is_asked():
+    rows = rows_of(a={"x": [1.0, 3.0], "y": [5.0]}, b={"x": [2.0, 2.0]})
+    assert [r["mpjpe"] for r in cs.select(rows, method="a", clip="x")] == [1.0, 3.0]
+    assert cs.select(rows) == rows and cs.select(rows, regime="half") == []
+
+
 def test_intervals_pair_the_same_cases():
     rows = rows_of(a={"x": [1.0, 3.0], "y": [5.0], "z": [2.0]}, b={"x": [2.0, 6.0], "y": [10.0], "z": [4.0]})
     ratio = cs.interval(rows, "mpjpe", "a", "b")
