@@ -77,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     train, val = (motions.load(args.source, split) for split in ("train", "val"))
-    if max(map(len, val)) < FRAMES:
-        raise InputError(args.source, "val", f"a clip of {FRAMES} frames or more", f"at most {max(map(len, val))}")
+    if (longest := max(map(len, val), default=0)) < FRAMES:
+        raise InputError(args.source, "val", f"a clip of {FRAMES} frames or more", f"at most {longest}")
     task = recipe.task([c.joints for c in train], [c.joints for c in val], args.batch or recipe.batch, args.seed,
                        **recipe.options)
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"

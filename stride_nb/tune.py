@@ -10,6 +10,7 @@ from pathlib import Path
 from . import motions, records
 from .baselines import BASELINES, tune
 from .cases import cases
+from .errors import InputError
 from .tasks import VALIDATION
 
 __all__ = ["add_arguments", "run"]
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search every grid, write the record, and say where a default in the code differs from what was found."""
+    if args.clips < 1:
+        raise InputError("tune", "--clips", "a positive number", args.clips)
     began, rows = time.perf_counter(), []
     clips = [clip[:243] for clip in motions.load(args.source, "val") if len(clip) >= 243]
     made = cases(clips[:: max(1, len(clips) // args.clips)][: args.clips], VALIDATION, seed=args.seed)
