@@ -92,7 +92,7 @@ def _markup(names: list[str], data: dict) -> str:
     mode = f'<button class="mode" type="button" style="{_BUTTON}"></button>' if len(names) > 1 else \
         '<button class="mode" hidden></button>'
     script = Path(__file__).with_name("player.js").read_text(encoding="utf-8").strip()
-    return f"""<div class="stride-player" id="{identity}" style="max-width:900px;font-size:.85em">
+    return f"""<div class="stride-player" id="{identity}" style="max-width:900px;margin:.6em 0 1.2em;font-size:.85em">
 <div>{legend}{hollow}</div>
 <canvas class="view" style="width:100%;height:{data['height']}px;cursor:grab;touch-action:none;display:block"></canvas>
 <div style="display:flex;gap:.6em;align-items:center">
