@@ -3,8 +3,9 @@
     python benchmarks/attention.py --frames 243 [--record]
 
 The plain formula keeps the (T, T) attention weights of every joint and head for the backward pass; the fused kernel
-computes them again from the queries and keys. Times are warm, interleaved medians; the peak is that of a process of
-its own, so that neither formula inherits what the other left in the allocator.
+computes them again from the queries and keys. Times are warm, interleaved medians, by the clock and, less moved by
+what else the machine does, of the processor; the peak is that of a process of its own, so that neither formula
+inherits what the other left in the allocator.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ def step(model: DSTformer, x: torch.Tensor, formula: str) -> torch.Tensor:
     return y.detach()
 
 
-def seconds(model: DSTformer, x: torch.Tensor, runs: int) -> dict[str, list[float]]:
-    """Warm, interleaved times of forward and backward, the formulas taking turns to go first."""
+def seconds(model: DSTformer, x: torch.Tensor, runs: int) -> dict[str, list[tuple[float, float]]]:
+    """Warm, interleaved times of forward and backward, by the clock and of the processor; formulas take turns to go first."""
     taken = {formula: [] for formula in FORMULAS}
     for formula in FORMULAS:
         step(model, x, formula)
     for i in range(runs):
         for formula in list(FORMULAS)[:: 1 if i % 2 else -1]:
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             step(model, x, formula)
-            taken[formula].append(time.perf_counter() - start)
+            taken[formula].append((time.perf_counter() - start, time.process_time() - used))
     return taken
 
 
@@ -121,20 +122,27 @@ def report(args: argparse.Namespace, peaks: dict[str, float], model: DSTformer, 
     print(f"DSTformer {args.preset}, input {tuple(x.shape)}, float32, torch {torch.__version__}, {where}")
     outputs, gradients = difference(model, x)
     print(f"greatest difference: outputs {outputs:.1e}, gradients {gradients:.1e} of the greatest")
-    taken = seconds(model, x, args.runs)
-    medians = {formula: statistics.median(times) for formula, times in taken.items()}
-    for formula in FORMULAS:
-        print(f"{formula}: {medians[formula]:7.3f} s (median of {args.runs}), peak {peaks[formula]:7.0f} MB")
-    print(f"fused / plain: time {medians['fused'] / medians['plain']:.3f}, memory {peaks['fused'] / peaks['plain']:.3f}")
+    rows = [row(formula, times, peaks[formula], outputs) for formula, times in seconds(model, x, args.runs).items()]
+    for r in rows:
+        print("{attention}: {median:7.3f} s by the clock, {cpu:7.3f} s of the processor, peak {peak:7.0f} MB".format(**r))
+    fused, plain = rows
+    ratios = ", ".join(f"{name} {fused[key] / plain[key]:.3f}" for name, key in
+                       (("time", "median"), ("processor", "cpu"), ("memory", "peak")))
+    print(f"fused / plain: {ratios} (medians of {args.runs} runs)")
     if args.record:
-        rows = [{"attention": formula, "median": medians[formula], "fastest": min(taken[formula]),
-                 "peak": peaks[formula], "output_difference": outputs} for formula in FORMULAS]
         parameters = {name: getattr(args, name) for name in ("preset", "frames", "batch", "runs", "device")}
         records.save(records.record("attention", rows, seed=0, seconds=time.perf_counter() - start,
                                     parameters=parameters | {"threads": torch.get_num_threads()},
-                                    units={"median": "s", "fastest": "s", "peak": "MB"},
+                                    units={"median": "s", "fastest": "s", "cpu": "s", "peak": "MB"},
                                     protocol="forward and backward, float32, warm, interleaved; peak of a fresh process"),
                      ROOT / "data" / "results" / "attention.json")
+
+
+def row(formula: str, times: list[tuple[float, float]], peak: float, difference: float) -> dict:
+    """A formula's line of the record; times in s, memory in MB."""
+    clock, cpu = zip(*times)
+    return {"attention": formula, "median": statistics.median(clock), "fastest": min(clock),
+            "cpu": statistics.median(cpu), "peak": peak, "output_difference": difference}
 
 
 if __name__ == "__main__":
