@@ -20,6 +20,14 @@ SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
 HEAVY = {"scipy", "matplotlib", "seaborn", "pandas", "plotly", "papermill", "nbformat", "pooch", "smplx", "safetensors"}
 
 
+@pytest.fixture(autouse=True)
+def threads():
+    """Commands set how many threads PyTorch takes; other tests keep theirs."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def walk(tmp_path):
     """A pose file with a gap: embedded motion, Y up."""

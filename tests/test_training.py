@@ -298,8 +298,11 @@ def test_a_short_training_lowers_the_loss(clips):
 
 @pytest.fixture
 def recipe(monkeypatch):
+    before = torch.get_num_threads()  # which the command sets
     small = train.Recipe(Denoise, "prior", "frameformer", SMALL, Settings(2, half=False), batch=1)
     monkeypatch.setitem(train.RECIPES, "small", small)
+    yield
+    torch.set_num_threads(before)
 
 
 def run(*words):
