@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("train", "train the prior, the lifter or SmoothNet"),
     "refine": ("refine", "refine the poses in a file"),
     "benchmark": ("benchmark", "every method under every regime → data/results"),
+    "ranking": ("ranking", "what RePOSE's ranking losses buy → data/results"),
     "tune": ("tune", "tune the baselines on the validation people"),
     "convert": ("checkpoints", "published .bin weights ↔ safetensors and card"),
 }

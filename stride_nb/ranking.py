@@ -1,0 +1,253 @@
+"""RePOSE's claim, tested: what its ranking losses buy a lifter on people whom it never saw.
+
+``python -m stride_nb ranking`` trains one lifter with neither, the spatial, the temporal and both ranking losses: from the
+same weights, on the same batches, for the same number of steps, under several seeds. The losses' weights are chosen on
+``val``; what the record reports is measured on ``test``. A run that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import losses, motions, records
+from .errors import InputError, atomic_path
+from .lift_cases import METRICS, Detected, answers, detect, means, score
+from .losses import flip
+from .metrics import paired_bootstrap
+from .models.lifter import UNIT, mirrored_2d
+from .networks import build
+from .occlusion import REGIMES
+from .sequence import PoseSequence
+from .tasks import Lift
+from .training import Settings, fit
+
+__all__ = ["KINDS", "Pool", "Variant", "add_arguments", "lifter", "run", "summary"]
+
+RESULT = Path("data/results/ranking.json")
+SKIPPED = ("whole_2s",)
+"""Regimes that windows of 81 frames have no room for."""
+
+
+class Variant(NamedTuple):
+    """Weights of the spatial and the temporal ranking loss."""
+
+    spatial: float = 0.0
+    temporal: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind, pattern in KINDS.items() if pattern == (self.spatial > 0, self.temporal > 0))
+
+
+KINDS = {"neither": (False, False), "spatial": (True, False), "temporal": (False, True), "both": (True, True)}
+
+
+class Pool:
+    """A lifter's task on a fixed pool of windows, drawn once: every variant learns from the same ones.
+
+    The loss is MotionBERT's supervised objective and, by their weights, RePOSE's ranking losses.
+
+    Args:
+        clips: motions to draw from, world space.
+        windows, frames: how many windows, how long.
+        batch: windows a step, each mirrored with probability ½.
+        rank: weights of the spatial and the temporal ranking loss.
+        held_out: what ``validate`` scores on; ``None``: nothing.
+    """
+
+    def __init__(self, clips: Sequence[PoseSequence], windows: int, frames: int, batch: int = 16, seed: int = 0,
+                 rank: tuple[float, float] = (0.0, 0.0), held_out: Detected | None = None):
+        source = Lift([c.joints for c in clips], [], windows, seed)
+        source.frames = (frames,)
+        self.features, self.truth = source.batch(0)
+        self.size, self.seed, self.held_out = batch, seed, held_out
+        self.weights = losses.with_ranking(rank)
+
+    def with_rank(self, rank: tuple[float, float]) -> Pool:
+        """The same windows under other weights of the ranking losses."""
+        other = copy.copy(self)
+        other.weights = losses.with_ranking(rank)
+        return other
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Features and truth of the batch of that step: every epoch in another order."""
+        epoch, at = divmod(step, len(self.features) // self.size)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.features))
+        chosen = order[at * self.size : (at + 1) * self.size]
+        x, y = self.features[chosen], self.truth[chosen]
+        turned = np.random.default_rng([self.seed, epoch, at]).random(self.size) < 0.5
+        turned = torch.from_numpy(turned)[:, None, None, None]
+        return torch.where(turned, mirrored_2d(x), x), torch.where(turned, flip(y), y)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted sum of the losses, and the terms by name."""
+        return losses.combine(self.weights, model(batch[0]), batch[1])
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Means of ``lift_cases.METRICS`` over the held-out windows."""
+        if self.held_out is None:
+            return {}
+        (found,) = means(score(self.held_out, answers(model, self.held_out.features)))
+        return found
+
+
+def lifter(backbone: str, config: dict, truth: Tensor, seed: int = 0) -> nn.Module:
+    """A lifter with fresh weights; a FrameFormer begins at the mean of ``truth`` (…, 17, 3).
+
+    N-MPJPE forgives a negative scale, and an answer near 0 of the wrong sign has a barrier before it: from there,
+    training without ranking losses was seen to settle in the mirror image of the truth. Beginning at the mean pose
+    spares all variants that accident.
+    """
+    torch.manual_seed(seed)
+    model = build("lifter", backbone, config)
+    if backbone == "frameformer":
+        with torch.no_grad():
+            model.backbone.head.bias.copy_(truth.flatten(0, -3).mean(0).flatten() / UNIT)
+    return model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb ranking``."""
+    parser.add_argument("--source", default="cmu", help="motions; their train, val and test splits (default: cmu)")
+    parser.add_argument("--seeds", type=int, default=3, help="how many, of weights, pool and batches (default: 3)")
+    parser.add_argument("--sweep-seeds", type=int, default=1, help="how many the sweep of the weights takes (default: 1)")
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.3, 1.0, 3.0, 10.0],
+                        help="of the ranking losses, to choose from on val (default: 0.3 1 3 10)")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--frames", type=int, default=81, help="of a window (default: 81)")
+    parser.add_argument("--pool", type=int, default=8192, help="training windows, drawn once a seed (default: 8192)")
+    parser.add_argument("--dim", type=int, default=128, help="width of the network (default: 128)")
+    parser.add_argument("--depth", type=int, default=3, help="blocks of the network (default: 3)")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--device", help="default: a GPU where there is one")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ranking"), help="where finished parts are kept")
+    parser.add_argument("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sweep the weights on ``val``, train what is not trained yet, write the record of ``test``."""
+    if min(args.seeds, args.sweep_seeds, args.steps, args.batch, args.threads, *args.weights) <= 0:
+        raise InputError("ranking", "--seeds, --steps, --batch, --threads, --weights", "positive numbers", vars(args))
+    torch.set_num_threads(args.threads)
+    bench = _Bench(args)
+    swept = {v: [bench.rows(v, seed, "val") for seed in range(min(args.sweep_seeds, args.seeds))]
+             for kind in KINDS for v in _candidates(kind, args.weights)}
+    chosen = choose(swept)
+    by_seed = [[bench.rows(v, seed, "test") for v in chosen] for seed in range(args.seeds)]  # a pool a seed
+    tested = dict(zip(KINDS, zip(*by_seed)))
+    sweep = [{"experiment": "ranking_sweep", "split": "val", "method": v.kind, "spatial": v.spatial, "temporal": v.temporal,
+              "seeds": len(runs)} | _rounded(**means(sum(runs, []))[0]) for v, runs in swept.items()]
+    rows = [row | {"source": args.source, "weights": list(v)} for v in chosen for row in summary(tested, v.kind)]
+    found = records.record(
+        "ranking", sweep + rows, parameters={k: v for k, v in vars(args).items() if k not in ("run", "runs", "out")},
+        seed=list(range(args.seeds)), seconds=sum(bench.seconds.values()), units=METRICS,
+        protocol=f"FrameFormer lifter, windows of {args.frames} frames at 50 fps, all windows of {args.source}'s test clips; "
+                 "weights chosen on val by the least hidden MPJPE; means over windows and seeds, intervals by paired "
+                 "bootstrap over clips; ratio: over `neither` on the same windows")
+    records.save(found, args.out)
+    print(f"{args.out}: {len(rows)} rows; chosen on val: {', '.join(f'{v.kind} {tuple(v)}' for v in chosen)}")
+    return 0
+
+
+def _candidates(kind: str, weights: Sequence[float]) -> list[Variant]:
+    spatial, temporal = KINDS[kind]
+    return [Variant()] if kind == "neither" else [Variant(spatial * w, temporal * w) for w in weights]
+
+
+def choose(swept: Mapping[Variant, Sequence[Sequence[Mapping]]]) -> list[Variant]:
+    """Of every kind the variant of least hidden MPJPE; ``swept``: variant → rows of ``score`` a seed."""
+    hidden = {v: means(sum(map(list, runs), []))[0]["mpjpe_hidden"] for v, runs in swept.items()}
+    return [min((v for v in hidden if v.kind == kind), key=hidden.get) for kind in KINDS]
+
+
+class _Bench:
+    """Trains and scores, once: what is done is read from the folder of runs."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.seconds: dict[str, float] = {}
+        """Of training, by folder."""
+        self.config = {"dim": args.dim, "depth": args.depth, "heads": 4, "mlp_ratio": 4, "patch": 3}
+        self._pools: dict[int, Pool] = {}
+        self._tests: dict[str, Detected] = {}
+
+    def rows(self, variant: Variant, seed: int, split: str) -> list[dict]:
+        """Rows of ``score`` of that variant and seed on a split."""
+        args = self.args
+        asked = [args.source, args.steps, args.batch, args.frames, args.pool, self.config, args.lr]
+        folder = args.runs / f"{variant.spatial:g}-{variant.temporal:g}-{seed}"
+        path = folder / f"{split}.json"
+        if path.is_file():
+            done = json.loads(path.read_text(encoding="utf-8"))
+            if done["asked"] != asked:
+                raise InputError(path, "settings", f"those of this run, {asked}", f"{done['asked']}; name another --runs")
+        else:
+            model, seconds = self._trained(variant, seed, folder)
+            tests = self._detected(split)
+            done = {"asked": asked, "seconds": seconds, "rows": score(tests, answers(model, tests.features))}
+            with atomic_path(path) as temporary:
+                temporary.write_text(json.dumps(done), encoding="utf-8")
+            print(f"{folder.name} {split}: {json.dumps(means(done['rows'])[0])}", flush=True)
+        self.seconds[folder.name] = done["seconds"]
+        return done["rows"]
+
+    def _trained(self, variant: Variant, seed: int, folder: Path) -> tuple[nn.Module, float]:
+        args = self.args
+        if seed not in self._pools:
+            clips = motions.load(args.source, "train")
+            self._pools = {seed: Pool(clips, args.pool, args.frames, args.batch, seed)}
+        pool = self._pools[seed].with_rank(variant)
+        settings = Settings(args.steps, args.lr, validate_every=args.steps, save_every=1000)
+        model, history = fit(lifter("frameformer", self.config, pool.truth, seed), pool, settings, folder, args.device)
+        return model, history[-1]["seconds"]
+
+    def _detected(self, split: str) -> Detected:
+        if split not in self._tests:
+            regimes = [name for name in REGIMES if name not in SKIPPED]
+            self._tests[split] = detect(motions.load(self.args.source, split), regimes, self.args.frames)
+        return self._tests[split]
+
+
+def summary(tested: Mapping[str, Sequence[Sequence[Mapping]]], kind: str) -> list[dict]:
+    """Rows of the record for one kind: a regime (or ``all``) and metric, with its ratio to ``neither``.
+
+    Args:
+        tested: kind → rows of ``score`` a seed, the same windows in the same order.
+    """
+    rows = []
+    for regime in ("all", *dict.fromkeys(row["regime"] for row in tested[kind][0])):
+        for metric, unit in METRICS.items():
+            ours, plain = (_table(tested[k], regime, metric) for k in (kind, "neither"))
+            if not len(ours):
+                continue
+            clips = [r["clip"] for r in tested[kind][0] if metric in r and regime in ("all", r["regime"])]
+            value = paired_bootstrap(ours.mean(1), None, clips, np.random.default_rng(0))
+            ratio = paired_bootstrap(ours.mean(1), plain.mean(1), clips, np.random.default_rng(0))
+            by_seed = ours.mean(0) / plain.mean(0)
+            rows.append({"experiment": "ranking", "split": "test", "noise": "detector", "input": "2d", "regime": regime,
+                         "method": kind, "metric": metric, "unit": unit, "n": len(ours), "seeds": ours.shape[1]}
+                        | _rounded(value=value.value, ci_low=value.low, ci_high=value.high, ratio=ratio.value,
+                                   ratio_low=ratio.low, ratio_high=ratio.high, ratio_least_seed=by_seed.min(),
+                                   ratio_greatest_seed=by_seed.max()))
+    return rows
+
+
+def _table(runs: Sequence[Sequence[Mapping]], regime: str, metric: str) -> np.ndarray:
+    """(windows, seeds) of a metric."""
+    return np.array([[r[metric] for r in rows if metric in r and regime in ("all", r["regime"])] for rows in runs]).T
+
+
+def _rounded(**numbers: float) -> dict[str, float]:
+    return {name: round(float(number), 4) for name, number in numbers.items()}

@@ -1,0 +1,180 @@
+"""The lifter's experiments: fair comparisons, scores that add up, plans that do what parameters say, runs that go on."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from stride_nb import lift_cases, lift_training, metrics, motions, ranking, records
+from stride_nb.errors import InputError
+from stride_nb.losses import MOTIONBERT, flip
+from stride_nb.models.lifter import UNIT, mirrored_2d
+from stride_nb.training import PUBLISHED, Settings, _rate, fit
+
+TINY = {"dim": 16, "depth": 1, "heads": 2, "mlp_ratio": 2, "patch": 3}
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return motions.load("synthetic", "train", clips=4, seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def detected(clips):
+    return lift_cases.detect(clips, ("none", "half"), 30, seed=1, each=2)
+
+
+@pytest.fixture(scope="module")
+def pool(clips):
+    return ranking.Pool(clips, 12, 30, batch=4, seed=3)
+
+
+def test_windows_come_from_the_middle_and_every_regime_sees_the_same_people(clips, detected):
+    assert len(detected) == 4 * 2 * 2 and detected.features.shape == (16, 30, 17, 10)
+    none, half = (np.array(detected.regimes) == name for name in ("none", "half"))
+    assert detected.visible[none].all() and not detected.visible[half].all()
+    np.testing.assert_array_equal(detected.truth[none], detected.truth[half])
+    np.testing.assert_array_equal(detected.truth[..., 0, :], 0)
+
+
+def test_scores_add_up(detected):
+    rng = np.random.default_rng(0)
+    joints = detected.truth + 0.05 * rng.standard_normal(detected.truth.shape)
+    rows = lift_cases.score(detected, joints)
+    for row, x, truth, seen in zip(rows, joints, detected.truth, detected.visible):
+        assert row["mpjpe"] == pytest.approx(metrics.mpjpe_mm(x, truth))
+        parts = [row[k] * n for k, n in (("mpjpe_hidden", (~seen).sum()), ("mpjpe_visible", seen.sum())) if n]
+        assert row["mpjpe"] * seen.size == pytest.approx(sum(parts))
+        assert ("mpjpe_hidden" in row) == ("spatial_hidden" in row) == (row["regime"] == "half")
+    assert all(row["spatial"] == row["temporal"] == 100 for row in lift_cases.score(detected, detected.truth))
+    (mean,) = lift_cases.means(rows)
+    assert mean["mpjpe"] == pytest.approx(np.mean([row["mpjpe"] for row in rows]))
+
+
+def test_answers_do_not_depend_on_how_many_come_at_once_nor_on_the_mirror(detected, pool):
+    model = ranking.lifter("frameformer", TINY, pool.truth)
+    torch.nn.init.normal_(model.backbone.head.weight, std=0.1)
+    whole, parts = (lift_cases.answers(model, detected.features, size) for size in (64, 3))
+    np.testing.assert_allclose(whole, parts, atol=1e-5)
+    turned = mirrored_2d(torch.from_numpy(detected.features)).numpy()
+    np.testing.assert_allclose(lift_cases.answers(model, turned), flip(torch.from_numpy(whole)).numpy(), atol=1e-5)
+
+
+def test_every_epoch_takes_every_window_once_in_another_order(pool):
+    def windows(steps):
+        truth = torch.cat([pool.batch(s)[1] for s in steps])
+        match = [[torch.equal(y, t) or torch.equal(y, flip(t)) for t in pool.truth] for y in truth]
+        assert all(sum(row) == 1 for row in match)
+        return [row.index(True) for row in match]
+
+    first, second = windows(range(3)), windows(range(3, 6))
+    assert sorted(first) == sorted(second) == list(range(12)) and first != second
+
+
+def test_variants_share_batches_and_differ_in_the_ranking_terms_alone(pool):
+    ranked = pool.with_rank((0.5, 2.0))
+    assert all(torch.equal(a, b) for a, b in zip(pool.batch(5), ranked.batch(5)))
+    model, batch = ranking.lifter("frameformer", TINY, pool.truth), pool.batch(0)
+    plain, terms = pool.loss(model, batch)
+    total, more = ranked.loss(model, batch)
+    assert set(terms) == set(MOTIONBERT) and set(more) - set(terms) == {"loss_spatial_rank", "loss_temporal_rank"}
+    torch.testing.assert_close(total - plain, 0.5 * more["loss_spatial_rank"] + 2 * more["loss_temporal_rank"])
+
+
+def test_a_lifter_begins_at_the_mean_pose_of_what_it_will_learn(pool):
+    with torch.no_grad():
+        answer = ranking.lifter("frameformer", TINY, pool.truth).backbone(pool.features) * UNIT
+    assert (answer - pool.truth.mean((0, 1))).norm(dim=-1).mean() < 0.05 < pool.truth.mean((0, 1)).norm(dim=-1).mean()
+
+
+def arguments(folder, *words):
+    parser = argparse.ArgumentParser()
+    ranking.add_arguments(parser)
+    small = "--source synthetic --seeds 2 --steps 2 --batch 4 --frames 30 --pool 8 --dim 16 --depth 1 --weights 1 3 --threads 1"
+    return parser.parse_args([*small.split(), "--runs", str(folder / "runs"), "--out", str(folder / "ranking.json"), *words])
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A source of few short clips."""
+    load = motions.load
+    monkeypatch.setattr(motions, "load", lambda source, split, **o: load(source, split, clips=3, seconds=1.6))
+
+
+def test_the_experiment_goes_on_where_it_stopped_and_its_record_is_complete(tmp_path, few, monkeypatch, capsys):
+    assert ranking.run(arguments(tmp_path)) == 0
+    record = records.load(tmp_path / "ranking.json")
+    rows = [r for r in record["rows"] if r["experiment"] == "ranking"]
+    assert {r["method"] for r in rows} == set(ranking.KINDS) and {r["seeds"] for r in rows} == {2}
+    assert all(r["ratio"] == 1 for r in rows if r["method"] == "neither")
+    assert any(r["ratio"] != 1 for r in rows if r["method"] == "both")
+    assert all(r["ci_low"] <= r["value"] <= r["ci_high"] for r in rows)
+    assert not any(r["regime"] == "none" and "hidden" in r["metric"] for r in rows)
+    assert sum(r["experiment"] == "ranking_sweep" for r in record["rows"]) == 1 + 3 * 2
+
+    monkeypatch.setattr(ranking, "fit", lambda *_: pytest.fail("trained again"))
+    assert ranking.run(arguments(tmp_path)) == 0
+    assert records.load(tmp_path / "ranking.json")["rows"] == record["rows"]
+    with pytest.raises(InputError, match="settings: expected those of this run"):
+        ranking.run(arguments(tmp_path, "--steps", "3"))
+
+
+def test_the_weights_of_least_hidden_error_are_chosen():
+    swept = {ranking.Variant(): [[{"clip": "a", "mpjpe_hidden": 9.0}]],
+             **{ranking.Variant(w, 0.0): [[{"clip": "a", "mpjpe_hidden": abs(w - 3)}]] for w in (1.0, 3.0)},
+             **{ranking.Variant(0.0, w): [[{"clip": "a", "mpjpe_hidden": w}]] for w in (1.0, 3.0)},
+             **{ranking.Variant(w, w): [[{"clip": "a", "mpjpe_hidden": -w}]] for w in (1.0, 3.0)}}
+    assert ranking.choose(swept) == [(0, 0), (3, 0), (0, 1), (3, 3)]
+
+
+def test_the_published_schedule_shrinks_by_the_epoch():
+    settings = Settings.published("lite", epoch=7)
+    assert settings.steps == 60 * 7 and PUBLISHED["scratch"][0] == 120
+    rates = [_rate(step, settings) for step in range(settings.steps)]
+    assert rates[:8] == pytest.approx([5e-4] * 7 + [4.95e-4]) and rates[-1] == pytest.approx(5e-4 * 0.99**59)
+    with pytest.raises(InputError, match="recipe: expected one of lite, base, scratch"):
+        Settings.published("huge", 1)
+    with pytest.raises(InputError, match="schedule"):
+        Settings(schedule="linear")
+
+
+def test_without_clipping_the_step_is_adamws_own(pool):
+    model = ranking.lifter("frameformer", TINY, pool.truth)
+    expected = ranking.lifter("frameformer", TINY, pool.truth)
+    trained, _ = fit(model, pool, Settings.published("lite", 3, steps=1), progress=False)
+    optimizer = torch.optim.AdamW(expected.parameters(), lr=5e-4, weight_decay=0.01)
+    pool.loss(expected, pool.batch(0))[0].backward()
+    optimizer.step()
+    for found, wanted in zip(trained.parameters(), expected.parameters()):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_a_plan_takes_what_is_given_and_the_sources_own_for_the_rest(monkeypatch):
+    monkeypatch.setattr(lift_training, "_WINDOWS", 8)
+    monkeypatch.setitem(lift_training.PEOPLE, "synthetic", {"train": 3, "test": 2})
+    plan = lift_training.plan("synthetic", batch=4, steps=2)
+    x, y = plan.task.batch(0)
+    assert x.shape == (4, 27, 17, 10) and plan.settings.lr == 2e-3
+    a, b = (plan.fresh().state_dict() for _ in range(2))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    _, history = plan.train((1.0, 1.0))
+    assert "loss_temporal_rank" in history[-1] and set(plan.curves({"one": history})) == {"training", "held-out people"}
+    for bad in ({"size": "huge"}, {"source": "h36m"}, {"source": "h36m", "size": "small"}):
+        with pytest.raises(InputError):
+            lift_training.plan(**{"source": "synthetic"} | bad)
+
+
+def test_a_plan_for_human36m_is_the_published_one_and_ends_in_a_table_by_action(reference, monkeypatch):
+    path = reference / "h36m_sh_conf_cam_source_tiny.pkl"
+    plan = lift_training.plan("h36m", str(path))
+    assert plan.settings == Settings.published("lite", 1, validate_every=10)
+    assert sum(p.numel() for p in plan.fresh().parameters()) == 16_001_549
+    assert plan.task.batch(0)[0].shape[1:] == (243, 17, 3) and not plan.task.train.root_relative
+    plan = lift_training.plan("h36m", str(path), size="tiny", frames=27, epochs=1, batch=16)
+    plan.task.test.frames = plan.task.test.frames[::7]
+    model, _ = plan.train((1.0, 1.0))
+    text = lift_training.by_action(plan.task, {"trained": model}).markdown()
+    scores = plan.task.validate(model)
+    assert f"| mean | – | {scores['mpjpe_mm']:.1f} | {scores['p_mpjpe_mm']:.1f} |" in text and "walking" in text
