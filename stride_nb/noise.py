@@ -172,13 +172,14 @@ def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.G
     """What a 2D detector answers: errors in proportion to the person's height in the image.
 
     Args:
-        pixels: (T, 17, 2) true image positions, px.
+        pixels: (T, 17, 2) true image positions, px; NaN where there is none.
         visible: (T, 17) bool.
 
     Returns:
-        pixels (T, 17, 2), NaN in lost frames; confidence (T, 17), 0 in lost frames.
+        pixels (T, 17, 2), NaN in lost frames; confidence (T, 17), 0 in lost frames and where there is no position.
     """
-    height = np.ptp(pixels[..., 1], axis=1).mean()
+    rows = pixels[np.isfinite(pixels[..., 1]).any(1), :, 1]
+    height = (np.nanmax(rows, 1) - np.nanmin(rows, 1)).mean()
     level = np.where(visible, 0.008, 0.06)[..., None] * height
     error = smooth_noise(rng, pixels.shape, 0.2, fps) * level + rng.standard_normal(pixels.shape) * 0.003 * height
     confidence = _confidence(rng, visible, fps)
@@ -186,5 +187,6 @@ def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.G
     if lost.all():
         lost[rng.integers(len(lost))] = False
     noisy = pixels + error * np.maximum(_REACH, 1)[:, None]
+    lost = lost[:, None] | np.isnan(noisy).any(-1)
     noisy[lost], confidence[lost] = np.nan, 0.0
     return noisy, confidence

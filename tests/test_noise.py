@@ -168,6 +168,15 @@ def test_a_detector_errs_in_proportion_to_the_person_in_the_image():
     np.testing.assert_array_equal(small, again)
 
 
+def test_a_joint_that_no_camera_sees_is_not_detected_and_spoils_no_other():
+    """Behind the camera there is no pixel (`Camera.project` gives NaN)."""
+    pixels = 300 * person()[..., :2]
+    pixels[50:60, 3] = np.nan
+    found, confidence = detect(pixels, np.ones((243, 17), bool), 50, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.isnan(found).any(-1), confidence == 0)
+    assert (confidence[50:60, 3] == 0).all() and (confidence > 0).mean() > 0.95
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_detector_answers_for_one_frame_even_if_nothing_shows(frames):
     pixels, confidence = detect(300 * person(frames)[..., :2], np.zeros((frames, 17), bool), 50, np.random.default_rng(0))
