@@ -113,7 +113,8 @@ def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
     source = linear(sequence.resample(PRIOR_FPS))
     relative = torch.from_numpy(source.root_relative().joints).float().to(next(network.parameters()).device)
     root = gaussian(source).joints[:, :1]
-    result = source.replace(joints=network.smooth(relative).double().cpu().numpy() + root)
+    joints = network.smooth(relative).double().cpu().numpy()
+    result = source.replace(joints=joints - joints[:, :1] + root)
     return on_clock_of(sequence, result) if source.fps != sequence.fps else result
 
 

@@ -171,11 +171,12 @@ def test_what_is_given_is_not_changed(method):
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_the_root_goes_where_a_gaussian_takes_it():
+@learned
+def test_the_root_goes_where_a_gaussian_takes_it(method):
     """Every method keeps its own pose; where the person walks is not the network's to say."""
     sequence = walker(300)
     sequence = sequence.replace(confidence=np.full((300, 17), 0.9))
-    found = run(sequence, "prior").sequence
+    found = run(sequence, method).sequence
     np.testing.assert_allclose(found.joints[:, 0], gaussian(sequence).joints[:, 0], atol=1e-6)
 
 
@@ -186,6 +187,30 @@ def test_a_person_without_a_path_stays_on_the_spot():
     confidence[40:50, 0] = 0  # the pelvis hidden, so that the others would have a say
     result = run(PoseSequence(relative.joints, confidence, relative.fps), "prior")
     assert not result.sequence.joints[:, 0].any()
+
+
+@pytest.mark.parametrize("method", ["prior", *BASELINES])
+def test_the_mirror_image_refines_to_the_mirror_image(method):
+    sequence = walker(300, missing=0.2)
+    model = LINEAR if method == "prior" else None
+    a, b = run(sequence.mirror(), method, model).sequence, run(sequence, method, model).sequence.mirror()
+    np.testing.assert_allclose(a.joints, b.joints, atol=1e-5)
+    np.testing.assert_allclose(a.confidence, b.confidence, atol=1e-5)
+
+
+def test_a_trained_priors_answer_is_mirrored_too():
+    sequence = walker(300, missing=0.2)
+    np.testing.assert_allclose(run(sequence.mirror(), "prior").sequence.joints,
+                               run(sequence, "prior").sequence.mirror().joints, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["prior", "stride_ours"])
+def test_where_a_person_stands_does_not_matter(method):
+    sequence = walker(150, missing=0.2)
+    there = sequence.replace(joints=sequence.joints + (3.0, -1.0, 2.0))
+    a, b = run(there, method).sequence, run(sequence, method).sequence
+    np.testing.assert_allclose(a.root_relative().joints, b.root_relative().joints, atol=1e-4)
+    np.testing.assert_allclose(a.joints[:, 0] - b.joints[:, 0], np.broadcast_to((3.0, -1.0, 2.0), (150, 3)), atol=1e-6)
 
 
 def test_the_published_trace_has_every_step():
