@@ -25,9 +25,9 @@ __all__ = ["DEFAULTS", "NETWORKS", "PEOPLE", "Plan", "by_action", "plan"]
 
 DEFAULTS = {
     "motion": {"size": "small", "frames": 27, "batch": 16, "lr": 2e-3},
-    "h36m": {"size": "lite", "frames": 243, "batch": 32, "lr": None},
+    "h36m": {"size": "lite", "frames": 243, "batch": 32, "lr": 0.0},
 }
-"""What is taken where nothing is given: quick on two cores, or as published (``lr``: the size's own)."""
+"""What is taken where nothing is given: quick on two cores, or as published (``lr`` 0: the size's own)."""
 NETWORKS = {"small": ("frameformer", {"dim": 128, "depth": 3, "heads": 4, "mlp_ratio": 4, "patch": 3})}
 NETWORKS |= {name: ("dstformer", preset) for name, preset in PRESETS.items()}
 """Size → backbone and its arguments: a quick one, and DSTformer's presets."""
@@ -87,9 +87,9 @@ def _smooth(points: Sequence[tuple[float, float]], over: int = 5) -> tuple[np.nd
     return np.convolve(x, window, "valid"), np.convolve(y, window, "valid")
 
 
-def plan(source: str, h36m_file: str = "", seed: int = 0, steps: int = 600, epochs: int = 60, size: str | None = None,
-         frames: int | None = None, batch: int | None = None, lr: float | None = None, init: str = "") -> Plan:
-    """The training that these parameters ask for; ``None`` takes the source's own of ``DEFAULTS``.
+def plan(source: str, h36m_file: str = "", seed: int = 0, steps: int = 600, epochs: int = 60, size: str = "",
+         frames: int = 0, batch: int = 0, lr: float = 0.0, init: str = "") -> Plan:
+    """The training that these parameters ask for; what is empty or 0 is the source's own of ``DEFAULTS``.
 
     Args:
         source: of motion, or ``h36m``: detections and labels of ``h36m_file``, in its own units.
@@ -102,7 +102,7 @@ def plan(source: str, h36m_file: str = "", seed: int = 0, steps: int = 600, epoc
         InputError: an unknown size, or what reading a source may raise.
     """
     given = {"size": size, "frames": frames, "batch": batch, "lr": lr}
-    chosen = DEFAULTS["h36m" if source == "h36m" else "motion"] | {k: v for k, v in given.items() if v is not None}
+    chosen = DEFAULTS["h36m" if source == "h36m" else "motion"] | {k: v for k, v in given.items() if v}
     known = PRESETS if source == "h36m" else NETWORKS
     if chosen["size"] not in known:
         raise InputError("training", "size", f"one of {', '.join(known)}", repr(chosen["size"]))
@@ -120,7 +120,7 @@ def _motion(source: str, seed: int, steps: int, size: str, frames: int, batch: i
     return Plan(task, settings, lambda: lifter(*NETWORKS[size], task.truth, seed), (1000, "mm"))
 
 
-def _h36m(path: str, seed: int, epochs: int, init: str, size: str, frames: int, batch: int, lr: float | None) -> Plan:
+def _h36m(path: str, seed: int, epochs: int, init: str, size: str, frames: int, batch: int, lr: float) -> Plan:
     from .checkpoints import load_dstformer
     from .h36m_protocol import H36MLift
     from .motions.h36m import H36MClips, read
