@@ -1,6 +1,7 @@
 """One call for every method: any length, any rate, anything missing; the same digits twice; never worse than frozen."""
 
 import inspect
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -253,6 +254,26 @@ def test_adaptation_moves_the_answer_where_it_helps():
         assert np.abs(refined.sequence.joints - frozen.sequence.joints).max() > 1e-6
     judged = [s["held_out_mm"] for s in refined.trace.steps if "held_out_mm" in s]
     assert ("kept" in refined.trace.note) == (min(judged) < judged[0])
+
+
+def peak(frames, method):
+    """Peak memory of a call beyond the sequence that it is given, bytes."""
+    sequence = walker(frames)
+    run(sequence[-1000:], method, LINEAR)  # imports, and what is kept for every length of window
+    tracemalloc.start()
+    run(sequence, method, LINEAR)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("method", ["prior", "stride_published", "stride_ours"])
+def test_memory_grows_by_a_few_copies_of_the_sequence_and_no_more(method):
+    """A network's own memory does not grow with the length at all; what comes back is a sequence, and is joined once."""
+    peak(1500, method)
+    growth = (peak(4500, method) - peak(1500, method)) / 3000
+    own = 8 * 17 * (3 + 1)
+    assert growth < 4 * own, f"{growth:.0f} bytes a frame, of which the sequence is {own}"
 
 
 # What is refused.
