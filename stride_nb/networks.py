@@ -56,7 +56,10 @@ def load_network(source: str | Path, heads: int | None = None) -> nn.Module:
     config = card.get("config", {})
     if not {"head", "backbone", "arguments"} <= set(config):  # a published network as it comes
         return checkpoints.dstformer_from(state, config.get("heads") if heads is None else heads, where=source)
-    network = build(config["head"], config["backbone"], config["arguments"])
+    try:
+        network = build(config["head"], config["backbone"], config["arguments"])
+    except TypeError as error:
+        raise InputError(source, "card", f"arguments of a {config['backbone']}", _line(error)) from None
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except RuntimeError as error:
@@ -73,7 +76,8 @@ def choose_device(device: str | None = None) -> torch.device:
     try:
         torch.empty(0, device=(found := torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))))
     except (RuntimeError, AssertionError) as error:
-        raise InputError("device", "name", "cpu, cuda or what else PyTorch finds here", f"{device!r} ({_line(error)})") from None
+        raise InputError("device", "name", "cpu, cuda or what else PyTorch finds here",
+                         f"{device!r} ({_line(error)})") from None
     return found
 
 

@@ -86,3 +86,16 @@ def test_published_networks_see_gaps_filled_over_the_whole_video(files, method, 
                     for x in (joints, filled))
     np.testing.assert_allclose(ours.root_relative().joints, theirs.root_relative().joints, atol=1e-6)
     assert (ours.confidence[gap] < 0.01).all() and (theirs.confidence == 1).all()
+
+
+@pytest.mark.parametrize("change, said", [({"head": "tail"}, "network: head: expected one of prior"),
+                                          ({"backbone": "spine"}, "network: backbone: expected one of frameformer"),
+                                          ({"arguments": {"colour": 3}}, "ours.safetensors: card: expected arguments of a"),
+                                          ({"arguments": None}, "ours.safetensors: card: expected arguments of a"),
+                                          ({"arguments": SIZES}, "ours.safetensors: weights: expected the tensors")])
+def test_a_card_that_describes_no_network_is_one_clear_line(tmp_path, change, said):
+    model = build("prior", "dstformer", SIZES | {"maxlen": 30})
+    card = {"config": {"head": "prior", "backbone": "dstformer", "arguments": SIZES | {"maxlen": 30}} | change}
+    with pytest.raises(InputError, match=said) as error:
+        load_network(checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card))
+    assert "\n" not in str(error.value)
