@@ -80,7 +80,8 @@ def test_a_command_is_a_room_with_arguments_and_run(command):
     assert {"add_arguments", "run"} <= set(vars(module)) and summary and not summary.endswith(".")
 
 
-@pytest.mark.parametrize("argv", [[], ["polish"], ["refine"], ["refine", "--method", "magic", "a", "b"], ["train", "posterior"]])
+@pytest.mark.parametrize("argv", [[], ["polish"], ["refine"], ["refine", "--method", "magic", "a", "b"],
+                                  ["train", "posterior"]])
 def test_words_that_mean_nothing_exit_2(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)

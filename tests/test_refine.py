@@ -279,7 +279,7 @@ def test_memory_grows_by_a_few_copies_of_the_sequence_and_no_more(method):
 # What is refused.
 
 def test_unknown_methods_say_what_there_is():
-    with pytest.raises(InputError, match="method: expected one of hold, linear, .*stride_published, stride_ours, found 'magic'"):
+    with pytest.raises(InputError, match="method: expected one of hold, linear, .*stride_ours, found 'magic'"):
         run(walker(5), "magic")
 
 

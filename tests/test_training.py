@@ -325,8 +325,8 @@ def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
     assert sum(p.numel() for p in network.parameters()) == card["parameters"]
 
 
-@pytest.mark.parametrize("words, said", [(["--steps", "0"], "--steps"), (["--steps", "-1"], "--steps"), (["--batch", "0"], "--batch"),
-                                         (["--batch", "-2"], "--batch"), (["--threads", "0"], "--threads"),
+@pytest.mark.parametrize("words, said", [(["--steps", "0"], "--steps"), (["--steps", "-1"], "--steps"),
+                                         (["--batch", "0"], "--batch"), (["--batch", "-2"], "--batch"), (["--threads", "0"], "--threads"),
                                          (["--lr", "0"], "--lr"), (["--source", "walks"], "source"),
                                          (["--device", "abacus"], "device"), (["--init", "nobody"], "weights")])
 def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, recipe, words, said):
