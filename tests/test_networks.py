@@ -76,11 +76,11 @@ def test_windows_are_no_longer_than_the_network_takes(files, sequence, method, o
 
 @pytest.mark.parametrize("method, options", [("prior", {}), ("stride_published", {"epochs": 1})])
 def test_published_networks_see_gaps_filled_over_the_whole_video(files, method, options):
-    joints = np.random.default_rng(0).normal(size=(900, 17, 3))
-    filled, gap = joints.copy(), slice(100, 800)  # longer than what a window looks at to either side
+    joints = np.random.default_rng(0).normal(size=(640, 17, 3))
+    filled, gap = joints.copy(), slice(40, 600)  # longer than what a window looks at to either side
     joints[gap] = np.nan
     joints[:5, 3] = np.nan
-    filled[gap] = joints[99] + np.arange(1, 701)[:, None, None] / 701 * (joints[800] - joints[99])
+    filled[gap] = joints[39] + np.arange(1, 561)[:, None, None] / 561 * (joints[600] - joints[39])
     filled[:5, 3] = joints[5, 3]
     ours, theirs = (refine(PoseSequence(x, None, 25.0), method, str(files["converted"]), device="cpu", **options).sequence
                     for x in (joints, filled))
