@@ -45,7 +45,8 @@ def load(split: str | None = None, folder: str | os.PathLike | None = None, regr
         regressor: file of the (17, 6890) matrix from SMPL vertices to Human3.6M's joints.
         smplx_to_smpl: file of the (6890, V) matrix; ``None`` where the vertices are SMPL's already.
         fps: of the video; the files do not say.
-        translate: move the joints to ``pred_cam_t``; without, they are as the vertices have them.
+        translate: move the joints to ``pred_cam_t``; without, they are as the vertices have them, which is what
+            STRIDE's published network is fed.
 
     Raises:
         InputError: a folder or matrix that is not given or not there, no results, files that do not fit together.
