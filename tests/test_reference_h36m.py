@@ -85,7 +85,7 @@ def test_reference_h36m_error(name, published, scores, agree):
 
 def test_reference_h36m_actions_average_to_the_published_error(published, scores, agree):
     means = np.mean([row[:2] for row in scores.by_action.values()], axis=0)
-    agree("Human3.6M, protocol, mean of the table by action", "h36m_protocol.Scores", means,
+    agree("Human3.6M, protocol, mean by action", "h36m_protocol.Scores", means,
           [published["mpjpe_mm"], published["p_mpjpe_mm"]], 1e-4, "mm")
 
 
@@ -95,7 +95,7 @@ def test_reference_h36m_block_list(published, clips, scores, agree):
     out = np.array([blocked(test.data.source[frames[0]]) for frames in test.frames])
     ruined = published["predictions"].copy()
     ruined[out] += 1 + np.arange(51, dtype=np.float32).reshape(17, 3)
-    agree("Human3.6M, protocol, blocked sources ruined", "h36m_protocol.blocked", evaluate(test, ruined).mpjpe_mm,
+    agree("Human3.6M, protocol, block list", "h36m_protocol.blocked", evaluate(test, ruined).mpjpe_mm,
           published["mpjpe_mm"], 1e-4, "mm")
     ruined[~out] += np.arange(51, dtype=np.float32).reshape(17, 3)
     assert evaluate(test, ruined).mpjpe_mm > scores.mpjpe_mm + 1
