@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from stride_nb import lift_cases, lift_training, metrics, motions, ranking, records
+from stride_nb import checkpoints, lift_cases, lift_training, metrics, motions, ranking, records
 from stride_nb.errors import InputError
 from stride_nb.losses import MOTIONBERT, flip
+from stride_nb.models.dstformer import PRESETS, DSTformer
 from stride_nb.models.lifter import UNIT, mirrored_2d
 from stride_nb.training import PUBLISHED, Settings, _rate, fit
 
@@ -98,8 +99,9 @@ def arguments(folder, *words):
 
 @pytest.fixture
 def few(monkeypatch):
-    """A source of few short clips."""
+    """A source of few short clips, under two regimes."""
     load = motions.load
+    monkeypatch.setattr(ranking, "SKIPPED", set(ranking.REGIMES) - {"none", "half"})
     monkeypatch.setattr(motions, "load", lambda source, split, **o: load(source, split, clips=3, seconds=1.6))
 
 
@@ -166,7 +168,16 @@ def test_a_plan_takes_what_is_given_and_the_sources_own_for_the_rest(monkeypatch
             lift_training.plan(**{"source": "synthetic"} | bad)
 
 
-def test_a_plan_for_human36m_is_the_published_one_and_ends_in_a_table_by_action(reference, monkeypatch):
+def test_a_plan_for_human36m_begins_at_published_weights(reference, tmp_path):
+    weights = DSTformer(**PRESETS["tiny"]).state_dict()
+    checkpoints.write_published(tmp_path / "pretrained.bin", weights)
+    plan = lift_training.plan("h36m", str(reference / "h36m_sh_conf_cam_source_tiny.pkl"), frames=27, batch=16,
+                              init=str(tmp_path / "pretrained.bin"))
+    assert all(torch.equal(weights[name], x) for name, x in plan.fresh().state_dict().items())
+    assert plan.settings.steps == 60 * plan.settings.epoch == 60 * 2
+
+
+def test_a_plan_for_human36m_is_the_published_one_and_ends_in_a_table_by_action(reference):
     path = reference / "h36m_sh_conf_cam_source_tiny.pkl"
     plan = lift_training.plan("h36m", str(path))
     assert plan.settings == Settings.published("lite", 1, validate_every=10)
