@@ -6,11 +6,9 @@ frames, so that whole batches are filled at once.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
-__all__ = ["TRUST", "fill_linear", "gap_seconds", "neighbours", "smooth"]
+__all__ = ["TRUST", "fill_linear", "gap_seconds", "neighbours"]
 
 TRUST = 0.5
 """Confidence from which an observation counts as seen; below it, it is at best a hint."""
@@ -62,16 +60,3 @@ def gap_seconds(trusted: np.ndarray, fps: float, longest: float = 4.0) -> np.nda
     back = np.where(before < 0, np.inf, index - before)
     ahead = np.where(after >= frames, np.inf, after - index)
     return np.minimum(np.minimum(back, ahead) / fps, longest)
-
-
-def smooth(points: np.ndarray, fps: float, sigma: float) -> np.ndarray:
-    """(…, T, J, C) after a Gaussian of standard deviation ``sigma`` seconds over time, cut and renormalised at the ends."""
-    T, J, C = points.shape[-3:]
-    return (_gaussian(T, sigma * fps) @ points.reshape(*points.shape[:-2], J * C)).reshape(points.shape)
-
-
-@lru_cache(maxsize=8)
-def _gaussian(frames: int, sigma: float) -> np.ndarray:
-    apart = np.arange(frames)[:, None] - np.arange(frames)
-    weight = np.exp(-0.5 * (apart / sigma) ** 2)
-    return weight / weight.sum(1, keepdims=True)

@@ -17,19 +17,22 @@ from .augment import vary, view
 from .baselines import linear
 from .errors import InputError
 from .geometry import random_camera
+from .lift import lift
 from .metrics import joint_errors_mm
 from .models.lifter import condition_2d
 from .models.prior import condition
-from .sequence import PoseSequence
+from .networks import load_network
+from .sequence import Keypoints2D, PoseSequence
 
 __all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
 _REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
             "whole_1s": 0.09, "whole_2s": 0.05}
 _FAMILIES = {"estimator": 0.5, "keyframe": 0.25, "outlier": 0.25}
+_WITH_LIFTER = {name: 0.9 * share for name, share in _FAMILIES.items()} | {"lifted": 0.1}
 VALIDATION = ("limb", "half", "block", "whole_1s")
 FRAMES = 243
-"""Frames of a validation case."""
+"""Frames of a validation case, and what a clip of validation people has to have."""
 
 
 def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], seed: int):
@@ -96,17 +99,36 @@ def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
 class Denoise(_Task):
     """The prior's task: from an estimator's noisy, occluded answer to the true root-relative joints.
 
+    With a ``lifter`` one answer in ten is a real network's: the lifter's, from simulated detections.
+
     Loss: mean distance + 10·velocity + 0.5·bone length, and the likelihood of the error under the
     network's own scale s (3D Laplace: r/s + 3 log s), which does not pull on the joints themselves.
     """
 
+    def __init__(self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None):
+        super().__init__(train, val, batch, seed)
+        self.lifter = load_network(lifter) if isinstance(lifter, str) else lifter
+        self.families = _WITH_LIFTER if lifter else _FAMILIES
+
+    @property
+    def identity(self) -> dict:
+        return super().identity | {"families": self.families}
+
     def example(self, world: np.ndarray, rng: np.random.Generator):
-        seen = view(world, rng)
+        camera = random_camera(rng, world)
+        seen = camera.to_camera(world)
         visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
         if rng.random() < 0.15:
             visible &= occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
-        joints, confidence = noise.estimate(seen, visible, 50, rng, _draw(_FAMILIES, rng))
+        joints, confidence = self._estimate(seen, camera, visible, rng, _draw(self.families, rng))
         return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
+
+    def _estimate(self, seen, camera, visible, rng, family: str):
+        if family != "lifted":
+            return noise.estimate(seen, visible, 50, rng, family)
+        pixels, confidence = noise.detect(camera.project(seen), visible, 50, rng)
+        lifted = lift(Keypoints2D(pixels, confidence, 50, camera.size), self.lifter)
+        return lifted.joints, lifted.confidence
 
     def cases(self):
         for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
@@ -134,7 +156,7 @@ class Lift(_Task):
         rank: weights of RePOSE's spatial and temporal ranking losses, added to MotionBERT's objective.
     """
 
-    frames = (120, 120, 81)  # the temporal ranking loss costs the square of it
+    frames = (120, 120, 81)  # the temporal ranking loss costs the square of it; `lift` cuts windows as long
 
     def __init__(self, train, val, batch: int = 32, seed: int = 0, rank: tuple[float, float] = (0.0, 0.0)):
         super().__init__(train, val, batch, seed)
@@ -157,7 +179,7 @@ class Lift(_Task):
         return condition_2d(pixels, confidence, 50, camera.size)
 
     def cases(self):
-        for seen, camera, visible, rng in examples(self.val, FRAMES, VALIDATION, 2):
+        for seen, camera, visible, rng in examples(self.val, self.frames[0], VALIDATION, 2):
             yield self._detected(seen, camera, visible, rng), seen - seen[:, :1], visible
 
     def predict(self, model: nn.Module, features: Tensor) -> Tensor:

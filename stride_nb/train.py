@@ -42,8 +42,9 @@ class Recipe:
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(5000, 8e-4), batch=32),
-    "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2500, 8e-4),
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(9000, 4e-3, optimizer="muon"), batch=32,
+                    options={"lifter": "lifter"}),
+    "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2000, 3e-3, optimizer="muon"),
                      batch=32, options={"rank": (1.0, 1.0)}),
     "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=16),
     "prior_dstformer": Recipe(Denoise, "prior", "dstformer", PRESETS["tiny"], Settings(4500, 8e-4, half=False)),
@@ -114,11 +115,11 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                              if (value := getattr(args, name)) is not None),
         "init": _init(args.init),
         "seed": args.seed, "batch": args.batch or recipe.batch, "steps": settings.steps,
-        "settings": asdict(settings), "task": {name: list(value) for name, value in recipe.options.items()},
+        "settings": asdict(settings), "task": recipe.options,
         "seconds": history[-1]["seconds"], "hardware": hardware(),
         "validation": {name.removeprefix("val_"): round(value, 2) for name, value in history[-1].items()
                        if name.startswith("val_")},
-        "validation_protocol": f"middle 243 frames of every {args.source} val clip of that length, regimes "
+        "validation_protocol": f"middle {recipe.task.frames[0]} frames of every {args.source} val clip that has them, regimes "
                                f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
                                "ema: the running mean of the weights, which is what is stored",
     }

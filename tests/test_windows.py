@@ -10,9 +10,9 @@ from torch import nn
 
 from stride_nb.baselines import gaussian
 from stride_nb.gaps import fill_linear
-from stride_nb.models.prior import CHANNELS, Prior, condition
+from stride_nb.models.prior import ANSWER_SIGMA, CHANNELS, Prior, condition
 from stride_nb.sequence import PoseSequence
-from stride_nb.windows import ANSWER_SIGMA, LENGTH, STRIDE, Windows
+from stride_nb.windows import LENGTH, STRIDE, Windows
 
 
 class Silent(nn.Module):
