@@ -16,10 +16,8 @@ from python2 import dumps
 
 from stride_nb import bodies
 from stride_nb.bodies import BodyMotion, files, legacy, render
-from stride_nb.bodies.kinematics import rotation_matrices
 from stride_nb.bodies.meshplayer import mesh_player
 from stride_nb.errors import InputError
-from stride_nb.geometry import axis_angle_to_matrix
 from stride_nb.skeleton import H36M17, SMPL24
 
 
@@ -170,14 +168,6 @@ def test_joints_without_a_regressor_are_converted_by_name(body):
     joints = dict(zip(SMPL24.joints, body.joints(m).transpose(1, 0, 2)))
     np.testing.assert_allclose(found.joints[:, H36M17.index("lknee")], joints["lknee"])
     np.testing.assert_allclose(found.joints[:, 0], (joints["lhip"] + joints["rhip"]) / 2)
-
-
-def test_rotation_matrices_match_numpys_and_have_a_gradient_at_zero():
-    vectors = np.random.default_rng(3).normal(0, 2, (50, 3))
-    vectors[0] = 0
-    np.testing.assert_allclose(rotation_matrices(torch.tensor(vectors)), axis_angle_to_matrix(vectors), atol=1e-12)
-    zero = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(rotation_matrices, zero)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,11 +1,12 @@
 """Fitting: from joints over time to a body's pose, shape and translation.
 
-All frames at once, one shape for the sequence, by bounded quasi-Newton steps (L-BFGS-B, Byrd et al., 1995) on
+All frames at once, one shape for the sequence, by least squares on
 
-    Σ c ‖x − x̂‖² / σ²  +  pose prior  +  shape prior  +  smoothness of joints and of rotations,
+    Σ c ‖x − x̂‖² / σ²  +  pose prior  +  shape prior  +  smoothness of rotations and of the path,
 
-with c the confidence of each joint (0 where missing), x the body's own joints, x̂ the given ones. The bounds are the
-limits of the joints, so they hold exactly, hidden spans included; there, smoothness and prior decide alone.
+with c the confidence of each joint (0 where missing), x the body's own joints, x̂ the given ones. Frames are coupled by
+smoothness alone, so the normal equations are banded and a step solves all frames together: hidden spans are bridged as
+soon as their ends are found. Limits of the joints are bounds that hold in every step.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..baselines import fill
 from ..errors import InputError
 from ..gaps import fill_linear
+from ..geometry import axis_angle_to_matrix
 from ..sequence import PoseSequence
 from ..skeleton import CONVERSIONS, H36M17, SMPL24
-from .ik import guess
+from . import ik
+from .banded import Band
+from .kinematics import Posed
 from .limits import joint_limits
 from .model import Body
 from .motion import BodyMotion
@@ -26,13 +31,13 @@ from .motion import BodyMotion
 __all__ = ["Fitted", "fit"]
 
 _NOISE = 0.005  # metres: what a joint may be off
-_ACCELERATION = 8.0  # m/s²: usual size of a joint's
-_TURNING = 60.0  # rad/s²: usual size of a rotation's angular acceleration
-_ANGLE = 2.0  # radians: usual size of a rotation
+_ANGLE = 6.0  # radians from the first guess's mean: so wide that it decides only what no joint tells
 _SHAPE = 2.0  # usual size of a shape coefficient
+_SPEED, _ACCELERATION = 4.0, 12.0  # rad/s and rad/s²: usual change of a rotation
+_PATH_SPEED, _PATH_ACCELERATION = 3.0, 10.0  # m/s and m/s²: of the pelvis
 _STIFF = {"spine1": 3.0, "spine2": 3.0, "spine3": 3.0, "neck": 2.0, "head": 6.0, "collar": 4.0, "wrist": 4.0,
           "hand": 8.0, "foot": 6.0, "ankle": 3.0}
-"""How many times smaller than ``_ANGLE`` a joint's rotation usually is."""
+"""How many times nearer than ``_ANGLE`` these joints stay: what turns little, and what few joints tell about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +50,8 @@ class Fitted:
     """The body's own joints, all of them in every frame, on the joint set that was fitted."""
     residual_mm: np.ndarray
     """(T, J) mm between given and fitted joints; NaN where none was given."""
-    steps: int
-    """Evaluations of the objective."""
+    objective: list[float]
+    """After each step that lowered it; the first is the guess's."""
 
     @property
     def pose(self) -> np.ndarray:
@@ -69,162 +74,190 @@ class Fitted:
         return float(np.nanmean(self.residual_mm))
 
 
-def fit(sequence: PoseSequence, body: Body, steps: int = 200) -> Fitted:
+def fit(sequence: PoseSequence, body: Body, steps: int = 30) -> Fitted:
     """The pose, shape and translation with which a body's joints follow a sequence.
+
+    Gauss–Newton steps, damped as by Levenberg (1944) and Marquardt (1963): one that does not lower the objective is
+    damped more and tried again; it ends when a step gains less than a part in 10⁴. Takes about 0.3 MB a frame.
 
     Args:
         sequence: any joint set that converts to Human3.6M's 17 joints; SMPL's 24 are used as they are. World or
             camera, as long as it is one frame for all. Missing joints are filled in plausibly, never copied.
         body: whose shape space and joints to use. Where the sequence's joints are defined otherwise than the body's
             (another data set's hips, say), the difference stays in the residual.
-        steps: at most so many evaluations of objective and gradient.
+        steps: at most so many, tried again or not.
 
     Raises:
         InputError: no joint is given in any frame.
     """
-    from scipy.optimize import minimize
-
     if sequence.skeleton != SMPL24:
         sequence = sequence.to(H36M17)
     if sequence.missing.all():
         raise InputError(sequence.name or "sequence", "joints", "at least one that is not missing", "none")
     problem = _Problem(sequence, body)
-    result = minimize(problem, problem.start(), jac=True, method="L-BFGS-B", bounds=problem.bounds(),
-                      options={"maxfun": steps, "maxiter": steps, "maxcor": 20, "ftol": 1e-6, "gtol": 0})
-    motion = problem.motion(result.x)
-    found = sequence.replace(joints=problem.readout(body, motion), confidence=None)
+    state, damping = problem.start(), 1e-3
+    objective = [problem.objective(state)]
+    for _ in range(steps):
+        trial = problem.step(state, damping)
+        value = problem.objective(trial)
+        if value < objective[-1]:
+            state, damping, gain = trial, max(damping / 10, 1e-8), 1 - value / objective[-1]
+            objective.append(value)
+            if gain < 1e-4:
+                break
+        elif (damping := damping * 10) > 1e6:
+            break
+    motion = problem.motion(state)
+    found = sequence.replace(joints=problem.posed(state).points, confidence=None)
     residual = 1e3 * np.linalg.norm(found.joints - sequence.joints, axis=-1)
-    return Fitted(motion, found, residual, int(result.nfev))
+    return Fitted(motion, found, residual, objective)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Root rotation (T, 3, 3), the other 23 joints (T, 23, 3), translation (T, 3), shape (B,)."""
+
+    root: np.ndarray
+    pose: np.ndarray
+    translation: np.ndarray
+    shape: np.ndarray
 
 
 class _Problem:
-    """The objective and its variables: root turn and other rotations, translation, shape, laid end to end.
+    """The objective, and the step that least squares proposes.
 
-    The root's rotation is a small turn after its first guess, so that no one who spins on the spot meets the
-    rotation vector's seam. Lengths are counted in tenths of a metre, which makes all variables about equally large.
+    A frame's variables are a turn of the root after its present rotation, so that no one who spins on the spot meets
+    the rotation vector's seam; the rotation vectors of the other joints; and the translation.
     """
 
     def __init__(self, sequence: PoseSequence, body: Body):
-        import torch
-
-        self.sequence, self.body, self.move = sequence, body, body.kinematics()
-        self.frames, self.shapes = len(sequence), min(10, body.arrays["shapedirs"].shape[-1])
-        self.matrix, self.regressed = _readout(sequence, body)
-        usable = np.isfinite(self.matrix).all(1) if not self.regressed else np.ones(len(sequence.skeleton), bool)
-        self.weight = self._tensor(np.where(usable, sequence.confidence, 0))
-        self.target = self._tensor(np.nan_to_num(sequence.joints))
-        self.mix = self._tensor(np.nan_to_num(self.matrix))
+        self.sequence, self.body, self.frames = sequence, body, len(sequence)
+        self.shapes = min(10, body.arrays["shapedirs"].shape[-1])
+        regressor, usable = _readout(sequence, body)
+        self.carry = body.kinematics(regressor)
+        self.weight = np.where(usable, sequence.confidence, 0) / _NOISE**2
+        self.target = np.nan_to_num(sequence.joints)
         stiff = [next((s for key, s in _STIFF.items() if name.endswith(key)), 1.0) for name in SMPL24.joints[1:]]
-        self.stiff = self._tensor(stiff)
-        self.low, self.high = (bound[1:] for bound in joint_limits())
-        self.base = torch.eye(3, dtype=torch.float64, device=body.device).repeat(self.frames, len(body.parents), 1, 1)
+        self.prior = np.repeat(np.array(stiff) ** 2, 3) / _ANGLE**2
+        self.low, self.high = (bound[1:].ravel() for bound in joint_limits())
+        rate = sequence.fps
+        turn, path = np.full(72, (rate / _SPEED) ** 2), np.full(3, (rate / _PATH_SPEED) ** 2)
+        self.slow = np.concatenate([turn, path])
+        turn, path = np.full(72, (rate**2 / _ACCELERATION) ** 2), np.full(3, (rate**2 / _PATH_ACCELERATION) ** 2)
+        self.even = np.concatenate([turn, path])
 
-    def _tensor(self, array):
-        import torch
-
-        return torch.as_tensor(np.asarray(array, np.float64), device=self.body.device)
-
-    def start(self) -> np.ndarray:
-        """The first guess: filled joints, bone lengths, closed-form rotations."""
-        from scipy.spatial.transform import Rotation
-
-        points = _points24(self.sequence)
+    def start(self) -> _State:
+        """The first guess: filled joints, bone lengths, closed-form rotations, these bridged where joints are hidden."""
+        points, seen = _points24(self.sequence)
         shape = _first_shape(points, self.body, self.shapes)
-        pose, translation = guess(points, self.body.rest(shape)[self.body.smpl24])
-        self.root = self._tensor(Rotation.from_rotvec(pose[:, 0]).as_matrix())
-        limited = np.clip(pose[:, 1:], self.low, self.high)
-        return np.concatenate([np.zeros(3 * self.frames), limited.ravel(), 10 * translation.ravel(), shape])
+        pose, translation = ik.guess(points, self.body.rest(shape)[self.body.smpl24])
+        pose[:, 1:] = np.clip(fill_linear(pose, ik.told(seen)), *joint_limits())[:, 1:]
+        self.usual = pose[:, 1:].mean(0).ravel()
+        return _State(axis_angle_to_matrix(pose[:, 0]), pose[:, 1:], translation, shape)
 
-    def bounds(self):
-        """The joints' limits; root, translation and shape are free."""
-        from scipy.optimize import Bounds
-
-        free = np.full(3 * self.frames, np.inf)
-        low = np.concatenate([-free, np.tile(self.low.ravel(), self.frames), -free, np.full(self.shapes, -np.inf)])
-        high = np.concatenate([free, np.tile(self.high.ravel(), self.frames), free, np.full(self.shapes, np.inf)])
-        return Bounds(low, high)
-
-    def split(self, x):
-        """Root turn (T, 3), rotations (T, 23, 3), translation (T, 3) metres, shape (B,)."""
-        n = self.frames
-        return (x[: 3 * n].reshape(n, 3), x[3 * n : 72 * n].reshape(n, 23, 3), x[72 * n : 75 * n].reshape(n, 3) / 10,
-                x[75 * n :])
-
-    def rotations(self, turn, pose):
+    def rotations(self, state: _State) -> np.ndarray:
         """(T, J, 3, 3) of all the body's joints; those beyond SMPL's 24 stay at rest."""
-        from .kinematics import rotation_matrices
+        out = np.broadcast_to(np.eye(3), (self.frames, len(self.body.parents), 3, 3)).copy()
+        out[:, self.body.smpl24[1:]] = axis_angle_to_matrix(state.pose)
+        out[:, 0] = state.root
+        return out
 
-        matrices = self.base.clone()
-        matrices[:, self.body.smpl24[1:]] = rotation_matrices(pose)
-        matrices[:, 0] = self.root @ rotation_matrices(turn)
-        return matrices
+    def posed(self, state: _State) -> Posed:
+        """The body in that state; its points are the sequence's joints, as the body has them."""
+        return self.carry(self.rotations(state), state.shape, state.translation)
 
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """The objective and its gradient."""
-        import torch
+    def objective(self, state: _State) -> float:
+        """The sum of squares."""
+        gap = self.posed(state).points - self.target
+        change, bend = self._changes(state)
+        return float((self.weight * (gap**2).sum(-1)).sum() + ((state.shape / _SHAPE) ** 2).sum()
+                     + (self.prior * (state.pose.reshape(self.frames, -1) - self.usual) ** 2).sum()
+                     + (self.slow * change**2).sum() + (self.even * bend**2).sum())
 
-        variables = torch.tensor(x, dtype=torch.float64, device=self.body.device, requires_grad=True)
-        turn, pose, translation, shape = self.split(variables)
-        rotations = self.rotations(turn, pose)
-        joints, regressed = self.move(rotations, shape, translation)
-        joints = joints[:, self.body.smpl24]
-        found = regressed if self.regressed else torch.einsum("ij,tjk->tik", self.mix, joints)
-        loss = (self.weight * ((found - self.target) ** 2).sum(-1)).sum() / _NOISE**2
-        loss = loss + ((self.stiff[:, None] * pose / _ANGLE) ** 2).sum() + ((shape / _SHAPE) ** 2).sum()
-        if self.frames > 2:
-            rate = self.sequence.fps**2
-            loss = loss + 0.1 * ((rate / _ACCELERATION * _second(joints)) ** 2).sum()
-            loss = loss + 0.1 * ((rate / _TURNING * _second(rotations[:, self.body.smpl24])) ** 2).sum()
-        (gradient,) = torch.autograd.grad(loss, variables)
-        return loss.item(), gradient.cpu().numpy()
+    def _changes(self, state: _State) -> tuple[np.ndarray, np.ndarray]:
+        """First (T − 1, 75) and second (T − 2, 75) differences of a frame's variables over time.
 
-    def motion(self, x: np.ndarray) -> BodyMotion:
-        """The variables as SMPL parameters."""
-        import torch
+        The root's are turns from frame to frame. The step's derivatives leave out that their axes turn along, which is
+        small from one frame to the next; a step that loses by it is damped like any other.
+        """
         from scipy.spatial.transform import Rotation
 
-        turn, pose, translation, shape = self.split(torch.tensor(x, dtype=torch.float64, device=self.body.device))
+        turn = np.swapaxes(state.root[:-1], -1, -2) @ state.root[1:]
+        turn = Rotation.from_matrix(turn).as_rotvec() if self.frames > 1 else np.zeros((0, 3))
+        rest = np.concatenate([state.pose.reshape(self.frames, -1), state.translation], 1)
+        change = np.concatenate([turn, np.diff(rest, axis=0)], 1)
+        return change, np.diff(change, axis=0)
+
+    def step(self, state: _State, damping: float) -> _State:
+        """The damped Gauss–Newton step; joints at a limit that it would cross stay there."""
+        posed, now = self.posed(state), state.pose.reshape(self.frames, -1)
+        by_frame, by_shape = self._by_frame(state, posed), self._by_shape(state)
+        weight = np.repeat(self.weight, 3, axis=1)
+        gap = weight * (posed.points - self.target).reshape(self.frames, -1)
+        weighted = weight[..., None] * by_frame
+        band = Band(np.swapaxes(by_frame, 1, 2) @ weighted, self.slow, self.even)
+        band.add(np.concatenate([np.zeros(3), self.prior, np.zeros(3)]))
+        slope = (gap[:, None] @ by_frame)[:, 0] + band.pull(*self._changes(state))
+        slope[:, 3:72] += self.prior * (now - self.usual)
+        free = np.ones_like(slope, bool)
+        free[:, 3:72] = ~((now <= self.low) & (slope[:, 3:72] > 0) | (now >= self.high) & (slope[:, 3:72] < 0))
+        between = np.swapaxes(weighted, 1, 2) @ by_shape
+        shape_slope = np.einsum("ti,tib->b", gap, by_shape) + state.shape / _SHAPE**2
+        shape_square = np.einsum("tib,ti,tic->bc", by_shape, weight, by_shape) + np.eye(self.shapes) / _SHAPE**2
+        move, bend = band.solve(slope, free, between, shape_slope, shape_square, damping)
+        pose = np.clip(now + move[:, 3:72], self.low, self.high).reshape(state.pose.shape)
+        root = state.root @ axis_angle_to_matrix(move[:, :3])
+        return _State(root, pose, state.translation + move[:, 72:], state.shape + bend)
+
+    def _by_frame(self, state: _State, posed: Posed) -> np.ndarray:
+        """(T, 3R, 75) derivatives of the points by a frame's variables."""
+        pose = np.zeros((self.frames, len(self.body.parents), 3))
+        pose[:, self.body.smpl24[1:]] = state.pose
+        turns = self.carry.by_rotation(posed, pose)[:, :, :, self.body.smpl24].reshape(self.frames, -1, 72)
+        shift = np.broadcast_to(np.kron(self.carry.total[:, None], np.eye(3)), (self.frames, turns.shape[1], 3))
+        return np.concatenate([turns, shift], -1)
+
+    def _by_shape(self, state: _State) -> np.ndarray:
+        """(T, 3R, B) derivatives of the points by the shape."""
+        return self.carry.by_shape(self.rotations(state), self.shapes).reshape(self.frames, -1, self.shapes)
+
+    def motion(self, state: _State) -> BodyMotion:
+        """The state as SMPL parameters."""
+        from scipy.spatial.transform import Rotation
+
         full = np.zeros((self.frames, len(self.body.parents), 3))
-        full[:, self.body.smpl24[1:]] = pose.cpu().numpy()
-        full[:, 0] = Rotation.from_matrix(self.rotations(turn, pose)[:, 0].cpu().numpy()).as_rotvec()
-        shape, translation = shape.cpu().numpy(), translation.cpu().numpy()
-        return BodyMotion(full, shape, translation, self.sequence.fps, name=self.sequence.name)
-
-    def readout(self, body: Body, motion: BodyMotion) -> np.ndarray:
-        """(T, J, 3) the body's joints on the sequence's joint set; NaN where it has none."""
-        return body.sequence(motion).joints if self.regressed else self.matrix @ body.joints(motion)
+        full[:, self.body.smpl24[1:]] = state.pose
+        full[:, 0] = Rotation.from_matrix(state.root).as_rotvec()
+        return BodyMotion(full, state.shape, state.translation, self.sequence.fps, name=self.sequence.name)
 
 
-def _second(x):
-    return x[2:] - 2 * x[1:-1] + x[:-2]
-
-
-def _readout(sequence: PoseSequence, body: Body) -> tuple[np.ndarray, bool]:
-    """How the sequence's joints come from the body: (J, 24) of SMPL's joints (NaN: not at all), or its regressor."""
+def _readout(sequence: PoseSequence, body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """How the sequence's joints come from the body's vertices (R, V) or joints (R, J); and which of them do at all."""
+    joints = np.eye(len(body.parents))[body.smpl24]
     if sequence.skeleton == SMPL24:
-        return np.eye(24), False
+        return joints, np.ones(24, bool)
+    if body.regressor is not None:
+        return body.regressor, np.ones(17, bool)
     table = CONVERSIONS["smpl24", "h36m17"]
-    matrix = np.full((17, 24), np.nan)
-    for j, name in enumerate(H36M17.joints):
-        if name in table:
-            matrix[j] = [table[name].get(source, 0.0) for source in SMPL24.joints]
-    return matrix, body.regressor is not None
+    rows = [[table.get(name, {}).get(source, 0.0) for source in SMPL24.joints] for name in H36M17.joints]
+    return np.array(rows) @ joints, np.array([name in table for name in H36M17.joints])
 
 
-def _points24(sequence: PoseSequence) -> np.ndarray:
-    """(T, 24, 3) roughly SMPL's joints, gaps filled linearly; NaN throughout where a joint was never given."""
+def _points24(sequence: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 24, 3) roughly SMPL's joints, gaps filled, NaN throughout where a joint was never given; (T, 24) given."""
     seen = ~sequence.missing
-    filled = fill_linear(np.nan_to_num(sequence.joints), seen)
+    filled = fill(sequence).joints
     filled[:, ~seen.any(0)] = np.nan
     if sequence.skeleton == SMPL24:
-        return filled
+        return filled, seen
     names = {"neck": "thorax", "head": "neck", "spine2": "spine"}
-    points = np.full((len(sequence), 24, 3), np.nan)
+    points, given = np.full((len(sequence), 24, 3), np.nan), np.zeros((len(sequence), 24), bool)
     for j, name in enumerate(SMPL24.joints):
         source = names.get(name, name)
         if source in H36M17.joints and name != "pelvis":
-            points[:, j] = filled[:, H36M17.joints.index(source)]
-    return points
+            k = H36M17.joints.index(source)
+            points[:, j], given[:, j] = filled[:, k], seen[:, k]
+    return points, given
 
 
 def _first_shape(points: np.ndarray, body: Body, count: int) -> np.ndarray:

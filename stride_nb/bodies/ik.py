@@ -10,7 +10,7 @@ import numpy as np
 
 from ..skeleton import SMPL24
 
-__all__ = ["guess"]
+__all__ = ["guess", "told"]
 
 _J = {name: i for i, name in enumerate(SMPL24.joints)}
 _HINGES = {"lhip": (1, 0, 0), "rhip": (1, 0, 0), "lshoulder": (0, -1, 0), "rshoulder": (0, 1, 0)}
@@ -18,6 +18,22 @@ _HINGES = {"lhip": (1, 0, 0), "rhip": (1, 0, 0), "lshoulder": (0, -1, 0), "rshou
 _LIMBS = [("lhip", "lknee", "lankle"), ("rhip", "rknee", "rankle"), ("lshoulder", "lelbow", "lwrist"),
           ("rshoulder", "relbow", "rwrist")]
 _HIPS, _CHEST = ("lhip", "rhip", "spine2", "neck"), ("lshoulder", "rshoulder", "neck", "spine2")
+_TELL = {f"{side}{joint}": tuple(side + n for n in limb) for side in "lr" for limb in
+         (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")) for joint in limb[:2]}
+_TELL |= {f"spine{i}": ("neck", "lshoulder", "rshoulder") for i in (1, 2, 3)} | {"neck": ("neck", "head")}
+"""The joints that tell how a joint is turned."""
+
+
+def told(seen: np.ndarray) -> np.ndarray:
+    """(T, 24) bool: frames in which a joint's rotation follows from joints that were seen, (T, 24) bool.
+
+    A joint of which nothing ever tells counts as told throughout: its guess is the rest pose.
+    """
+    out = np.ones(seen.shape, bool)
+    for name, points in _TELL.items():
+        here = seen[:, [_J[p] for p in points]].all(1)
+        out[:, _J[name]] = here | ~here.any()
+    return out
 
 
 def guess(points: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,5 +111,6 @@ def _limb(points: np.ndarray, rest: np.ndarray, above: np.ndarray, limb: tuple) 
     hinge = _unit(hinge - (hinge * u).sum(-1, keepdims=True) * np.nan_to_num(u))
     frame0 = np.stack([upper0, h := _unit(axis - (axis @ upper0) * upper0), np.cross(upper0, h)], -1)
     turned = np.stack([u, hinge, np.cross(u, hinge)], -1) @ frame0.T
-    turned = np.where(np.isfinite(turned).all((-1, -2), keepdims=True), turned, swing)
+    whole = np.linalg.det(np.nan_to_num(turned)) > 0.5  # not where joints coincide or are not known
+    turned = np.where(whole[:, None, None], turned, swing)
     return turned, _swing(lower0, _t(turned) @ lower)

@@ -1,4 +1,4 @@
-"""Joints of a posed body without its vertices: forward kinematics, and regressors folded into it.
+"""Joints of a posed body without its vertices, and how they move when a parameter does.
 
 Linear blend skinning puts vertex v at Σₖ wᵥₖ (Rₖ (xᵥ − jₖ) + tₖ), with xᵥ = template + shape + pose offsets.
 A regressed joint is a weighted mean of vertices, so its sum over vertices can be taken beforehand, once for every
@@ -7,91 +7,129 @@ pair of regressed joint and bone: the same numbers to rounding, at a small part 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
-import torch
 
-__all__ = ["Kinematics", "rotation_matrices"]
+__all__ = ["Kinematics", "Posed"]
 
 
-def rotation_matrices(vectors: torch.Tensor) -> torch.Tensor:
-    """Rotation vectors (…, 3), radians, to matrices (…, 3, 3) (Rodrigues), differentiable at 0 too."""
-    squared = (vectors**2).sum(-1)[..., None, None]
-    small = squared < 1e-8
-    angle = torch.where(small, torch.ones_like(squared), squared).sqrt()
-    first = torch.where(small, 1 - squared / 6, torch.sin(angle) / angle)
-    second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(angle)) / angle**2)
-    x, y, z = vectors.unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    return torch.eye(3, dtype=vectors.dtype, device=vectors.device) + first * cross + second * (cross @ cross)
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A body in a pose."""
+
+    world: np.ndarray
+    """(T, J, 3, 3) rotation of every joint against the world."""
+    joints: np.ndarray
+    """(T, J, 3) metres."""
+    parts: np.ndarray
+    """(T, N, 3) share of each pair (point, bone) in its point."""
+    points: np.ndarray
+    """(T, R, 3) the points asked for, metres."""
 
 
 class Kinematics:
-    """Joints from parameters, on one device; built by ``Body.kinematics``.
+    """Points that a body carries, as functions of its parameters.
 
     Args:
-        arrays: a body's arrays (``v_template`` (V, 3), ``shapedirs`` (V, 3, B), ``posedirs`` (V, 3, 9(J − 1)),
-            ``J_regressor`` (J, V), ``weights`` (V, J)).
+        arrays: a body's arrays, as `Body` has them.
         parents: J parents, −1 for the root, each before its children.
-        regressor: (R, V) further joints to be regressed from the posed vertices, or ``None``.
+        regressor: (R, V) points as weighted means of the posed vertices, or (R, J) of the joints.
     """
 
-    def __init__(self, arrays: dict, parents: np.ndarray, regressor=None, device="cpu", dtype=torch.float64):
-        def tensor(a):
-            return torch.as_tensor(np.ascontiguousarray(a), dtype=dtype, device=device)
-
-        self.parents, self.levels = list(map(int, parents)), _levels(parents)
+    def __init__(self, arrays: dict, parents: np.ndarray, regressor: np.ndarray):
         joints = arrays["J_regressor"]
-        self.rest = tensor(joints @ arrays["v_template"])
-        self.rest_dirs = tensor(np.tensordot(joints, arrays["shapedirs"], 1))
-        self.regressed = 0 if regressor is None else len(regressor)
-        if self.regressed:
-            self._fold(arrays, np.asarray(regressor), tensor)
+        self.parents = [int(p) for p in parents]
+        self.rest, self.rest_dirs = joints @ arrays["v_template"], np.tensordot(joints, arrays["shapedirs"], 1)
+        self.count = len(regressor)
+        if regressor.shape[1] == len(joints):
+            self._of_joints(regressor)
+        else:
+            self._of_vertices(arrays, regressor)
 
-    def _fold(self, arrays: dict, regressor: np.ndarray, tensor) -> None:
-        """Sums over vertices, one row a pair (regressed joint, bone) that has any weight."""
+    def _of_joints(self, mix: np.ndarray) -> None:
+        self.row, self.bone = np.nonzero(mix)
+        self.mass = mix[self.row, self.bone]
+        self.mean, self.mean_pose = self.mass[:, None] * self.rest[self.bone], None
+        self.mean_dirs = self.mass[:, None, None] * self.rest_dirs[self.bone]
+
+    def _of_vertices(self, arrays: dict, regressor: np.ndarray) -> None:
+        """Sums over vertices, one row a pair (point, bone) that has any weight."""
         used = np.flatnonzero(regressor.any(0))
         share = np.einsum("rv,vk->rkv", regressor[:, used], arrays["weights"][used])
-        row, bone = np.nonzero(np.abs(share).sum(-1) > 1e-9)
-        share, posedirs = share[row, bone], arrays["posedirs"][used]
-        self.row, self.bone = (torch.as_tensor(i, device=self.rest.device) for i in (row, bone))
-        self.mass, self.mean = tensor(share.sum(-1)), tensor(share @ arrays["v_template"][used])
-        self.mean_dirs = tensor(np.tensordot(share, arrays["shapedirs"][used], 1))
-        self.mean_pose = tensor(np.tensordot(share, posedirs, 1)) if posedirs.any() else None
+        self.row, self.bone = np.nonzero(np.abs(share).sum(-1) > 1e-9)
+        share, posedirs = share[self.row, self.bone], arrays["posedirs"][used]
+        self.mass, self.mean = share.sum(-1), share @ arrays["v_template"][used]
+        self.mean_dirs = np.tensordot(share, arrays["shapedirs"][used], 1)
+        self.mean_pose = np.tensordot(share, posedirs, 1) if posedirs.any() else None
 
-    def __call__(self, rotations: torch.Tensor, shape: torch.Tensor, translation: torch.Tensor):
-        """(T, J, 3, 3), (B,), (T, 3) → joints (T, J, 3) and regressed joints (T, R, 3), metres."""
+    def __call__(self, rotations: np.ndarray, shape: np.ndarray, translation: np.ndarray) -> Posed:
+        """Pose the body: (T, J, 3, 3) rotations against the parent, (B,) shape, (T, 3) translation."""
+        shape = np.asarray(shape, np.float64)
         rest = self.rest + self.rest_dirs[..., : len(shape)] @ shape
-        world, at = self._chain(rotations, rest)
-        at = at + translation[:, None]
-        if not self.regressed:
-            return at, at[:, :0]
+        world, at = np.empty_like(rotations), np.empty((*rotations.shape[:2], 3))
+        world[:, 0], at[:, 0] = rotations[:, 0], rest[0] + translation
+        for k, parent in enumerate(self.parents[1:], 1):
+            world[:, k] = world[:, parent] @ rotations[:, k]
+            at[:, k] = at[:, parent] + world[:, parent] @ (rest[k] - rest[parent])
         mean = self.mean + self.mean_dirs[..., : len(shape)] @ shape - self.mass[:, None] * rest[self.bone]
+        mean = np.broadcast_to(mean, (len(rotations), *mean.shape))
         if self.mean_pose is not None:
-            feature = (rotations[:, 1:] - torch.eye(3, dtype=rest.dtype, device=rest.device)).flatten(1)
-            mean = mean + torch.einsum("npq,tq->tnp", self.mean_pose, feature)
-        else:
-            mean = mean.expand(len(rotations), -1, -1)
-        part = (world[:, self.bone] @ mean[..., None])[..., 0] + self.mass[:, None] * at[:, self.bone]
-        return at, at.new_zeros(len(at), self.regressed, 3).index_add(1, self.row, part)
+            mean = mean + np.tensordot((rotations[:, 1:] - np.eye(3)).reshape(len(rotations), -1), self.mean_pose, (1, 2))
+        parts = (world[:, self.bone] @ mean[..., None])[..., 0] + self.mass[:, None] * at[:, self.bone]
+        return Posed(world, at, parts, np.einsum("rn,tnc->trc", self._belongs, parts))
 
-    def _chain(self, rotations: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """World rotations (T, J, 3, 3) and joints (T, J, 3), the depths of the tree one after the other."""
-        world, at = [None] * len(rest), [None] * len(rest)
-        world[0], at[0] = rotations[:, 0], rest[0].expand(len(rotations), 3)
-        for level in self.levels:
-            parents = [self.parents[j] for j in level]
-            above, start = (torch.stack([x[p] for p in parents], 1) for x in (world, at))
-            turned = above @ rotations[:, level]
-            moved = (above @ (rest[level] - rest[parents])[..., None])[..., 0] + start
-            for i, j in enumerate(level):
-                world[j], at[j] = turned[:, i], moved[:, i]
-        return torch.stack(world, 1), torch.stack(at, 1)
+    def by_rotation(self, posed: Posed, pose: np.ndarray) -> np.ndarray:
+        """(T, R, 3, J, 3) derivatives of the points by the rotation vectors ``pose`` (T, J, 3) of the joints.
+
+        A joint turns all that hangs from it about itself: dx = ω × (x − xₖ), with ω = R_parent Jₗ(θₖ) dθₖ, Jₗ the
+        left Jacobian of rotations. For the root ω = R₀ dθ: a small turn after its rotation, in the body's own axes.
+        Pose offsets of the surface are taken as constant.
+        """
+        lever = np.einsum("rkn,tnc->trkc", self._moved, posed.parts) - self._mass_moved[..., None] * posed.joints[:, None]
+        axes = np.empty_like(posed.world)
+        axes[:, 0] = posed.world[:, 0]
+        axes[:, 1:] = posed.world[:, self.parents[1:]] @ _left_jacobian(pose[:, 1:])
+        return np.moveaxis(np.cross(axes[:, None], lever[..., None], axisa=-2, axisb=-2, axisc=-2), -2, 2)
+
+    def by_shape(self, rotations: np.ndarray, count: int) -> np.ndarray:
+        """(T, R, 3, B) derivatives of the points by the first ``count`` shape coefficients: they enter linearly."""
+        still = np.zeros((len(rotations), 3))
+        base = self(rotations, np.zeros(count), still).points
+        return np.stack([self(rotations, unit, still).points - base for unit in np.eye(count)], -1)
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """(R,) the sum of each point's weights: how far it moves with the translation (1 for a mean)."""
+        return self._belongs @ self.mass
+
+    @cached_property
+    def _belongs(self) -> np.ndarray:
+        """(R, N) 1 where pair n is of point r."""
+        return np.equal.outer(np.arange(self.count), self.row).astype(float)
+
+    @cached_property
+    def _moved(self) -> np.ndarray:
+        """(R, J, N) 1 where joint k moves pair n of point r."""
+        above = np.eye(len(self.parents))
+        for k, parent in enumerate(self.parents[1:], 1):
+            above[k] += above[parent]  # row: a joint; columns: it and those above it
+        return self._belongs[:, None] * above[self.bone].T
+
+    @cached_property
+    def _mass_moved(self) -> np.ndarray:
+        """(R, J) how much of a point's weight hangs from a joint."""
+        return self._moved @ self.mass
 
 
-def _levels(parents) -> list[list[int]]:
-    """Joints by their depth in the tree, without the root."""
-    depth = [0]
-    for parent in parents[1:]:
-        depth.append(depth[parent] + 1)
-    return [[j for j, d in enumerate(depth) if d == level] for level in range(1, max(depth) + 1)]
+def _left_jacobian(vectors: np.ndarray) -> np.ndarray:
+    """(…, 3, 3) Jₗ with exp(θ + dθ) = exp(Jₗ(θ) dθ) exp(θ), for rotation vectors (…, 3)."""
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    second = np.sinc(angle / (2 * np.pi)) ** 2 / 2  # (1 − cos a)/a²
+    with np.errstate(invalid="ignore", divide="ignore"):
+        third = np.where(angle > 1e-2, (angle - np.sin(angle)) / angle**3, 1 / 6 - angle**2 / 120)
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    return np.eye(3) + second * cross + third * (cross @ cross)

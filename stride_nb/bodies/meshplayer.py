@@ -82,7 +82,7 @@ def _coarser(body: Body, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 def _markup(data: dict) -> str:
     config = json.dumps(data, separators=(",", ":"))
-    identity = "mesh-player-" + hashlib.sha256(config.encode()).hexdigest()[:12]
+    identity = "player-" + hashlib.sha256(config.encode()).hexdigest()[:12]
     script = Path(__file__).with_name("mesh.js").read_text(encoding="utf-8").strip()
     return f"""<div class="stride-mesh-player" id="{identity}" style="max-width:900px;font-size:.85em">
 <canvas class="view" style="width:100%;height:{data['height']}px;cursor:grab;touch-action:none;display:block"></canvas>

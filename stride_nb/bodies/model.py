@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
+from ..geometry import axis_angle_to_matrix
 from ..sequence import PoseSequence
 from ..skeleton import SMPL24
 from . import files
+from .kinematics import Kinematics
 from .motion import KINDS, BodyMotion
 from .standin import standin
 
@@ -80,13 +82,9 @@ class Body:
         """(V, 3) vertices at rest, in that shape."""
         return self.arrays["v_template"] + self.arrays["shapedirs"] @ self.coefficients(shape)
 
-    def kinematics(self, dtype=None):
-        """`Kinematics` of this body; its regressed joints are ``regressor``'s."""
-        import torch
-
-        from .kinematics import Kinematics
-
-        return Kinematics(self.arrays, self.parents, self.regressor, self.device, dtype or torch.float64)
+    def kinematics(self, regressor: np.ndarray) -> Kinematics:
+        """Points that this body carries: ``regressor`` (R, V) from its vertices, or (R, J) from its joints."""
+        return Kinematics(self.arrays, self.parents, regressor)
 
     @cached_property
     def _tensors(self) -> dict:
@@ -110,43 +108,31 @@ class Body:
         """(T, V, 3) float32 metres, ``batch`` frames at a time."""
         import torch
 
-        from .kinematics import rotation_matrices
-
-        pose, shape, translation = (torch.as_tensor(a, dtype=torch.float32, device=self.device) for a in
-                                    (self._poses(motion), self.coefficients(motion.shape), motion.translation))
+        turns, shape, translation = (torch.as_tensor(a, dtype=torch.float32, device=self.device) for a in
+                                     (self.rotations(motion), self.coefficients(motion.shape), motion.translation))
         with torch.no_grad():
-            parts = [self.skin(rotation_matrices(p), shape, t)
-                     for p, t in zip(pose.split(batch), translation.split(batch))]
+            parts = [self.skin(r, shape, t) for r, t in zip(turns.split(batch), translation.split(batch))]
         return torch.cat(parts).cpu().numpy()
 
     def joints(self, motion: BodyMotion) -> np.ndarray:
         """(T, 24, 3) joints of ``skeleton.SMPL24``, metres."""
-        return self._posed(motion)[0][:, self.smpl24]
+        return self._points(motion, np.eye(len(self.parents))[self.smpl24])
 
     def sequence(self, motion: BodyMotion) -> PoseSequence:
         """The 17 joints of Human3.6M: by ``regressor``, or else converted from SMPL's joints."""
-        joints, regressed = self._posed(motion)
         if self.regressor is not None:
-            return PoseSequence(regressed, fps=motion.fps, name=motion.name)
-        return PoseSequence(joints[:, self.smpl24], fps=motion.fps, skeleton=SMPL24, name=motion.name).to("h36m17")
+            return PoseSequence(self._points(motion, self.regressor), fps=motion.fps, name=motion.name)
+        return PoseSequence(self.joints(motion), fps=motion.fps, skeleton=SMPL24, name=motion.name).to("h36m17")
 
-    def _posed(self, motion: BodyMotion) -> tuple[np.ndarray, np.ndarray]:
-        """All joints (T, J, 3) and regressed ones (T, R, 3), without vertices."""
-        import torch
+    def _points(self, motion: BodyMotion, regressor: np.ndarray) -> np.ndarray:
+        shape = self.coefficients(motion.shape)
+        return self.kinematics(regressor)(self.rotations(motion), shape, motion.translation).points
 
-        from .kinematics import rotation_matrices
-
-        move = self.kinematics()
-        pose, shape, translation = (torch.as_tensor(a, dtype=torch.float64, device=self.device) for a in
-                                    (self._poses(motion), self.coefficients(motion.shape), motion.translation))
-        with torch.no_grad():
-            return tuple(a.cpu().numpy() for a in move(rotation_matrices(pose), shape, translation))
-
-    def _poses(self, motion: BodyMotion) -> np.ndarray:
-        """(T, J, 3) with as many joints as this body has. SMPL-X has a shape space of its own, so it does not mix."""
+    def rotations(self, motion: BodyMotion) -> np.ndarray:
+        """(T, J, 3, 3) of this body's joints. SMPL-X has a shape space of its own, so it does not mix."""
         if (motion.kind == "smplx") != (self.kind == "smplx") and self.name != "standin":
             raise InputError(motion.name or "motion", "pose", f"parameters of {self.kind} for {self.name}", motion.kind)
-        return motion.to(self.kind).pose
+        return axis_angle_to_matrix(motion.to(self.kind).pose)
 
 
 def load(model: str | os.PathLike = "smpl", gender: str = "neutral", folder: str | os.PathLike | None = None,
