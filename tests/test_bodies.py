@@ -248,6 +248,8 @@ def test_a_missing_model_says_where_it_was_looked_for(tmp_path, monkeypatch):
         bodies.load("smpl")
     with pytest.raises(InputError, match="SMPLX_MALE"):
         bodies.load("smplx", "male", folder=tmp_path)
+    with pytest.raises(InputError, match="standin, smpl, smplh, smplx, or a model file, found 'smlp'"):
+        bodies.load("smlp")
 
 
 def test_smplx_parameters_do_not_pass_for_smpl(small):

@@ -133,9 +133,8 @@ class _Problem:
     def __init__(self, sequence: PoseSequence, body: Body):
         self.sequence, self.body, self.frames = sequence, body, len(sequence)
         self.shapes = min(10, body.arrays["shapedirs"].shape[-1])
-        regressor, usable = _readout(sequence, body)
-        self.carry = body.kinematics(regressor)
-        self.weight = np.where(usable, sequence.confidence, 0) / _NOISE**2
+        self.carry = body.kinematics(_readout(sequence, body))
+        self.weight = sequence.confidence / _NOISE**2
         self.target = np.nan_to_num(sequence.joints)
         stiff = [next((s for key, s in _STIFF.items() if name.endswith(key)), 1.0) for name in SMPL24.joints[1:]]
         self.prior = np.repeat(np.array(stiff) ** 2, 3) / _ANGLE**2
@@ -231,16 +230,15 @@ class _Problem:
         return BodyMotion(full, state.shape, state.translation, self.sequence.fps, name=self.sequence.name)
 
 
-def _readout(sequence: PoseSequence, body: Body) -> tuple[np.ndarray, np.ndarray]:
-    """How the sequence's joints come from the body's vertices (R, V) or joints (R, J); and which of them do at all."""
+def _readout(sequence: PoseSequence, body: Body) -> np.ndarray:
+    """The sequence's joints as weighted means of the body's vertices (R, V), or of its joints (R, J)."""
     joints = np.eye(len(body.parents))[body.smpl24]
     if sequence.skeleton == SMPL24:
-        return joints, np.ones(24, bool)
+        return joints
     if body.regressor is not None:
-        return body.regressor, np.ones(17, bool)
+        return body.regressor
     table = CONVERSIONS["smpl24", "h36m17"]
-    rows = [[table.get(name, {}).get(source, 0.0) for source in SMPL24.joints] for name in H36M17.joints]
-    return np.array(rows) @ joints, np.array([name in table for name in H36M17.joints])
+    return np.array([[table[name].get(source, 0.0) for source in SMPL24.joints] for name in H36M17.joints]) @ joints
 
 
 def _points24(sequence: PoseSequence) -> tuple[np.ndarray, np.ndarray]:

@@ -160,5 +160,7 @@ def load(model: str | os.PathLike = "smpl", gender: str = "neutral", folder: str
         own = arrays["J_regressor_h36m"]
     else:
         path = files.find(str(model), gender, folder) if str(model) in KINDS.values() else model
+        if not os.path.isfile(path):
+            raise InputError("body", "model", f"standin, {', '.join(KINDS.values())}, or a model file", repr(str(model)))
         arrays, name, own = files.read(path), os.path.basename(path), None
     return Body(arrays, name, own if regressor is None else files.read_regressor(regressor, arrays), device)
