@@ -1,0 +1,276 @@
+"""The benchmark's record, read: tables by setting, and what was asked of the results against what was measured.
+
+A *setting* is an experiment with one family of noise, one source and one kind of input. The record holds means with
+their intervals, not single windows, so a ratio here is a ratio of means, without an interval of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import records
+from .baselines import BASELINES
+from .benchmark import EXPERIMENTS, METHODS
+from .cases import INPUTS
+from .errors import InputError
+from .occlusion import REGIMES
+from .tables import Table, table
+
+__all__ = ["AVERAGED", "BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "drawn", "overview", "panels", "pivot",
+           "ratio", "read", "seconds", "standings", "verdicts", "worst"]
+
+RECORD = Path(__file__).parents[1] / "data" / "results" / "benchmark.json"
+AVERAGED = ("limb", "half", "block", "whole_1s")
+"""The regimes that a ratio is averaged over."""
+OURS = "stride_ours"
+CLASSICAL = tuple(BASELINES)
+_ORDER = tuple(dict.fromkeys([*(m for m in METHODS if not m.startswith("stride")), "prior_base",
+                              *(m for m in METHODS if m.startswith("stride"))]))
+
+
+class Setting(NamedTuple):
+    """Where methods were compared."""
+
+    experiment: str
+    noise: str
+    source: str
+    input: str
+
+    @property
+    def name(self) -> str:
+        """``unseen noise: drift``; the noise of detections that are lifted has no family."""
+        return f"{self.experiment.replace('_', ' ')}: {'lifted' if self.input == 'lifted' else self.noise}"
+
+
+class Ratio(NamedTuple):
+    """One method's mean as a multiple of another's."""
+
+    value: float
+    against: str
+    over: tuple[str, ...]
+    """Regimes."""
+
+
+def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
+    """The rows of the record by setting, experiments in their order and estimates before lifted input.
+
+    Lifted settings with the same numbers are one, the first: detections do not ask how an estimator would have erred.
+
+    Raises:
+        InputError: a row lacks a key, or a setting has two rows for one regime, method and metric.
+    """
+    found: dict[Setting, list[dict]] = {}
+    for row in records.rows(path):
+        for key in (*Setting._fields, "regime", "method", "metric", "value", "ci_low", "ci_high", "n"):
+            if key not in row:
+                raise InputError(path, "rows", f"the key {key} in every row", "a row without it")
+        found.setdefault(Setting(*(row[key] for key in Setting._fields)), []).append(row)
+    once: dict[tuple, Setting] = {}
+    for setting in sorted(found, key=lambda s: (INPUTS.index(s.input), list(EXPERIMENTS).index(s.experiment))):
+        values = {(row["regime"], row["method"], row["metric"]): row["value"] for row in found[setting]}
+        if len(values) < len(found[setting]):
+            raise InputError(path, "rows", "one row a regime, method and metric", f"several of {setting.name}")
+        once.setdefault((setting.source, *sorted(values.items())) if setting.input == "lifted" else setting, setting)
+    return {setting: found[setting] for setting in once.values()}
+
+
+def pivot(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, Mapping]]:
+    """Regime → method → row, both in the order of the book; regimes without the metric are left out."""
+    values = {(row["regime"], row["method"]): row for row in rows if row["metric"] == metric}
+    methods = _known(rows, "method")
+    whole = {regime: {m: values[regime, m] for m in methods if (regime, m) in values} for regime in _known(rows, "regime")}
+    return {regime: found for regime, found in whole.items() if found}
+
+
+def _known(rows: Sequence[Mapping], key: str) -> list[str]:
+    """The regimes or methods of the rows, in the order of the book, others after them."""
+    order, there = {"regime": REGIMES, "method": _ORDER}[key], dict.fromkeys(row[key] for row in rows)
+    return [name for name in order if name in there] + [name for name in there if name not in order]
+
+
+def ratio(rows: Sequence[Mapping], metric: str, against: Sequence[str], method: str = OURS,
+          regimes: Sequence[str] = AVERAGED) -> Ratio | None:
+    """The mean over regimes of a method, over that of the best of others (in hindsight, one for all these regimes).
+
+    Args:
+        rows: of one setting.
+        against: methods; those that lack a regime are left out.
+        regimes: those that the method has no value for are left out.
+
+    Returns:
+        None where there is nothing to compare.
+    """
+    found = pivot(rows, metric)
+    over = tuple(regime for regime in regimes if method in found.get(regime, {}))
+    means = {m: float(np.mean([found[regime][m]["value"] for regime in over]))
+             for m in (method, *against) if over and all(m in found[regime] for regime in over)}
+    others = [m for m in against if m in means]
+    if not others:
+        return None
+    best = min(others, key=means.get)
+    return Ratio(means[method] / means[best], best, over)
+
+
+def worst(rows: Sequence[Mapping], metric: str, against: Sequence[str], otherwise: str | None = None) -> Ratio | None:
+    """The greatest of our ratios to the best of others, regime by regime; ``otherwise``: the metric where one lacks this."""
+    alone = [ratio(rows, metric, against, regimes=[regime]) or (otherwise and ratio(rows, otherwise, against, regimes=[regime]))
+             for regime in dict.fromkeys(row["regime"] for row in rows)]
+    return max(filter(None, alone), default=None)
+
+
+class Bar(NamedTuple):
+    """What was asked of ours before the run."""
+
+    what: str
+    at_most: float
+    asked_of: Callable[[Setting], bool]
+    measure: Callable[[Sequence[Mapping]], Ratio | None]
+
+
+def _estimated(setting: Setting) -> bool:
+    return setting.input == "estimator"
+
+
+BARS = {
+    "A": Bar("hidden joints: ours ÷ best classical baseline", 0.45, _estimated,
+             lambda rows: ratio(rows, "mpjpe_hidden", CLASSICAL)),
+    "B": Bar("hidden joints: ours ÷ SmoothNet", 0.85, _estimated, lambda rows: ratio(rows, "mpjpe_hidden", ["smoothnet"])),
+    "C": Bar("visible joints: ours ÷ input", 0.50, _estimated, lambda rows: ratio(rows, "mpjpe_visible", ["input"])),
+    "D": Bar("acceleration, worst regime: ours ÷ best baseline", 1.00, _estimated,
+             lambda rows: worst(rows, "accel_error", (*CLASSICAL, "smoothnet"))),
+    "E": Bar("hidden joints, unseen: ours ÷ frozen prior", 0.90, lambda s: _estimated(s) and s.experiment != "seen_noise",
+             lambda rows: ratio(rows, "mpjpe_hidden", ["prior"])),
+    "F": Bar("hidden joints, worst regime: ours ÷ frozen prior", 1.01, lambda s: True,
+             lambda rows: worst(rows, "mpjpe_hidden", ["prior"], otherwise="mpjpe")),
+    "G": Bar("hidden joints, lifted: ours ÷ the lifter's output", 0.80, lambda s: s.input == "lifted",
+             lambda rows: ratio(rows, "mpjpe_hidden", ["input"])),
+}
+
+
+def verdicts(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+    """A row a bar: what was asked, the worst that was measured and where, and in how many settings it is met."""
+    made = []
+    for letter, bar in BARS.items():
+        asked = {s: r for s, rows in found.items() if bar.asked_of(s) and (r := bar.measure(rows))}
+        row = {"": letter, "bar": bar.what, "asked": f"≤ {bar.at_most:.2f}"}
+        if asked:
+            setting, highest = max(asked.items(), key=lambda pair: pair[1].value)
+            met = sum(r.value <= bar.at_most for r in asked.values())
+            alone = f", {highest.over[0]}" if len(highest.over) == 1 else ""
+            row |= {"measured": highest.value, "at its worst in": setting.name + alone, "met": _share(met, len(asked))}
+        else:
+            row |= {"measured": None, "at its worst in": "not in the record", "met": None}
+        made.append(row)
+    return made
+
+
+def _share(met: int, asked: int) -> str:
+    return "yes" if met == asked else "no" if not met else f"in {met} of {asked}"
+
+
+def board(found: Mapping[Setting, Sequence[Mapping]]) -> Table:
+    """Every bar's ratio in every setting that it is asked of, met ones marked."""
+    rows, marked = [], set()
+    for r, (setting, measured) in enumerate(found.items()):
+        ratios = {letter: bar.measure(measured) if bar.asked_of(setting) else None for letter, bar in BARS.items()}
+        marked |= {(r, 1 + i) for i, (letter, x) in enumerate(ratios.items()) if x and x.value <= BARS[letter].at_most}
+        rows.append({"setting": setting.name} | {letter: x and x.value for letter, x in ratios.items()})
+    shown = table(rows, digits=3)
+    shown.best = marked
+    return shown
+
+
+def by_regime(rows: Sequence[Mapping], metric: str, digits: int = 1) -> Table | None:
+    """Methods by regimes for one metric of one setting, the least of each regime bold; None without such rows."""
+    found = pivot(rows, metric)
+    made = [{"method": m} | {regime: row[m]["value"] if m in row else None for regime, row in found.items()} for m in _known(rows, "method")]
+    return table(made, digits=digits, lower=list(found)) if found else None
+
+
+def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+    """A row a setting: which methods have the least hidden error in how many regimes, and ours beside its rivals."""
+    made, metric = [], "mpjpe_hidden"
+    for setting, rows in found.items():
+        regimes = pivot(rows, metric)
+        first = [min(row, key=lambda m: row[m]["value"]) for row in regimes.values()]
+        counts = {m: first.count(m) for m in sorted(dict.fromkeys(first), key=first.count, reverse=True)}
+        filters = ratio(rows, metric, CLASSICAL)
+        made.append({"setting": setting.name, "least hidden error in": ", ".join(f"{m} {k}" for m, k in counts.items()),
+                     "best filter": filters and filters.against, "ours ÷ it": filters and filters.value,
+                     "intervals apart": _apart(regimes), "÷ prior": _value(ratio(rows, metric, ["prior"])),
+                     "÷ published": _value(ratio(rows, metric, ["stride_published"]))})
+    return made
+
+
+def _value(found: Ratio | None) -> float | None:
+    return found and found.value
+
+
+def _apart(regimes: Mapping[str, Mapping[str, Mapping]]) -> str | None:
+    """In how many regimes our whole interval lies below the best classical baseline's."""
+    ends = [(row[OURS]["ci_high"], min((row[m] for m in CLASSICAL if m in row), key=lambda x: x["value"])["ci_low"])
+            for row in regimes.values() if OURS in row and any(m in row for m in CLASSICAL)]
+    return f"{sum(high < low for high, low in ends)} of {len(ends)}" if ends else None
+
+
+def overview(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+    """A row a setting: what was run, on how many windows, by which code."""
+    return [{"setting": setting.name, "motion": f"{setting.source}, {rows[0]['split']}", "input": setting.input,
+             "regimes": len({row["regime"] for row in rows}), "methods": len({row["method"] for row in rows}),
+             "windows a regime": _span([row["n"] for row in rows]), "seeds": _span([row["seeds"] for row in rows]),
+             "commit": ", ".join(dict.fromkeys(row["commit"] for row in rows))} for setting, rows in found.items()]
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def absent(found: Mapping[Setting, Sequence[Mapping]]) -> list[str]:
+    """What the protocol names and the record lacks, a line each."""
+    there = {setting.name for setting in found}
+    wanted = [Setting(e, family, source, "estimator") for e, (source, families) in EXPERIMENTS.items() for family in families]
+    wanted += [Setting(e, "", source, "lifted") for e, (source, _) in EXPERIMENTS.items() if e != "unseen_noise"]
+    said = [f"setting {setting.name}: absent" for setting in wanted if setting.name not in there]
+    for key, known in (("regime", REGIMES), ("method", _ORDER)):
+        for name in known:
+            lacking = [setting.name for setting, rows in found.items() if name not in _known(rows, key)]
+            if lacking:
+                said.append(f"{key} {name}: absent" + (" in " + ", ".join(lacking)) * (len(lacking) < len(found)))
+    return said
+
+
+def seconds(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+    """A row a method: mean wall time of a window in seconds, a column a computer."""
+    made: dict[str, dict[str, list[float]]] = {}
+    for rows in found.values():
+        for row in rows:
+            computer = row["hardware"]
+            name = computer.get("gpu") or f"{computer['cores']} cores, {computer['cpu']}"
+            made.setdefault(row["method"], {}).setdefault(name, []).append(row["wall_s"])
+    return [{"method": m} | {name: float(np.mean(times)) for name, times in made[m].items()} for m in _known([row for rows in found.values() for row in rows], "method")]
+
+
+def panels(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:
+    """What ``drawn`` takes, of one setting: a panel a regime, with its number of windows, and a bar a method."""
+    return {f"{regime}, n = {_span([r['n'] for r in row.values()])}":
+            {m: (r["value"], r["ci_low"], r["ci_high"]) for m, r in row.items()} for regime, row in pivot(rows, metric).items()}
+
+
+def drawn(groups: Mapping[str, Mapping], label: str) -> list:
+    """Bars with intervals on one common axis, in as few figures of at most four panels as it takes; ours in colour."""
+    from .plots import bars_with_intervals
+
+    names, top = list(groups), max(np.max(value) for group in groups.values() for value in group.values())
+    count = -(-len(names) // 4)
+    figures = [bars_with_intervals({name: groups[name] for name in part}, label, highlight=[OURS])
+               for part in np.array_split(names, count)]
+    for ax in (ax for figure in figures for ax in figure.axes):
+        ax.set_xlim(0, 1.03 * top)
+        ax.title.set_fontsize(8)
+    return figures

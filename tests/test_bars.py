@@ -1,0 +1,127 @@
+"""The benchmark's record as the book reads it: what is compared with what, and when a bar is met."""
+
+import json
+
+import matplotlib
+import pytest
+
+from stride_nb import bars
+from stride_nb.errors import InputError
+
+matplotlib.use("Agg")
+FOUR = dict.fromkeys(bars.AVERAGED, 1.0)
+
+
+def rows(values, experiment="seen_noise", noise="estimator", input="estimator", metric="mpjpe_hidden"):
+    """Rows of a record from method → {regime: value}; every interval is 10 % wide each way."""
+    return [{"experiment": experiment, "noise": noise, "source": "cmu", "split": "test", "input": input, "regime": regime,
+             "method": method, "metric": metric, "unit": "mm", "value": v, "ci_low": 0.9 * v, "ci_high": 1.1 * v, "n": 6, "seeds": 3,
+             "wall_s": 2.0, "hardware": {"cpu": "a", "cores": 2, "gpu": None}, "commit": "c"}
+            for method, found in values.items() for regime, v in found.items()]
+
+
+def scaled(factor, **changed):
+    return {regime: factor * value for regime, value in FOUR.items()} | changed
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The record of these rows, read back from a file."""
+    def read(*parts):
+        (tmp_path / "b.json").write_text(json.dumps([row for part in parts for row in part]))
+        return bars.read(tmp_path / "b.json")
+    return read
+
+
+def verdict(found, letter):
+    return next(row for row in bars.verdicts(found) if row[""] == letter)
+
+
+def test_the_stored_record_is_readable():
+    found = bars.read()
+    assert found and all(rows for rows in found.values())
+    assert len(bars.overview(found)) == len(bars.standings(found)) == len(found)
+    assert [row[""] for row in bars.verdicts(found)] == list(bars.BARS)
+
+
+def test_a_ratio_is_of_means_against_the_one_best_over_all_regimes():
+    made = rows({"linear": scaled(100, limb=60.0), "rts": scaled(80), "stride_ours": scaled(40)})
+    assert bars.ratio(made, "mpjpe_hidden", bars.CLASSICAL) == (pytest.approx(0.5), "rts", bars.AVERAGED)
+    assert bars.ratio(made, "mpjpe_hidden", ["linear"]).value == pytest.approx(160 / 360)
+    assert bars.ratio(made, "mpjpe_hidden", ["smoothnet"]) is None
+    assert bars.ratio(made, "accel_error", bars.CLASSICAL) is None
+
+
+def test_who_lacks_a_regime_is_not_compared():
+    made = rows({"linear": {"limb": 10.0}, "rts": scaled(80), "stride_ours": scaled(40)})
+    assert bars.ratio(made, "mpjpe_hidden", bars.CLASSICAL).against == "rts"
+    part = rows({"rts": scaled(80), "stride_ours": {"limb": 40.0, "none": 1.0}})
+    assert bars.ratio(part, "mpjpe_hidden", bars.CLASSICAL).over == ("limb",)
+
+
+def test_the_worst_regime_is_found_also_where_nothing_is_hidden():
+    made = rows({"prior": scaled(10), "stride_ours": scaled(10, half=12.0)})
+    everywhere = made + rows({"prior": {"none": 10.0}, "stride_ours": {"none": 13.0}}, metric="mpjpe")
+    assert bars.worst(made, "mpjpe_hidden", ["prior"]) == (pytest.approx(1.2), "prior", ("half",))
+    assert bars.worst(everywhere, "mpjpe_hidden", ["prior"], otherwise="mpjpe").over == ("none",)
+
+
+@pytest.mark.parametrize(("ours", "met"), [(45.0, "yes"), (45.1, "no")])
+def test_a_bar_is_met_at_its_limit_and_not_above(read, ours, met):
+    assert verdict(read(rows({"linear": scaled(100), "stride_ours": scaled(ours)})), "A")["met"] == met
+
+
+def test_a_bar_names_its_worst_setting_and_counts(read):
+    good, bad = ({"prior": scaled(10), "stride_ours": scaled(x)} for x in (8, 12))
+    found = read(rows(good), rows(good, "unseen_noise", "drift"), rows(bad, "unseen_noise", "lag"))
+    unseen = verdict(found, "E")
+    assert (unseen["measured"], unseen["at its worst in"], unseen["met"]) == (pytest.approx(1.2), "unseen noise: lag", "in 1 of 2")
+    assert verdict(found, "F")["met"] == "in 2 of 3"
+    assert verdict(found, "G")["met"] is None and "not in the record" in verdict(found, "G").values()
+    text = str(bars.board(found))
+    assert "0.800" in text and "1.200" in text and "seen noise: estimator" in text
+
+
+def test_lifted_input_has_its_own_bar_and_no_estimators_bar(read):
+    made = {"input": scaled(10), "linear": scaled(10), "stride_ours": scaled(7)}
+    found = read(rows(made, input="lifted"), rows(made, "unseen_noise", "drift", "lifted"))
+    assert [s.name for s in found] == ["seen noise: lifted"], "detections do not ask for a family of noise"
+    assert verdict(found, "G")["met"] == "yes" and verdict(found, "A")["measured"] is None
+
+
+def test_what_is_absent_is_said_once(read):
+    found = read(rows({m: {"limb": 1.0} for m in ("input", "stride_ours")}), rows({"input": {"limb": 1.0}}, "unseen_noise", "drift"))
+    said = bars.absent(found)
+    assert "setting unseen motion: lag: absent" in said and "setting unseen noise: drift: absent" not in said
+    assert "method prior_base: absent" in said and "method stride_ours: absent in unseen noise: drift" in said
+    assert "regime half: absent" in said and not [line for line in said if line.startswith("regime limb")]
+
+
+def test_tables_are_in_the_order_of_the_book_and_keep_what_it_does_not_know(read):
+    made = rows({m: {"limb": 2.0, "flicker": 1.0} for m in ("new", "stride_ours", "rts", "input")})
+    shown = bars.by_regime(made, "mpjpe_hidden")
+    assert shown.header == ["method", "flicker", "limb"] and [row[0] for row in shown.cells] == ["input", "rts", "stride_ours", "new"]
+    assert bars.by_regime(made, "accel_error") is None
+
+
+def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
+    made = rows({"rts": scaled(10), "prior": scaled(9.5, limb=1.0), "stride_ours": scaled(9, half=5.0)})
+    (row,) = bars.standings(read(made))
+    assert row["least hidden error in"] == "stride_ours 3, prior 1" and row["intervals apart"] == "1 of 4"
+
+
+def test_pictures_share_their_axis():
+    groups = bars.panels(rows({m: scaled(x) for m, x in (("input", 50), ("stride_ours", 20))}), "mpjpe_hidden")
+    assert list(groups) == ["limb, n = 6", "half, n = 6", "block, n = 6", "whole_1s, n = 6"]
+    figures = bars.drawn(groups | {"more": {"input": 90.0}}, "mm")
+    assert [len(figure.axes) for figure in figures] == [3, 2]
+    assert {ax.get_xlim() for figure in figures for ax in figure.axes} == {(0, 1.03 * 90)}
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda made: made + made[:1], "one row a regime, method and metric"),
+    (lambda made: [{k: v for k, v in row.items() if k != "ci_low"} for row in made], "the key ci_low in every row"),
+])
+def test_a_record_that_is_none_is_refused(read, change, said):
+    with pytest.raises(InputError, match=said):
+        read(change(rows({"input": scaled(1)})))
