@@ -1,8 +1,8 @@
 """``python -m stride_nb benchmark``: every method under every regime, on people nothing was trained or tuned on.
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
-part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there;
-the rows of ``data/results/benchmark.json`` are made from the parts.
+part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run with the same weights
+goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json`` are made from the parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import motions, noise, records
+from . import checkpoints, motions, noise, records
 from .baselines import BASELINES
 from .cases import Case, cases, compare, interval
 from .errors import InputError, atomic_path
@@ -98,7 +98,7 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
 
     from .networks import load_network
 
-    asked = {"regimes": args.regimes, "methods": args.methods, "windows": args.windows, "model": str(args.model)}
+    asked = {"regimes": args.regimes, "methods": args.methods, "windows": args.windows, "weights": _weights(part, args)}
     path = args.runs / ("-".join(map(str, part)) + ".json")
     if path.is_file():
         done = json.loads(path.read_text(encoding="utf-8"))
@@ -116,6 +116,13 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
     return done
 
 
+def _weights(part: Part, args: argparse.Namespace) -> dict[str, str]:
+    """Network → SHA-256 of its weights, of those that the part runs: a part done with others is no part of this run."""
+    used = [args.model] * bool(set(args.methods) & {"prior", "stride_published", "stride_ours"})
+    used += ["smoothnet"] * ("smoothnet" in args.methods) + ["lifter"] * (part.input == "lifted")
+    return {Path(name).stem: checkpoints.load(name)[1]["sha256"] for name in used}
+
+
 def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
     """Rows of the record: a mean with its interval (bootstrap over clips) a part, regime, method and metric."""
     groups: dict[tuple, list] = {}
@@ -124,9 +131,9 @@ def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
     found = []
     for (experiment, family, source, kind), members in groups.items():
         rows = [row for _, done in members for row in done["rows"]]
-        last = members[-1][1]
+        commits = " ".join(dict.fromkeys(done["commit"] for _, done in members))
         common = {"experiment": experiment, "noise": family, "source": source, "split": "test", "input": kind,
-                  "seeds": len(members), "hardware": last["hardware"], "commit": last["commit"]}
+                  "seeds": len(members), "hardware": members[-1][1]["hardware"], "commit": commits}
         for regime in dict.fromkeys(row["regime"] for row in rows):
             here = [row for row in rows if row["regime"] == regime]
             for method in dict.fromkeys(row["method"] for row in here):

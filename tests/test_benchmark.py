@@ -49,6 +49,19 @@ def test_finished_parts_are_not_run_again(arguments, monkeypatch):
     assert arguments.out.read_text() == first
 
 
+def test_parts_of_other_weights_are_run_again(arguments):
+    benchmark.run(arguments)
+    first = arguments.out.read_text()
+    state, card = checkpoints.load(arguments.model)
+    changed = {name: x + 0.01 for name, x in state.items()}
+    checkpoints.save(arguments.model, changed, {k: v for k, v in card.items() if k != "sha256"})
+    benchmark.run(arguments)
+    value = {(r["method"], r["regime"], r["metric"]): r["value"] for r in json.loads(arguments.out.read_text())}
+    before = {(r["method"], r["regime"], r["metric"]): r["value"] for r in json.loads(first)}
+    assert value["prior", "limb", "mpjpe"] != before["prior", "limb", "mpjpe"]
+    assert value["linear", "limb", "mpjpe"] == before["linear", "limb", "mpjpe"]
+
+
 def test_windows_are_the_same_for_all_regimes_and_spread_over_clips():
     clips = motions.load("synthetic", "test", clips=4, seconds=12)
     made = cases(clips, ["limb", "half", "whole_2s"], seed=3)
