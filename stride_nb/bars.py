@@ -21,8 +21,8 @@ from .errors import InputError
 from .occlusion import REGIMES
 from .tables import Table, table
 
-__all__ = ["AVERAGED", "BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "drawn", "overview", "panels", "pivot",
-           "ratio", "read", "seconds", "standings", "verdicts", "worst"]
+__all__ = ["AVERAGED", "BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "means",
+           "overview", "panels", "pivot", "ratio", "read", "seconds", "standings", "verdicts", "worst"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "benchmark.json"
 AVERAGED = ("limb", "half", "block", "whole_1s")
@@ -44,7 +44,16 @@ class Setting(NamedTuple):
     @property
     def name(self) -> str:
         """``unseen noise: drift``; the noise of detections that are lifted has no family."""
-        return f"{self.experiment.replace('_', ' ')}: {'lifted' if self.input == 'lifted' else self.noise}"
+        return f"{self.experiment.replace('_', ' ')}: {self._errors}"
+
+    @property
+    def short(self) -> str:
+        """``cmu drift``: as the heading of a column."""
+        return f"{self.source} {self._errors}"
+
+    @property
+    def _errors(self) -> str:
+        return "lifted" if self.input == "lifted" else self.noise
 
 
 class Ratio(NamedTuple):
@@ -105,15 +114,20 @@ def ratio(rows: Sequence[Mapping], metric: str, against: Sequence[str], method: 
     Returns:
         None where there is nothing to compare.
     """
-    found = pivot(rows, metric)
-    over = tuple(regime for regime in regimes if method in found.get(regime, {}))
-    means = {m: float(np.mean([found[regime][m]["value"] for regime in over]))
-             for m in (method, *against) if over and all(m in found[regime] for regime in over)}
-    others = [m for m in against if m in means]
+    over = tuple(regime for regime, row in pivot(rows, metric).items() if regime in regimes and method in row)
+    mean = means(rows, metric, over)
+    others = [m for m in against if m in mean]
     if not others:
         return None
-    best = min(others, key=means.get)
-    return Ratio(means[method] / means[best], best, over)
+    best = min(others, key=mean.get)
+    return Ratio(mean[method] / mean[best], best, over)
+
+
+def means(rows: Sequence[Mapping], metric: str, regimes: Sequence[str] = AVERAGED) -> dict[str, float]:
+    """The mean over those regimes that there are, of every method that has all of them."""
+    found = [row for regime, row in pivot(rows, metric).items() if regime in regimes]
+    whole = [m for m in (found[0] if found else ()) if all(m in row for row in found)]
+    return {m: float(np.mean([row[m]["value"] for row in found])) for m in whole}
 
 
 def worst(rows: Sequence[Mapping], metric: str, against: Sequence[str], otherwise: str | None = None) -> Ratio | None:
@@ -188,8 +202,16 @@ def board(found: Mapping[Setting, Sequence[Mapping]]) -> Table:
 def by_regime(rows: Sequence[Mapping], metric: str, digits: int = 1) -> Table | None:
     """Methods by regimes for one metric of one setting, the least of each regime bold; None without such rows."""
     found = pivot(rows, metric)
-    made = [{"method": m} | {regime: row[m]["value"] if m in row else None for regime, row in found.items()} for m in _known(rows, "method")]
+    made = [{"method": m} | {regime: row.get(m, {}).get("value") for regime, row in found.items()} for m in _known(rows, "method")]
     return table(made, digits=digits, lower=list(found)) if found else None
+
+
+def by_setting(found: Mapping[Setting, Sequence[Mapping]], metric: str, digits: int = 1) -> Table:
+    """Methods by settings: ``means`` of one metric, the least of each setting bold."""
+    mean = {setting.short: means(rows, metric) for setting, rows in found.items()}
+    order = _known([row for rows in found.values() for row in rows], "method")
+    made = [{"method": m} | {name: values.get(m) for name, values in mean.items()} for m in order]
+    return table(made, digits=digits, lower=list(mean))
 
 
 def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
@@ -201,7 +223,7 @@ def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
         counts = {m: first.count(m) for m in sorted(dict.fromkeys(first), key=first.count, reverse=True)}
         filters = ratio(rows, metric, CLASSICAL)
         made.append({"setting": setting.name, "least hidden error in": ", ".join(f"{m} {k}" for m, k in counts.items()),
-                     "best filter": filters and filters.against, "ours ÷ it": filters and filters.value,
+                     "best classical": filters and filters.against, "ours ÷ it": filters and filters.value,
                      "intervals apart": _apart(regimes), "÷ prior": _value(ratio(rows, metric, ["prior"])),
                      "÷ published": _value(ratio(rows, metric, ["stride_published"]))})
     return made
@@ -223,7 +245,7 @@ def overview(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
     return [{"setting": setting.name, "motion": f"{setting.source}, {rows[0]['split']}", "input": setting.input,
              "regimes": len({row["regime"] for row in rows}), "methods": len({row["method"] for row in rows}),
              "windows a regime": _span([row["n"] for row in rows]), "seeds": _span([row["seeds"] for row in rows]),
-             "commit": ", ".join(dict.fromkeys(row["commit"] for row in rows))} for setting, rows in found.items()]
+             "commit": ", ".join(dict.fromkeys(c for row in rows for c in row["commit"].split()))} for setting, rows in found.items()]
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -253,7 +275,8 @@ def seconds(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
             computer = row["hardware"]
             name = computer.get("gpu") or f"{computer['cores']} cores, {computer['cpu']}"
             made.setdefault(row["method"], {}).setdefault(name, []).append(row["wall_s"])
-    return [{"method": m} | {name: float(np.mean(times)) for name, times in made[m].items()} for m in _known([row for rows in found.values() for row in rows], "method")]
+    order = _known([row for rows in found.values() for row in rows], "method")
+    return [{"method": m} | {name: float(np.mean(times)) for name, times in made[m].items()} for m in order]
 
 
 def panels(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:

@@ -104,6 +104,15 @@ def test_tables_are_in_the_order_of_the_book_and_keep_what_it_does_not_know(read
     assert bars.by_regime(made, "accel_error") is None
 
 
+def test_means_are_of_who_has_every_regime(read):
+    made = rows({"linear": {"limb": 10.0}, "rts": scaled(80, limb=40.0, none=1.0), "input": scaled(90)})
+    assert bars.means(made, "mpjpe_hidden") == {"input": pytest.approx(90), "rts": pytest.approx(70)}
+    assert bars.means(made, "accel_error") == {}
+    shown = bars.by_setting(read(made), "mpjpe_hidden")
+    assert shown.header == ["method", "cmu estimator"]
+    assert shown.cells == [["input", "90.0"], ["linear", "–"], ["rts", "70.0"]] and shown.best == {(2, 1)}
+
+
 def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     made = rows({"rts": scaled(10), "prior": scaled(9.5, limb=1.0), "stride_ours": scaled(9, half=5.0)})
     (row,) = bars.standings(read(made))
