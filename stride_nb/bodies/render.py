@@ -103,7 +103,7 @@ def shape_gallery(body: Body, amount: float = 3.0, names: tuple[str, ...] = ()):
             shape[k] = sign * amount
             vertices = body.vertices(arms_down.replace(shape=shape))[0].astype(np.float64)
             draw_mesh(axes[row, k], vertices - vertices.min(0) * [0, 1, 0], body.faces, azimuth=20.0)
-        axes[0, k].set_title(names[k].replace(" length", "\nlength") if k < len(names) else f"β{k}", fontsize=6.5)
+        axes[0, k].set_title("\n".join(names[k].rsplit(" ", 1)) if k < len(names) else f"β{k}", fontsize=6.5)
     for ax in axes.ravel():
         ax.set(xlim=(-0.45, 0.45), ylim=(-0.12, 2.05), aspect="equal", xticks=[])
         ax.grid(False)
