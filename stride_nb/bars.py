@@ -222,9 +222,9 @@ def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
         first = [min(row, key=lambda m: row[m]["value"]) for row in regimes.values()]
         counts = {m: first.count(m) for m in sorted(dict.fromkeys(first), key=first.count, reverse=True)}
         filters = ratio(rows, metric, CLASSICAL)
-        made.append({"setting": setting.name, "least hidden error in": ", ".join(f"{m} {k}" for m, k in counts.items()),
+        made.append({"setting": setting.name, "first in": ", ".join(f"{m} {k}" for m, k in counts.items()),
                      "best classical": filters and filters.against, "ours ÷ it": filters and filters.value,
-                     "intervals apart": _apart(regimes), "÷ prior": _value(ratio(rows, metric, ["prior"])),
+                     "apart": _apart(regimes), "÷ prior": _value(ratio(rows, metric, ["prior"])),
                      "÷ published": _value(ratio(rows, metric, ["stride_published"]))})
     return made
 

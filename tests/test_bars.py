@@ -116,7 +116,7 @@ def test_means_are_of_who_has_every_regime(read):
 def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     made = rows({"rts": scaled(10), "prior": scaled(9.5, limb=1.0), "stride_ours": scaled(9, half=5.0)})
     (row,) = bars.standings(read(made))
-    assert row["least hidden error in"] == "stride_ours 3, prior 1" and row["intervals apart"] == "1 of 4"
+    assert row["first in"] == "stride_ours 3, prior 1" and row["apart"] == "1 of 4"
 
 
 def test_pictures_share_their_axis():
