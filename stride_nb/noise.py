@@ -14,7 +14,7 @@ import numpy as np
 from .errors import InputError
 from .skeleton import H36M17
 
-__all__ = ["FAMILIES", "SEEN", "UNSEEN", "detect", "estimate", "family", "smooth_noise"]
+__all__ = ["FAMILIES", "SEEN", "UNSEEN", "detect", "estimate", "family", "smooth_noise", "sureness"]
 
 FAMILIES: dict[str, Callable] = {}
 SEEN = ("estimator", "keyframe", "outlier")
@@ -129,7 +129,7 @@ def lag(rng, relative, visible, fps):
     return (held - relative) * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
 
 
-def _confidence(rng, visible, fps):
+def sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
     """(T, J) in (0, 1]: high where visible, low where hidden, and wrong for one span in twenty."""
     wander = smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
     fooled = smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
@@ -160,7 +160,7 @@ def estimate(joints: np.ndarray, visible: np.ndarray, fps: float, rng: np.random
     root = joints[:, :1] + smooth_noise(rng, (len(joints), 1, 3), 0.5, fps) * np.array([0.01, 0.01, 0.06])
     relative = joints - joints[:, :1]
     noisy = root + relative + FAMILIES[family](rng, relative, visible, fps)
-    confidence = _confidence(rng, visible, fps)
+    confidence = sureness(rng, visible, fps)
     lost = _lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False  # a clip without any answer is no clip
@@ -182,7 +182,7 @@ def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.G
     height = (np.nanmax(rows, 1) - np.nanmin(rows, 1)).mean()
     level = np.where(visible, 0.008, 0.06)[..., None] * height
     error = smooth_noise(rng, pixels.shape, 0.2, fps) * level + rng.standard_normal(pixels.shape) * 0.003 * height
-    confidence = _confidence(rng, visible, fps)
+    confidence = sureness(rng, visible, fps)
     lost = _lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False

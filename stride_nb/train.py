@@ -115,7 +115,7 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                              if (value := getattr(args, name)) is not None),
         "init": _init(args.init),
         "seed": args.seed, "batch": args.batch or recipe.batch, "steps": settings.steps,
-        "settings": asdict(settings), "task": recipe.options,
+        "settings": asdict(settings), "task": recipe.options | _lifter(recipe),
         "seconds": history[-1]["seconds"], "hardware": hardware(),
         "validation": {name.removeprefix("val_"): round(value, 2) for name, value in history[-1].items()
                        if name.startswith("val_")},
@@ -123,6 +123,12 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                                f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
                                "ema: the running mean of the weights, which is what is stored",
     }
+
+
+def _lifter(recipe: Recipe) -> dict:
+    """Which lifter's answers were learnt from: its name may come to stand for other weights."""
+    name = recipe.options.get("lifter")
+    return {"lifter_sha256": checkpoints.load(name)[1]["sha256"]} if name else {}
 
 
 def _init(source: str | None) -> dict | None:
