@@ -28,7 +28,7 @@ from .tables import Table, table
 __all__ = ["build", "commit", "fetched", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
 
 ROOT = Path(__file__).parents[1]
-_FLOW = ("errors", "skeleton", "sequence", "formats", "unpickle", "torchfile", "motions", "geometry", "occlusion", "noise", "augment",
+_FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "unpickle", "torchfile", "motions", "geometry", "occlusion", "noise", "augment",
          "models", "losses", "gaps", "metrics", "baselines", "training", "prior", "refine", "checkpoints", "records",
          "tables", "plots", "player", "notebooks", "book")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["TRUST", "fill_linear", "gap_seconds", "neighbours"]
+__all__ = ["TRUST", "carried", "fill_linear", "gap_seconds", "neighbours"]
 
 TRUST = 0.5
 """Confidence from which an observation counts as seen; below it, it is at best a hint."""
@@ -60,3 +60,19 @@ def gap_seconds(trusted: np.ndarray, fps: float, longest: float = 4.0) -> np.nda
     back = np.where(before < 0, np.inf, index - before)
     ahead = np.where(after >= frames, np.inf, after - index)
     return np.minimum(np.minimum(back, ahead) / fps, longest)
+
+
+def carried(confidence: np.ndarray, seen: np.ndarray, times: np.ndarray, half: float) -> np.ndarray:
+    """(N,) confidence at ``times`` (frames): that of the nearest frame ``seen``, if it lies within ``half`` a period.
+
+    Of two new frames the earlier one takes what lies in the middle; the last one takes all that comes after it.
+    """
+    if not len(seen):
+        return np.zeros(len(times))
+    later = np.searchsorted(seen, times - 1e-9)
+    after, before = np.minimum(later, len(seen) - 1), np.maximum(later - 1, 0)
+    nearest = np.where(np.abs(seen[after] - times) <= np.abs(seen[before] - times) + 1e-9, after, before)
+    apart = seen[nearest] - times
+    until = np.full(len(times), half)
+    until[-1] = np.inf
+    return np.where((apart > 1e-9 - half) & (apart <= until + 1e-9), confidence[nearest], 0.0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
 from .sequence import Keypoints2D, PoseSequence, on_clock_of
 from .skeleton import H36M17
+from .stored import Stored, opened
 from .windows import Windows
 
 __all__ = ["METHODS", "Refined", "Trace", "add_arguments", "chance_within", "refine", "run"]
@@ -50,19 +53,20 @@ class Trace:
 class Refined:
     """What ``refine`` returns."""
 
-    sequence: PoseSequence
+    sequence: PoseSequence | Stored
     trace: Trace
     scale: np.ndarray | None = None
     """(T, J) metres: how far off the network takes each joint to be; ``None`` where a method has no say on it."""
 
 
-def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module | str = "prior", seed: int = 0,
+def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: nn.Module | str = "prior", seed: int = 0,
            device: str | None = None, **options) -> Refined:
     """Refine one person's sequence.
 
     Args:
         sequence: camera space (x right, y down, z forward), metres; any length from 1 frame on, any frame rate.
-            Missing joints are NaN with confidence 0; a low confidence marks a guess.
+            Missing joints are NaN with confidence 0; a low confidence marks a guess. With a network of ours, one that
+            is `stored.opened` is never in memory whole, nor is its result, which is `Stored` too, without ``scale``.
         method: a key of ``BASELINES`` or one of ``METHODS``.
         model: a network (`load_network`), the name of shipped weights, or a path; baselines do without.
         seed: of everything that is drawn.
@@ -80,19 +84,25 @@ def refine(sequence: PoseSequence, method: str = "stride_ours", model: nn.Module
     began = time.perf_counter()
     if method not in BASELINES and method not in METHODS:
         raise InputError("refine", "method", f"one of {', '.join([*BASELINES, *METHODS])}", repr(method))
-    if sequence.missing.all():
+    if all(part.missing.all() for part in sequence.parts()):
         raise InputError(sequence.name or "sequence", "joints", "at least one that was seen", "none")
-    if method in BASELINES:
+    network = None if method in BASELINES else _network(sequence, method, model, device)
+    if isinstance(sequence, Stored) and not isinstance(network, Prior):
+        sequence = sequence[:]  # what the others answer depends on all of it
+    if network is None:
         result, scale, steps, note = _call(BASELINES[method], sequence, options), None, [], ""
     else:
-        if sequence.skeleton != H36M17:
-            raise InputError(sequence.name or "sequence", "skeleton", 'h36m17 (sequence.to("h36m17") converts)',
-                             sequence.skeleton.name)
-        named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
-        network = named if isinstance(named, nn.Module) else load_network(named)
-        network = network.to(choose_device(device)).eval()
         result, scale, steps, note = _learned(sequence, method, network, seed, options)
     return Refined(result, Trace(method, time.perf_counter() - began, steps, note), scale)
+
+
+def _network(sequence: PoseSequence | Stored, method: str, model: nn.Module | str, device: str | None) -> nn.Module:
+    if sequence.skeleton != H36M17:
+        raise InputError(sequence.name or "sequence", "skeleton", 'h36m17 (sequence.to("h36m17") converts)',
+                         sequence.skeleton.name)
+    named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
+    network = named if isinstance(named, nn.Module) else load_network(named)
+    return network.to(choose_device(device)).eval()
 
 
 def _call(function, sequence, options):
@@ -136,14 +146,29 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
         network, steps, note = adapt.blind_spot(network, windows, seed, adapt.settings(adapt.BlindSpot, options))
     else:
         windows = Windows(source, network)
-    joints, root, scale = windows.predict(network)
-    if not np.nan_to_num(sequence.joints[:, 0]).any():  # root-relative input, as the lifter's: no path to smooth
-        root = np.zeros_like(root)
-    confidence = np.maximum(source.confidence, FILLED) if scale is None else chance_within(0.1, scale)
-    result = source.replace(joints=joints + root, confidence=confidence)
+    result, scale = _whole(source, _parts(sequence, source, windows, network))
     if source.fps != sequence.fps:
-        result, scale = on_clock_of(sequence, result), _at_frames(scale, source, sequence)
+        result, scale = on_clock_of(sequence, result), None if scale is None else _at_frames(scale, source, sequence)
     return result, scale, steps, note
+
+
+def _parts(sequence, source, windows: Windows, network: nn.Module) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
+    """The refined sequence, span by span, and the scale of its error."""
+    walks = any(np.nan_to_num(part.joints[:, 0]).any() for part in sequence.parts())  # else root-relative, as the lifter's
+    for span, joints, root, scale in windows.predict(network):
+        part = source[span]
+        confidence = np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)
+        yield part.replace(joints=joints + root * walks, confidence=confidence), scale
+
+
+def _whole(source: PoseSequence | Stored, parts: Iterator) -> tuple[PoseSequence | Stored, np.ndarray | None]:
+    if isinstance(source, Stored):
+        return source.kept(part for part, _ in parts), None
+    joints, confidence, scale, done = *map(np.empty_like, (source.joints, source.confidence, source.confidence)), 0
+    for part, doubt in parts:
+        span, done = slice(done, done + len(part)), done + len(part)
+        joints[span], confidence[span], scale[span] = part.joints, part.confidence, np.nan if doubt is None else doubt
+    return source.replace(joints=joints, confidence=confidence), None if doubt is None else scale
 
 
 def _filled(sequence: PoseSequence) -> PoseSequence:
@@ -186,14 +211,27 @@ def run(args: argparse.Namespace) -> int:
     from . import formats
     from .lift import lift
 
-    found = formats.retrack(formats.read(args.poses, args.format, args.fps))
     refined = []
-    for track in tqdm(found, unit="person", disable=len(found) < 2):
-        flat = isinstance(track, Keypoints2D)
-        sequence = lift(track, device=args.device) if flat else formats.facing_camera(track.to("h36m17"))
-        result = refine(sequence, args.method, args.model, args.seed, args.device)
-        print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s. {result.trace.note}")
-        refined.append(formats.upright(result.sequence, up="-y"))
-    for path in formats.write(args.out, refined):
-        print(path)
+    with _people(args) as found:
+        for track in tqdm(found, unit="person", disable=len(found) < 2):
+            flat = isinstance(track, Keypoints2D)
+            sequence = lift(track, device=args.device) if flat else formats.facing_camera(track.to("h36m17"))
+            result = refine(sequence, args.method, args.model, args.seed, args.device)
+            print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s. {result.trace.note}")
+            refined.append(formats.upright(result.sequence, up="-y"))
+        for path in formats.write(args.out, refined):
+            print(path)
     return 0
+
+
+@contextmanager
+def _people(args: argparse.Namespace) -> Iterator[list]:
+    """Everybody in the file. One in the package's own form, from npz to npz, may be longer than memory."""
+    from . import formats
+    from .formats.arrays import is_own
+
+    if args.format is None and args.out.suffix == ".npz" and is_own(args.poses):
+        with opened(args.poses) as track:
+            yield [track]
+    else:
+        yield formats.retrack(formats.read(args.poses, args.format, args.fps))

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -15,8 +18,9 @@ import numpy as np
 
 from . import skeleton as sk
 from .errors import InputError, atomic_path
+from .gaps import carried
 
-__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "on_clock_of", "stitch", "window_starts"]
+__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "stitch", "window_starts"]
 
 
 def _checked(where: str, joints, confidence, fps, skeleton, dims: int):
@@ -75,20 +79,36 @@ class _Track:
             raise InputError(self.name or type(self).__name__, "fps", "a positive number", fps)
         if fps == self.fps or len(self) == 1:
             return self.replace(fps=fps)
+        return self.at(np.arange(frames_at(len(self), self.fps, fps)) * (self.fps / fps), fps)
+
+    def at(self, times: np.ndarray, fps: float) -> Self:
+        """What ``resample`` says, at ``times`` (frames), the last of which takes all that comes after it."""
         from scipy.interpolate import CubicSpline
 
-        times = np.arange(int(np.floor((len(self) - 1) * fps / self.fps + 1e-9)) + 1) * (self.fps / fps)
         confidence = np.zeros((len(times), self.confidence.shape[1]))
         known = getattr(self, self._points)
         points = np.full((len(times), *known.shape[1:]), np.nan)
         for j in range(points.shape[1]):
             here = np.flatnonzero(self.confidence[:, j])
-            confidence[:, j] = _carried(self.confidence[here, j], here, times, max(1.0, self.fps / fps) / 2)
+            confidence[:, j] = carried(self.confidence[here, j], here, times, max(1.0, self.fps / fps) / 2)
             if len(here) > 1:
                 points[:, j] = CubicSpline(here, known[here, j])(times)
             elif len(here) == 1:
                 points[:, j] = known[here[0], j]
         return self.replace(confidence=confidence, fps=fps, **{self._points: points})
+
+    def held(self, frames: int) -> Self:
+        """That many frames: the last one stands as long as it takes."""
+        at = np.minimum(np.arange(frames), len(self) - 1)
+        return self.replace(confidence=self.confidence[at], **{self._points: getattr(self, self._points)[at]})
+
+    def parts(self, frames: int = 1000) -> Iterator[Self]:
+        """The whole, that many frames at a time."""
+        return (self[a : a + frames] for a in range(0, len(self), frames))
+
+    def map(self, function: Callable[[Self], Self]) -> Self:
+        """``function`` of the whole; of every part where only parts are in memory (`stored.Stored`)."""
+        return function(self)
 
     def __getitem__(self, frames: slice) -> Self:
         """The frames of a slice."""
@@ -102,31 +122,22 @@ class _Track:
                                 skeleton=self.skeleton.name, name=self.name, **arrays)
 
 
-def _carried(confidence: np.ndarray, seen: np.ndarray, times: np.ndarray, half: float) -> np.ndarray:
-    """(N,) confidence at ``times`` (frames): that of the nearest frame ``seen``, if it lies within ``half`` a period.
-
-    Of two new frames the earlier one takes what lies in the middle; the last one takes all that comes after it.
-    """
-    if not len(seen):
-        return np.zeros(len(times))
-    later = np.searchsorted(seen, times - 1e-9)
-    after, before = np.minimum(later, len(seen) - 1), np.maximum(later - 1, 0)
-    nearest = np.where(np.abs(seen[after] - times) <= np.abs(seen[before] - times) + 1e-9, after, before)
-    apart = seen[nearest] - times
-    until = np.full(len(times), half)
-    until[-1] = np.inf
-    return np.where((apart > 1e-9 - half) & (apart <= until + 1e-9), confidence[nearest], 0.0)
+@contextmanager
+def reading(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
+    """An npz file, open, never unpickling; what goes wrong with it is one clear error."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield file
+    except FileNotFoundError:
+        raise InputError(path, "file", "an npz file", "nothing there") from None
+    except (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, "file", "an npz file of plain arrays", str(error) or type(error).__name__) from error
 
 
 def _read(path: str | os.PathLike, *fields: str) -> dict[str, np.ndarray]:
-    """The named arrays of an npz file, never unpickling."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise InputError(path, "file", "an npz file", "nothing there") from None
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(path, "file", "an npz file of plain arrays", str(error) or type(error).__name__) from error
+    """The named arrays of an npz file."""
+    with reading(path) as file:
+        found = {key: file[key] for key in file.files}
     for field in fields:
         if field not in found:
             raise InputError(path, field, f"an array of that name beside {', '.join(sorted(found))}", "none")
@@ -183,7 +194,11 @@ class PoseSequence(_Track):
         Raises:
             InputError: not an npz of plain arrays, or a field that does not fit.
         """
-        found = _read(path, "joints")
+        return cls.of(path, _read(path, "joints"))
+
+    @classmethod
+    def of(cls, path: str | os.PathLike, found: Mapping[str, np.ndarray]) -> PoseSequence:
+        """The arrays found in a file. Raises InputError as ``load`` does."""
         try:
             return cls(found["joints"], found.get("confidence"), _scalar(path, found, "fps", float, 50.0),
                        _scalar(path, found, "skeleton", str, "h36m17"), _scalar(path, found, "name", str, ""))
@@ -268,6 +283,11 @@ class Keypoints2D(_Track):
         return self.replace(pixels=pixels, confidence=confidence, skeleton=sk.get(skeleton))
 
 
+def frames_at(frames: int, fps: float, new: float) -> int:
+    """How many frames a sequence of that many at ``fps`` has at the ``new`` rate."""
+    return int(np.floor((frames - 1) * new / fps + 1e-9)) + 1
+
+
 def window_starts(frames: int, length: int, stride: int) -> list[int]:
     """First frames of windows that cover all frames; the last one is moved back to end with the sequence.
 
@@ -319,6 +339,4 @@ def on_clock_of(track: _Track, result: _Track) -> _Track:
     >>> len(walk.resample(50)), len(on_clock_of(walk, walk.resample(50)))
     (16, 10)
     """
-    back = result.resample(track.fps)
-    frames = np.minimum(np.arange(len(track)), len(back) - 1)
-    return back.replace(confidence=back.confidence[frames], **{back._points: getattr(back, back._points)[frames]})
+    return result.resample(track.fps).held(len(track))

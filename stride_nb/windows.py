@@ -22,7 +22,7 @@ __all__ = ["LENGTH", "STRIDE", "Windows"]
 
 LENGTH, STRIDE = 243, 162  # windows, and how far apart they begin: a third of each is blended with the next
 _CONTEXT = 250  # frames to either side from which gaps at a window's ends are filled
-_AT_ONCE = 8  # windows in one forward pass
+_AT_ONCE = 4  # windows in one forward pass
 
 
 class Windows:
@@ -43,14 +43,14 @@ class Windows:
         self.sequence, self.length, self.reads_channels = sequence, length, isinstance(network, Prior)
         self.device = next(network.parameters()).device
         self.starts = list(range(0, len(sequence), stride)) if partial else window_starts(len(sequence), length, stride)
-        self._seen = np.flatnonzero(~sequence.missing.all(1))  # frames with anybody in them
+        self._seen = np.concatenate([~part.missing.all(1) for part in sequence.parts()])  # is anybody in that frame?
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def confidence(self, i: int) -> np.ndarray:
         """(T, J) of window ``i``."""
-        return self.sequence.confidence[self.starts[i] : self.starts[i] + self.length]
+        return self.sequence[self.starts[i] : self.starts[i] + self.length].confidence
 
     def relative(self, i: int) -> np.ndarray:
         """(T, J, 3) root-relative joints of window ``i`` as observed, linearly filled where missing; metres."""
@@ -59,17 +59,25 @@ class Windows:
         filled = fill_linear(part.joints - root, ~part.missing)[inner]
         return filled - filled[:, :1]
 
-    def features(self, i: int, blind: np.ndarray | None = None) -> Tensor:
-        """(1, T, J, C) what the network is told of window ``i``, the joints in ``blind`` (T, J) taken for missing."""
+    def features(self, i: int, blind: np.ndarray | None = None,
+                 hints: tuple[np.ndarray, np.ndarray] | None = None) -> Tensor:
+        """(1, T, J, C) what the network is told of window ``i``.
+
+        Args:
+            blind: (T, J) bool, joints that are taken for missing,
+            hints: or for guesses: an error (T, J, 3) to add, metres, and the confidence (T, J) that they come with.
+        """
         part, inner = self._around(i)
-        confidence = part.confidence
+        joints, confidence = part.joints, part.confidence
         if blind is not None:
-            confidence = confidence.copy()
-            confidence[inner][blind] = 0.0
+            error, guess = (0.0, 0.0) if hints is None else hints
+            joints, confidence = joints.copy(), confidence.copy()
+            joints[inner] += np.where(blind[..., None], error, 0.0)
+            confidence[inner] = np.where(blind & (confidence[inner] > 0), guess, confidence[inner])
         if self.reads_channels:
-            told = condition(part.joints, confidence, part.fps, self._root(part))[inner]
+            told = condition(joints, confidence, part.fps, self._root(part))[inner]
         else:
-            told = fill_linear(part.joints, confidence > 0)[inner].astype(np.float32)
+            told = fill_linear(joints, confidence > 0)[inner].astype(np.float32)
         return torch.from_numpy(told)[None].to(self.device)
 
     def root(self, i: int) -> np.ndarray:
@@ -82,9 +90,11 @@ class Windows:
         low = max(a - _CONTEXT, 0)
         part = self.sequence[low : b + _CONTEXT]
         if part.missing.all():  # nobody near: the nearest frame that has somebody is put at that end
-            nearest = self._seen[np.abs(self._seen - a).argmin()]
+            seen = np.flatnonzero(self._seen)
+            nearest = int(seen[np.abs(seen - a).argmin()])
             joints, confidence, end = part.joints.copy(), part.confidence.copy(), 0 if nearest < low else -1
-            joints[end], confidence[end] = self.sequence.joints[nearest], self.sequence.confidence[nearest]
+            there = self.sequence[nearest : nearest + 1]
+            joints[end], confidence[end] = there.joints[0], there.confidence[0]
             part = part.replace(joints=joints, confidence=confidence)
         return part, slice(a - low, min(a + self.length, len(self.sequence)) - low)
 
@@ -100,28 +110,33 @@ class Windows:
         yield from (full[k : k + _AT_ONCE] for k in range(0, len(full), _AT_ONCE))
         yield from ([i] for i in range(len(full), len(self.starts)))
 
-    def predict(self, network: nn.Module) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Root-relative joints (T, J, 3), the root's path (T, 1, 3) and the error's scale (T, J) or ``None``; metres.
+    def predict(self, network: nn.Module) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Frames, root-relative joints (t, J, 3), the root's path (t, 1, 3), scale (t, J) or ``None``, span by span; metres.
 
-        The mean of the plain and the mirrored pass; windows blended where they overlap. The pelvis, from which
-        everything is measured, has error and scale 0.
+        The mean of the plain and the mirrored pass; windows blended where they overlap, of which no more than the
+        overlap is held. The pelvis, from which everything is measured, has error and scale 0.
         """
-        T, J = self.sequence.confidence.shape
-        joints, root, scale, weight = np.zeros((T, J, 3)), np.zeros((T, 1, 3)), np.zeros((T, J)), np.zeros((T, 1))
+        begun, sums = 0, []  # of the frames from ``begun`` on, which windows to come may add to
+        for i, x, s in self._answers(network):
+            if (a := self.starts[i]) > begun:
+                yield self._blended(begun, [total[: a - begun] for total in sums])
+                begun, sums = a, [total[a - begun :] for total in sums]
+            share = blend_weights(len(x))[:, None]
+            told = [share[..., None] * x, share[..., None] * self.root(i), share * s, share]
+            n = len(sums[0]) if sums else 0
+            sums = [np.concatenate([total + new[:n], new[n:]]) for total, new in zip(sums, told)] or told
+        yield self._blended(begun, sums)
+
+    def _answers(self, network: nn.Module) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for batch in self.batches():
-            answers = both_ways(network, torch.cat([self.features(i) for i in batch]))
-            for i, (x, s) in zip(batch, answers):
-                a, share = self.starts[i], blend_weights(len(x))[:, None]
-                span = slice(a, a + len(x))
-                joints[span] += share[..., None] * x
-                root[span] += share[..., None] * self.root(i)
-                scale[span] += share * s
-                weight[span] += share
-        joints /= weight[..., None]
-        root /= weight[..., None]
-        scale /= weight
+            for i, (x, s) in zip(batch, both_ways(network, torch.cat([self.features(i) for i in batch]))):
+                yield i, x, s
+
+    def _blended(self, begun: int, sums: list[np.ndarray]):
+        joints, root, scale, weight = sums
+        joints, root, scale = joints / weight[..., None], root / weight[..., None], scale / weight
         joints[:, 0], scale[:, 0] = 0.0, 0.0
-        return joints, root, scale if self.reads_channels else None
+        return slice(begun, begun + len(joints)), joints, root, scale if self.reads_channels else None
 
 
 @torch.no_grad()

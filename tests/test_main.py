@@ -125,7 +125,7 @@ def test_bad_input_is_one_line_exit_2_and_no_output(argv, said, walk, tmp_path, 
 
 
 def test_a_bug_is_not_taken_for_bad_input(walk, tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "read", lambda *_: 1 / 0)
+    monkeypatch.setattr(formats, "facing_camera", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["refine", str(walk), str(tmp_path / "out.npz")])
 

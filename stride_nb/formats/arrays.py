@@ -8,7 +8,9 @@ and ``size`` may stand beside it.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
+from os import PathLike
 
 import numpy as np
 
@@ -18,12 +20,14 @@ from ..sequence import Keypoints2D, PoseSequence
 from .documents import Document, joint_set
 from .tracks import Detections
 
-__all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+__all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "is_own", "parse", "recognises", "write"]
 
 LOOKS = "an npz, npy or pickle with an array (T, J, C) or (P, T, J, C) of joints"
 SUFFIX, SEVERAL = ".npz", False
 KEYS = ("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d", "keypoints",
         "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0")
+
+_OWN = {"joints", "confidence", "fps", "skeleton"}
 
 
 def recognises(document: Document) -> bool:
@@ -38,7 +42,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     own = document.kind == "npz"
     if own and {"rel", "root", "offsets"} <= arrays.keys():
         return read_clips(document.path)
-    if own and {"joints", "confidence", "fps", "skeleton"} <= arrays.keys():
+    if own and _OWN <= arrays.keys():
         return [PoseSequence.load(document.path)]
     if own and {"pixels", "confidence", "fps", "size"} <= arrays.keys():
         return [Keypoints2D.load(document.path)]
@@ -54,6 +58,14 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     return Detections(np.tile(np.arange(T), P), people, points, confidence, joint_set(document, points, skeleton),
                       fps=_scalar(document, arrays, "fps", 1), size=_scalar(document, arrays, "size", 2),
                       clock=(0, T - 1))
+
+
+def is_own(path: str | PathLike) -> bool:
+    """Is it the npz of one ``PoseSequence``? Nothing in it is read."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {f"{name}.npy" for name in _OWN} <= set(archive.namelist())
 
 
 def _joints(document: Document, arrays: dict) -> np.ndarray:
