@@ -43,7 +43,7 @@ class Setting(NamedTuple):
 
     @property
     def name(self) -> str:
-        """``unseen noise: drift``; the noise of detections that are lifted has no family."""
+        """``unseen noise: drift``, or ``seen noise: lifted``, since detections have one family of errors."""
         return f"{self.experiment.replace('_', ' ')}: {self._errors}"
 
     @property
@@ -68,8 +68,6 @@ class Ratio(NamedTuple):
 def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
     """The rows of the record by setting, experiments in their order and estimates before lifted input.
 
-    Lifted settings with the same numbers are one, the first: detections do not ask how an estimator would have erred.
-
     Raises:
         InputError: a row lacks a key, or a setting has two rows for one regime, method and metric.
     """
@@ -79,13 +77,10 @@ def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
             if key not in row:
                 raise InputError(path, "rows", f"the key {key} in every row", "a row without it")
         found.setdefault(Setting(*(row[key] for key in Setting._fields)), []).append(row)
-    once: dict[tuple, Setting] = {}
-    for setting in sorted(found, key=lambda s: (INPUTS.index(s.input), list(EXPERIMENTS).index(s.experiment))):
-        values = {(row["regime"], row["method"], row["metric"]): row["value"] for row in found[setting]}
-        if len(values) < len(found[setting]):
+    for setting, mine in found.items():
+        if len({(row["regime"], row["method"], row["metric"]) for row in mine}) < len(mine):
             raise InputError(path, "rows", "one row a regime, method and metric", f"several of {setting.name}")
-        once.setdefault((setting.source, *sorted(values.items())) if setting.input == "lifted" else setting, setting)
-    return {setting: found[setting] for setting in once.values()}
+    return {s: found[s] for s in sorted(found, key=lambda s: (INPUTS.index(s.input), list(EXPERIMENTS).index(s.experiment)))}
 
 
 def pivot(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, Mapping]]:
@@ -242,10 +237,11 @@ def _apart(regimes: Mapping[str, Mapping[str, Mapping]]) -> str | None:
 
 def overview(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
     """A row a setting: what was run, on how many windows, by which code."""
-    return [{"setting": setting.name, "motion": f"{setting.source}, {rows[0]['split']}", "input": setting.input,
+    return [{"setting": setting.name, "motion": f"{setting.source}, {rows[0]['split']}",
              "regimes": len({row["regime"] for row in rows}), "methods": len({row["method"] for row in rows}),
              "windows a regime": _span([row["n"] for row in rows]), "seeds": _span([row["seeds"] for row in rows]),
-             "commit": ", ".join(dict.fromkeys(c for row in rows for c in row["commit"].split()))} for setting, rows in found.items()]
+             "commit": ", ".join(dict.fromkeys(c[:7] + "+" * c.endswith("+") for row in rows for c in row["commit"].split()))}
+            for setting, rows in found.items()]
 
 
 def _span(numbers: Sequence[int]) -> str:

@@ -84,8 +84,8 @@ def test_a_bar_names_its_worst_setting_and_counts(read):
 
 def test_lifted_input_has_its_own_bar_and_no_estimators_bar(read):
     made = {"input": scaled(10), "linear": scaled(10), "stride_ours": scaled(7)}
-    found = read(rows(made, input="lifted"), rows(made, "unseen_noise", "drift", "lifted"))
-    assert [s.name for s in found] == ["seen noise: lifted"], "detections do not ask for a family of noise"
+    found = read(rows(made, "unseen_motion", "detector", "lifted"), rows(made, noise="detector", input="lifted"))
+    assert [s.name for s in found] == ["seen noise: lifted", "unseen motion: lifted"]
     assert verdict(found, "G")["met"] == "yes" and verdict(found, "A")["measured"] is None
 
 
