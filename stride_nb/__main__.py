@@ -20,8 +20,19 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; bad input ends with one line and exit status 2."""
+    """Run a command. What ends it early is one line: bad input (status 2), a file or disk that refuses (1), Ctrl-C (130)."""
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv)
+    except InputError as error:
+        return _say(argv, error, 2)
+    except OSError as error:
+        return _say(argv, ": ".join(str(x) for x in (error.filename, error.strerror or error) if x), 1)
+    except KeyboardInterrupt:
+        return _say(argv, "interrupted", 130)
+
+
+def _run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m stride_nb", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (room, summary) in COMMANDS.items():
@@ -31,11 +42,12 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    try:
-        return args.run(args)
-    except InputError as error:
-        print(f"{parser.prog} {args.command}: {error}", file=sys.stderr)
-        return 2
+    return args.run(args)
+
+
+def _say(argv: list[str], what: object, status: int) -> int:
+    print(f"python -m stride_nb {argv[0]}: {what}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -35,14 +35,15 @@ CARD_FIELDS = ("config", "data", "command", "steps", "hardware", "validation", "
 # --- ours ----------------------------------------------------------------------------------------------------------
 def save(path: str | os.PathLike, state: State, card: dict[str, Any]) -> Path:
     """Write ``path`` (`.safetensors`) and its card (`.json`): both or neither. Returns the path."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     path = Path(path)
     _check_suffix(path, ".safetensors")
-    with atomic_path(path) as weights, atomic_path(path.with_suffix(".json")) as described:
-        save_file({name: t.detach().cpu().contiguous().clone() for name, t in state.items()}, weights)
+    with atomic_path(path) as weights:
+        weights.write_bytes(serialised({name: t.detach().cpu().contiguous().clone() for name, t in state.items()}))
         text = json.dumps(card | {"sha256": _sha256(weights)}, indent=2, ensure_ascii=False, allow_nan=False)
-        described.write_text(text + "\n", encoding="utf-8")
+        with atomic_path(path.with_suffix(".json")) as described:
+            described.write_text(text + "\n", encoding="utf-8")
     return path
 
 
@@ -119,8 +120,7 @@ def write_published(path: str | os.PathLike, state: State, card: dict[str, Any] 
         "min_loss": math.inf if published.get("min_loss") is None else published["min_loss"],
         "model_pos": {f"module.{name}": tensor for name, tensor in state.items()},
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    torchfile.save(path, content)
     return path
 
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from . import skeleton as sk
-from .errors import InputError, atomic_path
+from .errors import FULL, InputError, atomic_path
 from .gaps import carried
 
 __all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "stitch", "window_starts"]
@@ -131,6 +131,8 @@ def reading(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     except FileNotFoundError:
         raise InputError(path, "file", "an npz file", "nothing there") from None
     except (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        if getattr(error, "errno", None) in FULL:  # the disk, of which a copy was being made
+            raise
         raise InputError(path, "file", "an npz file of plain arrays", str(error) or type(error).__name__) from error
 
 

@@ -127,13 +127,18 @@ def opened(path: str | os.PathLike) -> Iterator[Stored]:
 
     Raises:
         InputError: as ``PoseSequence.load`` does; a value that cannot be, when it is read.
+        OSError: no room for it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        with reading(path) as file:
-            found = {name: file[name] for name in ("fps", "skeleton", "name") if name in file.files}
-            for name in _ARRAYS:
-                if name in file.files:
-                    file.zip.extract(f"{name}.npy", folder)
+        try:
+            with reading(path) as file:
+                found = {name: file[name] for name in ("fps", "skeleton", "name") if name in file.files}
+                for name in _ARRAYS:
+                    if name in file.files:
+                        file.zip.extract(f"{name}.npy", folder)
+        except OSError as error:
+            error.filename = error.filename or folder
+            raise
         yield _files(Path(folder), Path(folder), path, found)
 
 

@@ -6,6 +6,7 @@ NumPy's own functions on that list, which trust a forged dtype; those of `unpick
 
 from __future__ import annotations
 
+import io
 import os
 import pickletools
 import re
@@ -17,12 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from . import unpickle
-from .errors import InputError
+from .errors import InputError, atomic_path
 
-__all__ = ["load"]
+__all__ = ["load", "save"]
 
 _PLAIN = re.compile(r"collections\.OrderedDict|_codecs\.encode"  # what such files name beside NumPy's functions, and may
                     r"|torch\.(_utils\._rebuild_\w+|\w+Storage|Size|b?float\w*|int\w*|bool)")
+
+
+def save(path: str | os.PathLike, content: Any) -> None:
+    """``torch.save``, whole or not at all, by way of memory: of a full disk its own writer says nothing that helps."""
+    import torch
+
+    torch.save(content, buffer := io.BytesIO())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | os.PathLike, arrays: bool = False) -> Any:

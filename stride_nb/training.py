@@ -12,12 +12,14 @@ import json
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from . import torchfile
 from .errors import InputError, atomic_path
 from .networks import choose_device
 
@@ -127,8 +129,7 @@ class _State:
                  "settings": asdict(self.settings), "task": self.task, "random": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["random_cuda"] = torch.cuda.get_rng_state()
-        with atomic_path(folder / "last.pt") as path:
-            torch.save(state, path)
+        torchfile.save(folder / "last.pt", state)
         with atomic_path(folder / "history.json") as path:
             path.write_text(json.dumps(self.history, indent=1))
 
@@ -183,8 +184,7 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(folder)
     began = time.perf_counter() - state.seconds
-    bar = _bar(settings.steps, state.step, progress)
-    with ThreadPoolExecutor(1) as maker:  # the next batch is made while this one is learnt from
+    with closing(_bar(settings.steps, state.step, progress)) as bar, ThreadPoolExecutor(1) as maker:  # the next batch is made while this one is learnt from
         coming = maker.submit(task.batch, state.step)
         while state.step < settings.steps:
             batch = tuple(x.to(device) for x in coming.result())
@@ -197,7 +197,6 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
             _log(state, task, terms, bar)
             if folder is not None and (state.step % settings.save_every == 0 or state.step == settings.steps):
                 state.save(folder)
-    bar.close()
     return (state.mean if settings.ema else state.model).eval(), state.history
 
 

@@ -1,8 +1,11 @@
 """One entry point: help without importing the world, bad input in one line, results that Python would give too."""
 
 import importlib
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import torch
 
 from stride_nb import checkpoints, formats, motions
 from stride_nb.__main__ import COMMANDS, main
+from stride_nb.models.dstformer import DSTformer
 from stride_nb.networks import build
 from stride_nb.refine import refine
 from stride_nb.sequence import PoseSequence
@@ -43,6 +47,15 @@ def weights(tmp_path_factory):
     card = {"config": {"head": "prior", "backbone": "frameformer", "arguments": SMALL}}
     model = build("prior", "frameformer", SMALL)
     return checkpoints.save(tmp_path_factory.mktemp("weights") / "small.safetensors", model.state_dict(), card)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A published network: weights as its code stores them, and converted."""
+    model = DSTformer(dim=12, rep=8, depth=1, heads=3, mlp_ratio=2, maxlen=9)
+    path = checkpoints.write_published(tmp_path_factory.mktemp("published") / "small.bin", model.state_dict())
+    assert main(["convert", str(path), str(path.with_suffix(".safetensors")), "--heads", "3"]) == 0
+    return path
 
 
 def python(code):
@@ -150,3 +163,60 @@ def test_the_module_runs_as_a_program(walk, tmp_path):
     done = subprocess.run([sys.executable, "-m", "stride_nb", "refine", tmp_path / "none", tmp_path / "o.npz"],
                           capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+CONFINED = """
+import resource, signal, sys
+from stride_nb.__main__ import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # as if the disk were full
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("argv, full", [
+    (["refine", "{here}/walk.npz", "{here}/out.npz", "--method", "linear"], tempfile.gettempdir()),
+    (["refine", "{here}/walk.npz", "{here}/out.csv", "--method", "linear"], "{here}/out.csv: "),
+    (["convert", "{published}.safetensors", "{here}/out.bin"], "{here}/out.bin: "),
+    (["convert", "{published}.bin", "{here}/out.safetensors", "--heads", "3"], "{here}/out.safetensors: ")])
+def test_a_full_disk_is_one_line_and_leaves_nothing(argv, full, walk, published, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    argv = [word.format(here=tmp_path, published=published.with_suffix("")) for word in argv]
+    done = subprocess.run([sys.executable, "-c", CONFINED, *argv], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"python -m stride_nb {argv[0]}: {full.format(here=tmp_path)}")
+    assert done.stderr.endswith(": File too large\n") and done.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("out", ["walk.npz/out.npz", "walk.npz/deep/out.npz", "folder"])
+def test_an_output_that_cannot_be_is_one_line(out, walk, tmp_path, capsys):
+    (tmp_path / "folder.npz").mkdir()
+    out = tmp_path / (out if out != "folder" else "folder.npz")
+    assert main(["refine", str(walk), str(out), "--method", "hold"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"python -m stride_nb refine: {out}: ") and error.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"walk.npz", "folder.npz"}
+
+
+ENDLESS = """
+import dataclasses, sys
+from stride_nb import train
+from stride_nb.__main__ import main
+endless = dataclasses.replace(train.RECIPES["smoothnet"].settings, steps=10**7, save_every=2, validate_every=10**7)
+train.RECIPES["smoothnet"] = dataclasses.replace(train.RECIPES["smoothnet"], settings=endless, batch=1)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_is_one_line_and_keeps_the_checkpoint(tmp_path):
+    argv = ["train", "smoothnet", "--source", "synthetic", "--threads", "1", "--device", "cpu", "--out", tmp_path]
+    running = subprocess.Popen([sys.executable, "-c", ENDLESS, *argv], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    kept = tmp_path / "last.pt"
+    while not kept.exists() and running.poll() is None:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    error = running.communicate(timeout=120)[1]
+    assert running.returncode == 130 and "Traceback" not in error, error
+    assert error.endswith("python -m stride_nb train: interrupted\n")
+    assert torch.load(kept, weights_only=True)["step"] >= 2 and {p.name for p in tmp_path.iterdir()} == {"last.pt", "history.json"}
