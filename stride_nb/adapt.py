@@ -48,8 +48,8 @@ class BlindSpot:
     """Our objective."""
 
     steps: int = 30
-    lr: float = 3e-5
-    batch: int = 4
+    lr: float = 2e-5
+    batch: int = 2
     """Windows, or ways to hide joints of one window, a step."""
     anchor: float = 1.0
     """Weight of the joints that are shown."""
