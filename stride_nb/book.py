@@ -2,7 +2,8 @@
 
 ``python -m stride_nb.book run NOTEBOOK OUT [-p NAME VALUE]`` runs one with checked parameters;
 ``commit NOTEBOOK …`` stores the outputs of a default run in the notebook itself, in the form that ``pytest --nbval``
-compares; ``build FOLDER`` makes the pages (``make book`` calls it); ``readme`` renders the README's tables.
+compares; ``build FOLDER`` makes the pages (``make book`` calls it) and checks them, as ``check FOLDER`` does;
+``readme`` renders the README's tables.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from pathlib import Path
 from . import records, skeleton
 from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook, shrunk
+from .pages import faults
 from .tables import Table, table
 
-__all__ = ["build", "commit", "fetched", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
+__all__ = ["build", "check", "commit", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
 
 ROOT = Path(__file__).parents[1]
 _FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "unpickle", "torchfile", "motions", "geometry", "occlusion", "noise", "augment",
          "models", "losses", "gaps", "metrics", "baselines", "training", "prior", "refine", "checkpoints", "records",
-         "tables", "plots", "player", "notebooks", "book")
+         "tables", "plots", "player", "notebooks", "pages", "book")
 
 
 def fill_tables(text: str, root: Path = ROOT) -> str:
@@ -151,19 +153,13 @@ def build(folder: Path) -> None:
     if subprocess.run([program, "build", folder, "--all", "-W", "-n", "--keep-going", "-q"]).returncode:
         shutil.rmtree(folder / "_build", ignore_errors=True)  # a page half built would pass the next time
         raise SystemExit("the book has warnings or errors: see above")
-    for page in sorted((folder / "_build" / "html").rglob("*.html")):
-        for address in fetched(page.read_text(encoding="utf-8")):
-            raise InputError(page.name, "page", "nothing fetched from a network", address)
+    check(folder / "_build" / "html")
 
 
-def fetched(page: str) -> list[str]:
-    """Addresses on other hosts that a browser would fetch to show a page (not the links that a reader may follow).
-
-    >>> fetched('<a href="https://a.org">a</a> <script src="https://b.org/x.js"></script> <img src="c.png">')
-    ['https://b.org/x.js']
-    """
-    tags = re.findall(r"<(?:script|img|iframe|source|video|audio|embed|object|link)\b[^>]*>", page)
-    return [a for tag in tags for a in re.findall(r'(?:src|href|data)="((?:https?:)?//[^"]*)"', tag) if "canonical" not in tag]
+def check(site: Path) -> None:
+    """See that no page needs a network, or what is not there (`pages.faults`)."""
+    if found := faults(site):
+        raise InputError(site, "pages", "nothing fetched from elsewhere, and all that they refer to", "\n".join(found))
 
 
 def _stage(folder: Path) -> None:
@@ -203,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stored = commands.add_parser("commit", help="run with default parameters and store the outputs in the notebook")
     stored.add_argument("notebooks", type=Path, nargs="+")
     commands.add_parser("build", help="make the pages").add_argument("folder", type=Path)
+    commands.add_parser("check", help="see that built pages need no network").add_argument("folder", type=Path)
     commands.add_parser("readme", help="render the tables of README and pages from the records")
     commands.add_parser("figures", help="draw the pictures of README and pages")
     args = parser.parse_args(arguments)
@@ -225,6 +222,8 @@ def _dispatch(args: argparse.Namespace) -> None:
             commit(notebook)
     elif args.command == "build":
         build(args.folder)
+    elif args.command == "check":
+        check(args.folder)
     elif args.command == "readme":
         readme()
     else:

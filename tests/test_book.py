@@ -101,12 +101,6 @@ def test_every_module_says_what_it_is_for_and_what_is_public():
         assert "__all__" in public or path.name in ("__main__.py", "__init__.py"), path
 
 
-def test_fetched_knows_resources_from_links():
-    page = """<a href="https://a.org">a</a> <link rel="canonical" href="https://b.org">
-    <link rel="stylesheet" href="//c.org/x.css"><script async src="https://d.org/x.js"></script><img src="_static/e.png">"""
-    assert book.fetched(page) == ["//c.org/x.css", "https://d.org/x.js"]
-
-
 def test_bibliography_has_what_pages_cite():
     known = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.M))
     sources = [*PAGES, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
