@@ -19,14 +19,13 @@ from .benchmark import EXPERIMENTS, METHODS
 from .cases import INPUTS
 from .errors import InputError
 from .occlusion import REGIMES
+from .paired import AVERAGED
 from .tables import Table, table
 
-__all__ = ["AVERAGED", "BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "means",
-           "overview", "panels", "pivot", "ratio", "read", "seconds", "standings", "verdicts", "worst"]
+__all__ = ["BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "means",
+           "overview", "paired", "panels", "people", "pivot", "ratio", "read", "seconds", "standings", "verdicts", "worst"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "benchmark.json"
-AVERAGED = ("limb", "half", "block", "whole_1s")
-"""The regimes that a ratio is averaged over."""
 OURS = "stride_ours"
 CLASSICAL = tuple(BASELINES)
 _ORDER = tuple(dict.fromkeys([*(m for m in METHODS if not m.startswith("stride")), "prior_base",
@@ -233,6 +232,29 @@ def _apart(regimes: Mapping[str, Mapping[str, Mapping]]) -> str | None:
     ends = [(row[OURS]["ci_high"], min((row[m] for m in CLASSICAL if m in row), key=lambda x: x["value"])["ci_low"])
             for row in regimes.values() if OURS in row and any(m in row for m in CLASSICAL)]
     return f"{sum(high < low for high, low in ends)} of {len(ends)}" if ends else None
+
+
+def paired(path: str | os.PathLike = RECORD) -> list[dict]:
+    """Ours as a multiple of its rivals on the same windows, hidden joints unless said; a row a setting, with intervals."""
+    rows = records.rows(Path(path).with_stem(Path(path).stem + "_ratios"))
+    made: dict[Setting, dict] = {}
+    for row in (r for r in rows if r["regimes"].split() == list(AVERAGED)):
+        name = {"mpjpe_hidden": "÷ " + row["rival"].replace("stride_", ""), "mpjpe_visible": "visible ÷ " + row["rival"]}
+        if row["metric"] in name:
+            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"windows": row["n"]})
+            mine[name[row["metric"]]] = f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    return [{"setting": setting.short} | mine for setting, mine in made.items()]
+
+
+def people(path: str | os.PathLike = RECORD, methods: Sequence[str] = ("input", "gaussian", "smoothnet", "prior", OURS)):
+    """Hidden error person by person: a row a setting and person."""
+    rows = records.rows(Path(path).with_stem(Path(path).stem + "_subjects"))
+    made: dict[tuple, dict] = {}
+    for row in (r for r in rows if r["method"] in methods):
+        setting = Setting(*(row[key] for key in Setting._fields))
+        made.setdefault((setting.short, row["subject"]), {"windows": row["n"]})[row["method"]] = row["value"]
+    return [{"setting": s, "person": who} | {"windows": x["windows"]} | {m: x.get(m) for m in methods}
+            for (s, who), x in made.items()]
 
 
 def overview(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:

@@ -2,7 +2,7 @@
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
 part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run with the same weights
-goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json`` are made from the parts.
+goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios and people beside it, are made from the parts.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from . import checkpoints, motions, noise, records
+from . import checkpoints, motions, noise, paired, records
 from .baselines import BASELINES
 from .cases import Case, cases, compare, interval
 from .errors import InputError, atomic_path
@@ -72,10 +72,12 @@ def run(args: argparse.Namespace) -> int:
     parts = [Part(e, family, EXPERIMENTS[e][0], kind, seed)
              for e in args.experiments for kind in args.inputs for family in _families(e, kind) for seed in range(args.seeds)]
     results = [(part, _part(part, args)) for part in parts]
-    rows = summary(results)
-    with atomic_path(args.out) as path:
-        path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
-    print(f"{args.out}: {len(rows)} rows")
+    tables = {"": summary(results), "_ratios": _apart(results, paired.ratios), "_subjects": _apart(results, paired.subjects)}
+    for suffix, rows in tables.items():
+        file = args.out.with_stem(args.out.stem + suffix)
+        with atomic_path(file) as path:
+            path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+        print(f"{file}: {len(rows)} rows")
     return 0
 
 
@@ -129,13 +131,24 @@ def _weights(part: Part, args: argparse.Namespace) -> dict[str, str]:
     return {Path(name).stem: checkpoints.load(name)[1]["sha256"] for name in used}
 
 
-def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
-    """Rows of the record: a mean with its interval (bootstrap over clips) a part, regime, method and metric."""
+def _settings(results: Sequence[tuple[Part, dict]]) -> dict[tuple, list[tuple[Part, dict]]]:
+    """Parts that differ by their seed alone."""
     groups: dict[tuple, list] = {}
     for part, done in results:
         groups.setdefault(part[:-1], []).append((part, done))
+    return groups
+
+
+def _apart(results: Sequence[tuple[Part, dict]], measure: Callable[[list[dict]], list[dict]]) -> list[dict]:
+    """Rows that ``measure`` makes of the windows of each setting."""
+    return [dict(zip(Part._fields, setting)) | row for setting, members in _settings(results).items()
+            for row in measure([row for _, done in members for row in done["rows"]])]
+
+
+def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
+    """Rows of the record: a mean with its interval (bootstrap over clips) a part, regime, method and metric."""
     found = []
-    for (experiment, family, source, kind), members in groups.items():
+    for (experiment, family, source, kind), members in _settings(results).items():
         rows = [row for _, done in members for row in done["rows"]]
         commits = " ".join(dict.fromkeys(done["commit"] for _, done in members))
         common = {"experiment": experiment, "noise": family, "source": source, "split": "test", "input": kind,

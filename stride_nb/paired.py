@@ -1,0 +1,76 @@
+"""What single windows of the benchmark tell beside means: ratios of two methods on the same windows, and people apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from .baselines import BASELINES
+from .cases import interval
+
+__all__ = ["AVERAGED", "ratios", "subject", "subjects"]
+
+AVERAGED = ("limb", "half", "block", "whole_1s")
+"""The regimes that a ratio is taken over."""
+_RIVALS = {"mpjpe_hidden": ("classical", "smoothnet", "prior", "stride_published", "input"), "mpjpe_visible": ("prior", "input"),
+           "mpjpe": ("prior",), "accel_error": ("classical",)}
+
+
+def ratios(rows: Sequence[dict], method: str = "stride_ours") -> list[dict]:
+    """A method's error as a multiple of its rivals', with 95 % intervals from resampling clips, windows kept in pairs.
+
+    Args:
+        rows: of ``cases.compare``, of one setting. None of them of that method: no ratios.
+
+    Returns:
+        A row a metric and rival: over ``AVERAGED`` together, and over every regime alone. ``classical`` is the classical
+        baseline with the least error there, chosen in hindsight; ``against`` says which.
+    """
+    there = tuple(dict.fromkeys(row["regime"] for row in rows))
+    together = tuple(r for r in AVERAGED if r in there)
+    found = []
+    for over in dict.fromkeys([together, *((r,) for r in there)]):
+        here = [row for row in rows if row["regime"] in over]
+        for metric, rivals in _RIVALS.items():
+            found += [_ratio(here, metric, method, rival) | {"regimes": " ".join(over)} for rival in rivals
+                      if _has(here, metric, method) and any(_has(here, metric, m) for m in _of(rival))]
+    return found
+
+
+def _of(rival: str) -> tuple[str, ...]:
+    return tuple(BASELINES) if rival == "classical" else (rival,)
+
+
+def _has(rows: Sequence[dict], metric: str, method: str) -> bool:
+    return any(row["method"] == method and metric in row for row in rows)
+
+
+def _ratio(rows: Sequence[dict], metric: str, method: str, rival: str) -> dict:
+    there = [m for m in _of(rival) if _has(rows, metric, m)]
+    against = min(there, key=lambda m: np.mean([row[metric] for row in rows if row["method"] == m]))
+    value, low, high = interval(rows, metric, method, against)
+    n = sum(row["method"] == method and metric in row for row in rows)
+    return {"metric": metric, "method": method, "rival": rival, "against": against, "value": round(value, 4),
+            "ci_low": round(low, 4), "ci_high": round(high, 4), "n": n}
+
+
+def subject(clip: str) -> str:
+    """Who moves in a clip, by its name.
+
+    >>> subject("cmu_06_02_a"), subject("hdm05_mm_depositFloorR_019")
+    ('06', 'mm')
+    """
+    found = re.match(r"[A-Za-z0-9]+_([A-Za-z0-9]+)_", clip)
+    return found[1] if found else clip
+
+
+def subjects(rows: Sequence[dict], metric: str = "mpjpe_hidden") -> list[dict]:
+    """Means over ``AVERAGED`` of every method, person by person."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["regime"] in AVERAGED and metric in row:
+            groups.setdefault((subject(row["clip"]), row["method"]), []).append(row[metric])
+    return [{"subject": who, "method": m, "metric": metric, "value": round(float(np.mean(values)), 3), "n": len(values)}
+            for (who, m), values in sorted(groups.items())]

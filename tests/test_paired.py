@@ -1,0 +1,45 @@
+"""Ratios on the same windows, and people apart: from rows whose answer is known."""
+
+import numpy as np
+import pytest
+
+from stride_nb import paired
+
+
+def rows(ours=0.5, clips=6, regimes=("limb", "half", "block", "whole_1s", "none")):
+    """Every clip as hard as it likes; ours errs by the same share of the others on each."""
+    rng, made = np.random.default_rng(0), []
+    share = {"input": 2.0, "linear": 1.2, "gaussian": 1.0, "prior": 0.6, "stride_ours": ours}
+    for i in range(clips):
+        for regime in regimes:
+            hard = rng.uniform(50, 150)
+            for method, x in share.items():
+                row = {"clip": f"cmu_{i % 2:02}_{i:02}", "window": 0, "regime": regime, "input": "estimator", "noise": "drift",
+                       "seed": 0, "method": method, "mpjpe": hard * x, "mpjpe_visible": hard * x / 3, "accel_error": x}
+                made.append(row | ({} if regime == "none" else {"mpjpe_hidden": hard * x}))
+    return made
+
+
+def test_a_ratio_that_is_the_same_on_every_window_has_no_spread():
+    found = {(r["metric"], r["rival"], r["regimes"]): r for r in paired.ratios(rows())}
+    whole = " ".join(paired.AVERAGED)
+    classical = found["mpjpe_hidden", "classical", whole]
+    assert classical["against"] == "gaussian" and classical["n"] == 24
+    assert classical["value"] == classical["ci_low"] == classical["ci_high"] == pytest.approx(0.5)
+    assert found["mpjpe_hidden", "prior", "limb"]["value"] == pytest.approx(0.5 / 0.6, abs=1e-4)
+    assert found["mpjpe_visible", "input", whole]["value"] == pytest.approx(0.25)
+    assert ("mpjpe_hidden", "prior", "none") not in found and ("mpjpe", "prior", "none") in found
+    assert not [key for key in found if key[1] in ("smoothnet", "stride_published")]
+
+
+def test_without_the_method_or_its_rivals_there_are_no_ratios():
+    assert paired.ratios([r for r in rows() if r["method"] != "stride_ours"]) == []
+    assert paired.ratios([r for r in rows() if r["method"] == "stride_ours"]) == []
+
+
+def test_people_are_told_apart():
+    found = paired.subjects(rows())
+    assert {r["subject"] for r in found} == {"00", "01"}
+    mine = [r for r in rows() if r["clip"].startswith("cmu_01") and r["method"] == "prior" and "mpjpe_hidden" in r]
+    (row,) = [r for r in found if (r["subject"], r["method"]) == ("01", "prior")]
+    assert row["value"] == pytest.approx(np.mean([r["mpjpe_hidden"] for r in mine]), abs=1e-3) and row["n"] == len(mine) == 12
