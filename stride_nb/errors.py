@@ -52,7 +52,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is None or error.filename in (None, str(temporary)):
+        if error.errno and (temporary is None or error.filename in (None, str(temporary))):
             error.filename = str(path)
         raise
     finally:

@@ -7,7 +7,7 @@ be had from that source and comes out missing (NaN, confidence 0), never guessed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,9 +23,9 @@ class Skeleton:
     """A named set of joints: ``parents[j]`` is the joint that bone ``j`` hangs from (−1: a root)."""
 
     name: str
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    pairs: tuple[tuple[str, str], ...]
+    joints: tuple[str, ...] = field(repr=False)
+    parents: tuple[int, ...] = field(repr=False)
+    pairs: tuple[tuple[str, str], ...] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.joints)

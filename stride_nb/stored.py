@@ -137,7 +137,7 @@ def opened(path: str | os.PathLike) -> Iterator[Stored]:
                     if name in file.files:
                         file.zip.extract(f"{name}.npy", folder)
         except OSError as error:
-            error.filename = error.filename or folder
+            error.filename = error.filename or (folder if error.errno else None)
             raise
         yield _files(Path(folder), Path(folder), path, found)
 
