@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
-    parser.add_argument("--windows", type=int, default=12, help="a seed and regime (default: 12)")
+    parser.add_argument("--windows", type=int, default=8, help="a seed and regime (default: 8)")
     parser.add_argument("--model", default="prior", help="name or path of the prior's weights (default: prior)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"), help="where finished parts are kept")
