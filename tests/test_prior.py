@@ -10,7 +10,7 @@ from torch import nn
 from stride_nb.gaps import TRUST, fill_linear, gap_seconds
 from stride_nb.losses import flip
 from stride_nb.models.lifter import CHANNELS_2D, condition_2d, mirrored_2d
-from stride_nb.models.prior import CHANNELS, Prior, condition, mirrored
+from stride_nb.models.prior import ANSWER_SIGMA, CHANNELS, Prior, condition, mirrored
 from stride_nb.networks import build
 from stride_nb.skeleton import H36M17
 from stride_nb.windows import both_ways
@@ -95,10 +95,12 @@ def test_the_frame_rate_tells_in_seconds():
 
 @fast
 @given(cases)
-def test_a_network_that_knows_nothing_returns_the_linear_fill(case):
+def test_a_network_that_knows_nothing_returns_the_linear_fill_after_a_gaussian(case):
     joints, confidence = observed(case)
     answer = Prior(Silent())(torch.from_numpy(condition(joints, confidence, 50))[None])
-    expected = base(joints, confidence)
+    apart = (np.arange(len(joints))[:, None] - np.arange(len(joints))) / 50
+    weights = np.exp(-((apart / ANSWER_SIGMA) ** 2) / 2)
+    expected = np.einsum("ts,sjc->tjc", weights / weights.sum(1, keepdims=True), base(joints, confidence))
     np.testing.assert_allclose(answer.joints[0], expected - expected[:, :1], atol=1e-5)
     np.testing.assert_allclose(answer.scale, 0.05, atol=1e-6)
 
