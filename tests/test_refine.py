@@ -245,15 +245,16 @@ def test_nothing_to_judge_by_is_nothing_to_adapt_by():
     assert "taken back" in refined.trace.note
 
 
-def test_adaptation_moves_the_answer_where_it_helps():
-    """An untrained network on a person seen well: joints held out say that learning helps, so it is kept."""
+@pytest.mark.parametrize("margin", [0.0, 0.15, 0.9])
+def test_adaptation_is_kept_where_held_out_joints_gain_by_the_margin(margin):
+    """An untrained network on a person seen well: it learns a little."""
     sequence = swinging(200, 50)
-    refined = refine(sequence, "stride_ours", network(seed=1), device="cpu", steps=20, lr=1e-3)
-    if "kept" in refined.trace.note:
-        frozen = refine(sequence, "prior", network(seed=1), device="cpu")
-        assert np.abs(refined.sequence.joints - frozen.sequence.joints).max() > 1e-6
+    refined = refine(sequence, "stride_ours", network(seed=1), device="cpu", steps=20, lr=1e-3, margin=margin)
+    frozen = refine(sequence, "prior", network(seed=1), device="cpu")
     judged = [s["held_out_mm"] for s in refined.trace.steps if "held_out_mm" in s]
-    assert ("kept" in refined.trace.note) == (min(judged) < judged[0])
+    kept = min(judged) < (1 - margin) * judged[0]
+    assert kept == ("kept" in refined.trace.note) == (not np.array_equal(refined.sequence.joints, frozen.sequence.joints))
+    assert kept or margin > 0
 
 
 def peak(frames, method):
