@@ -24,9 +24,8 @@ CHANNELS = 9
 PRIOR_FPS = 50.0
 """The frame rate that the priors here are trained at."""
 ANSWER_SIGMA = 0.05
-"""Seconds: of the Gaussian that ends the network, in training and in use. Frames that it takes singly it corrects
-singly: without one its answers shake (acceleration error 29 instead of 4 m/s² on the validation people). Smoothed
-only in use, the same weights were 1.6 mm worse on hidden joints than when trained with it."""
+"""Seconds: of the Gaussian that ends the network, in training and in use. It corrects an interpolation whose white
+jitter it would leave in; a Gaussian that training does not know of takes some of the motion with the jitter."""
 _UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so that inputs are near 1
 
 
