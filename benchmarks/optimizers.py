@@ -2,8 +2,8 @@
 
     python benchmarks/optimizers.py [--steps 500] [--threads 1]
 
-The same network, seed, batches and cosine schedule (ended after ``--steps``), each at the rate that did best for it among
-those tried (AdamW 8e-4, Muon 4e-3). Needs CMU's motion. Writes ``data/results/optimizers.json``.
+The same network, seed, batches and cosine schedule (ended after ``--steps``), one seed, each at the rate that a recipe
+here has used (AdamW 8e-4, Muon 4e-3); neither rate was swept. Needs CMU's motion. Writes ``data/results/optimizers.json``.
 """
 
 from __future__ import annotations
