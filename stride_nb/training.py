@@ -107,6 +107,25 @@ def _optimizers(model: nn.Module, settings: Settings) -> list[torch.optim.Optimi
     return found
 
 
+_KEYS = ("settings", "model", "mean", "optimizers", "step", "history", "seconds")  # younger ones may be absent
+_ANEW = "name another folder to start anew"
+
+
+def _kept(path: Path) -> dict:
+    """The content of a checkpoint, whole; InputError where it is damaged or an older loop's."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file can fail in any way
+        raise InputError(path, "checkpoint", "one that this loop wrote", type(error).__name__) from None
+    if not isinstance(state, dict):
+        raise InputError(path, "checkpoint", "one that this loop wrote", type(state).__name__)
+    for key in _KEYS:
+        if key not in state:
+            raise InputError(path, key, f"beside {', '.join(k for k in _KEYS if k != key)}",
+                             f"{', '.join(map(str, state)) or 'nothing'}, as another version wrote them; {_ANEW}")
+    return state
+
+
 class _State:
     """Everything that a run is resumed from."""
 
@@ -136,23 +155,22 @@ class _State:
         path = folder / "last.pt"
         if not path.is_file():
             return
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-        except Exception as error:  # a damaged file can fail in any way
-            raise InputError(path, "checkpoint", "one that this loop wrote", type(error).__name__) from None
-        if Settings(**state["settings"]) != self.settings:  # a field younger than the run has its default
+        state = _kept(path)
+        if asdict(Settings()) | state["settings"] != asdict(self.settings):  # a field younger than the run has its default
             raise InputError(path, "settings", f"those of the run to resume, {state['settings']}",
-                             f"{asdict(self.settings)}; name another folder to start anew")
+                             f"{asdict(self.settings)}; {_ANEW}")
         if state.get("task") and self.task and state["task"] != self.task:  # runs older than the entry have none
-            raise InputError(path, "task", f"that of the run to resume, {state['task']}",
-                             f"{self.task}; name another folder to start anew")
+            raise InputError(path, "task", f"that of the run to resume, {state['task']}", f"{self.task}; {_ANEW}")
         try:
             self.model.load_state_dict(state["model"])
+            self.mean.load_state_dict(state["mean"])
         except RuntimeError as error:
             raise InputError(path, "weights", "those of this network", " ".join(str(error).split())) from None
-        self.mean.load_state_dict(state["mean"])
-        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(kept)
+        try:
+            for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
+        except ValueError as error:
+            raise InputError(path, "optimizers", f"{len(self.optimizers)}, for this network", f"{error}; {_ANEW}") from None
         if "random" in state:
             torch.set_rng_state(state["random"])
         if "random_cuda" in state and torch.cuda.is_available():
@@ -174,7 +192,8 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
         The trained model (its running mean where ``settings.ema``) and the history: a dict a logged step.
 
     Raises:
-        InputError: ``folder`` holds a run of other settings, another task or another network, or a damaged one.
+        InputError: ``folder`` holds a run of other settings, another task, another network or another version of this
+            loop, or a damaged one.
         FloatingPointError: a gradient that is not finite.
     """
     device = choose_device(device)

@@ -157,6 +157,41 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
         fit(nn.Linear(4, 4), Line(), QUICK, tmp_path, progress=False)
 
 
+@pytest.mark.parametrize("lacking", ["model", "mean", "step", "optimizers", "history", "seconds", "settings"])
+def test_a_checkpoint_of_an_older_loop_is_one_clear_error(tmp_path, lacking):
+    """Before the optimisers were split, ``last.pt`` had one, as ``optimizer``."""
+    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    state["older"] = state.pop(lacking)
+    torch.save(state, tmp_path / "last.pt")
+    before = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(InputError, match=f"last.pt: {lacking}: expected .*, found .*older.*name another folder") as told:
+        fit(line(), Line(), QUICK, tmp_path, progress=False)
+    assert "\n" not in str(told.value) and (tmp_path / "last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda state: [state], "checkpoint: expected one that this loop wrote, found list"),
+    (lambda state: state | {"optimizers": []}, "optimizers: expected"),
+    (lambda state: state | {"optimizers": [{"state": {}, "param_groups": []}]}, "optimizers: expected"),
+    (lambda state: state | {"settings": state["settings"] | {"newer": 1}}, "settings: expected"),
+    (lambda state: state | {"settings": state["settings"] | {"optimizer": "newer"}}, "settings: expected"),
+], ids=["list", "no optimiser", "other groups", "unknown setting", "unknown value"])
+def test_a_checkpoint_of_another_form_is_one_clear_error(tmp_path, change, said):
+    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    torch.save(change(torch.load(tmp_path / "last.pt", weights_only=True)), tmp_path / "last.pt")
+    with pytest.raises(InputError, match=f"last.pt: {said}"):
+        fit(line(), Line(), QUICK, tmp_path, progress=False)
+
+
+def test_a_setting_younger_than_the_run_has_its_default(tmp_path):
+    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    del state["settings"]["optimizer"]
+    torch.save(state, tmp_path / "last.pt")
+    assert fit(line(seed=3), Line(), QUICK, tmp_path, progress=False)[1] == history
+
+
 def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights(tmp_path):
     model = line()
     with pytest.raises(FloatingPointError, match="not finite at step 2"):
