@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: OMP_NUM_THREADS where it is set, else PyTorch's choice)")
     parser.add_argument("--out", type=Path, help="folder of the run, to resume from (default: runs/RECIPE-SOURCE-SEED)")
     parser.add_argument("--ship", action="store_true", help="when done, write weights and card to data/weights")
 
@@ -75,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
             raise InputError("train", f"--{name}", "a positive number", value)
     settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr)
     choose_device(args.device)
-    torch.set_num_threads(args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     train, val = (motions.load(args.source, split) for split in ("train", "val"))
     if (longest := max(map(len, val), default=0)) < FRAMES:

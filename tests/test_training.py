@@ -381,12 +381,16 @@ def recipe(monkeypatch):
     torch.set_num_threads(before)
 
 
-def run(*words):
+def main(words):
     import argparse
 
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
-    return train.run(parser.parse_args(["small", "--source", "synthetic", "--threads", "1", "--device", "cpu", *words]))
+    return train.run(parser.parse_args(words))
+
+
+def run(*words):
+    return main(["small", "--source", "synthetic", "--threads", "1", "--device", "cpu", *words])
 
 
 def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
@@ -409,6 +413,15 @@ def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, recipe
     with pytest.raises(InputError, match=said):
         run("--out", str(tmp_path / "run"), *words)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("words", "threads"), [([], 3), (["--threads", "2"], 2)])
+def test_the_threads_are_those_asked_for_else_those_there_were(recipe, words, threads):
+    """PyTorch begins with ``OMP_NUM_THREADS`` where that is set; the command takes no more unless it is told to."""
+    torch.set_num_threads(3)
+    with pytest.raises(InputError, match="source"):  # by then they are set
+        main(["small", "--source", "walks", "--device", "cpu", *words])
+    assert torch.get_num_threads() == threads
 
 
 def test_validation_clips_too_short_are_named_before_the_training(tmp_path, recipe, monkeypatch):
