@@ -2,7 +2,7 @@
 
 A family is one function ``(rng, relative, visible, fps) -> error`` under ``@family("name")``, where the
 error is added to the root-relative joints. ``SEEN`` families train the prior; ``UNSEEN`` ones are
-met first in the test.
+met first in the test; by ``TUNING`` ones the adaptation is tuned, on people of ``val``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 from .errors import InputError
 from .skeleton import H36M17
 
-__all__ = ["FAMILIES", "SEEN", "UNSEEN", "detect", "estimate", "family", "smooth_noise", "sureness"]
+__all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "family", "smooth_noise", "sureness"]
 
 FAMILIES: dict[str, Callable] = {}
-SEEN = ("estimator", "keyframe", "outlier")
+SEEN = ("estimator", "keyframe", "outlier", "repeat")
+TUNING = ("crossed",)
 UNSEEN = ("drift", "lag")
 
 # Estimators err more towards the ends of the limbs; 1 is the trunk.
@@ -98,6 +99,22 @@ def outlier(rng, relative, visible, fps):
     size = rng.standard_normal((*visible.shape, 3)) * 0.12 * _DEPTH * jumps[..., None]
     held = np.apply_along_axis(lambda x: np.convolve(x, spell)[: len(x)], 0, size) if jumps.any() else size
     return error + held * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
+
+
+@family("repeat")
+def repeat(rng, relative, visible, fps):
+    """A video of 15 to 30 frames a second brought to ``fps``: each of the ``estimator``'s answers stays till the next."""
+    rate = min(rng.uniform(15, 30), fps)
+    frame = np.ceil(np.floor(np.arange(len(visible)) * rate / fps) * fps / rate).astype(int)
+    return (relative + estimator(rng, relative, visible, fps))[frame] - relative
+
+
+@family("crossed")
+def crossed(rng, relative, visible, fps):
+    """Neither trained on nor reported: bones too short, slow errors, and hidden limbs drawn towards the other side's."""
+    slow = _correlated(rng, visible, fps, 0.012 * rng.lognormal(0, 0.3), 0.05, 0.6, 0.002)
+    other = rng.uniform(0.2, 0.7) * (relative[:, list(H36M17.mirror)] - relative)
+    return slow - rng.uniform(0, 0.08) * relative + np.where(visible[..., None], 0.0, other) * (_REACH > 0)[:, None]
 
 
 @family("drift")

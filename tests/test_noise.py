@@ -8,7 +8,7 @@ from stride_nb.augment import view
 from stride_nb.baselines import fill
 from stride_nb.errors import InputError
 from stride_nb.metrics import joint_errors_mm
-from stride_nb.noise import FAMILIES, SEEN, UNSEEN, detect, estimate, smooth_noise
+from stride_nb.noise import FAMILIES, SEEN, TUNING, UNSEEN, detect, estimate, smooth_noise
 from stride_nb.sequence import PoseSequence
 from stride_nb.tasks import _FAMILIES, _REGIMES
 
@@ -143,8 +143,17 @@ def test_frames_are_lost_by_how_little_shows():
     assert 0 < lost[0] < 0.02 and 0.02 < lost[1] < 0.1 and 0.4 < lost[2] < 0.6 and lost[3] == 1
 
 
+def test_repeated_frames_stay_for_as_long_as_a_slow_video_shows_them():
+    rng = np.random.default_rng(3)
+    relative = np.cumsum(rng.standard_normal((200, 17, 3)), 0) * 0.01
+    relative -= relative[:, :1]
+    told = relative + FAMILIES["repeat"](rng, relative, np.ones((200, 17), bool), 50)
+    held = (np.abs(np.diff(told, axis=0)).max((1, 2)) < 1e-12).mean()
+    assert 1 - 30 / 50 - 0.02 < held < 1 - 15 / 50 + 0.02
+
+
 def test_unseen_families_are_kept_out_of_training():
-    assert set(SEEN) | set(UNSEEN) == set(FAMILIES) and len(UNSEEN) >= 2
+    assert sorted([*SEEN, *TUNING, *UNSEEN]) == sorted(FAMILIES) and len(UNSEEN) >= 2, "every family has one role"
     assert set(_FAMILIES) == set(SEEN) and not set(_FAMILIES) & set(UNSEEN)
     assert set(_REGIMES) == set(occlusion.REGIMES)
     assert sum(_FAMILIES.values()) == pytest.approx(1) and sum(_REGIMES.values()) == pytest.approx(1)

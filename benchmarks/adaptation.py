@@ -1,0 +1,136 @@
+"""What adaptation can buy: its objective taken apart, its steps, the margin of its gate, and a ceiling.
+
+    python benchmarks/adaptation.py [--windows 6] [--steps 60] [--threads 1]
+
+The prior is adapted to single windows without any gate, and looked at every ten steps. ``truth as target`` learns the *true* joints
+where they are seen, which nobody has in use: what it reaches is a ceiling for objectives that hide what was seen. The
+gate's margin is judged on people of ``val`` (noise of training, and noise made for tuning); the rest is measured on test people.
+Needs CMU's and HDM05's motion. Writes ``data/results/adaptation.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from stride_nb import motions, records
+from stride_nb.adapt import BlindSpot, _blind_step, _held_out_error, _Lesson, _optimizer
+from stride_nb.benchmark import choose
+from stride_nb.cases import Case, cases
+from stride_nb.metrics import joint_errors_mm, paired_bootstrap
+from stride_nb.networks import load_network
+from stride_nb.tasks import VALIDATION
+from stride_nb.windows import Windows, both_ways
+
+RESULT = Path("data/results/adaptation.json")
+VAL = (("cmu", "val", "estimator"), ("cmu", "val", "crossed"))
+TEST = (("cmu", "test", "estimator"), ("hdm05", "test", "drift"))
+VARIANTS = ("ours", "observations as target", "nothing in place", "no anchor", "truth as target")
+MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+EVERY = 10
+"""Steps between two looks."""
+
+
+class _Bare(_Lesson):
+    """Joints that are hidden from the network are missing, instead of guessed at."""
+
+    def _guesses(self, hidden, rng):
+        return np.zeros((*hidden.shape, 3)), np.zeros(hidden.shape)
+
+
+def adapted(case: Case, frozen: nn.Module, variant: str, how: BlindSpot, seed: int) -> list[dict]:
+    """A row every ten steps: hidden, visible and held-out error, mm."""
+    windows, truth = Windows(case.sequence, frozen), case.truth - case.truth[:, :1]
+    rng, network = np.random.default_rng(seed), copy.deepcopy(frozen).eval()
+    lesson = (_Bare if variant == "nothing in place" else _Lesson)(windows, 0, frozen, rng, how.held_out)
+    targets = {"observations as target": lesson.observed, "truth as target": truth}
+    if variant in targets:
+        lesson.target = torch.from_numpy(targets[variant]).to(lesson.target)
+    how = replace(how, anchor=0.0) if variant == "no anchor" else how
+    optimizer, rows = _optimizer(network, how.lr, 0.0), []
+    for step in range(how.steps + 1):
+        if step:
+            _blind_step(network, [lesson], optimizer, rng, how)
+        if step % EVERY == 0:
+            error = joint_errors_mm(both_ways(network, windows.features(0))[0][0], truth)
+            rows.append({"step": step, "hidden": error[~case.visible].mean(), "visible": error[case.visible].mean(),
+                         "held_out": _held_out_error(network, [lesson])})
+    return rows
+
+
+def settings(places: Sequence[tuple[str, str, str]], windows: int, seed: int) -> Iterator[tuple[tuple, list[Case]]]:
+    """Every setting with its windows, the same ones for every regime."""
+    for source, split, family in places:
+        made = cases(motions.load(source, split), VALIDATION, family, seed=seed)
+        yield (source, split, family), choose(made, windows, np.random.default_rng(seed))
+
+
+def curve(where: tuple, variant: str, runs: list[tuple[Case, list[dict]]]) -> list[dict]:
+    """Rows a number of steps: errors as multiples of the frozen prior's, with 95 % intervals from drawing clips anew."""
+    rows, clips = [], [case.clip for case, _ in runs]
+    for at, first in enumerate(runs[0][1]):
+        row = dict(zip(("source", "split", "noise"), where)) | {"part": "objective", "variant": variant, "step": first["step"],
+                                                               "n": len(runs), "clips": len(set(clips))}
+        for name in ("hidden", "visible", "held_out"):
+            now, frozen = (np.array([run[i][name] for _, run in runs]) for i in (at, 0))
+            found = paired_bootstrap(now, frozen, clips, np.random.default_rng(0))
+            row |= {name: round(found.value, 4), f"{name}_low": round(found.low, 4), f"{name}_high": round(found.high, 4)}
+        rows.append(row | {"frozen": round(float(np.mean([run[0]["hidden"] for _, run in runs])), 2)})
+    return rows
+
+
+def kept(run: list[dict], margin: float) -> dict:
+    """What the gate keeps of a run: the best look whose held-out error fell by the margin, else the frozen prior."""
+    return min((row for row in run[1:] if row["held_out"] < (1 - margin) * run[0]["held_out"]),
+               key=lambda row: row["held_out"], default=run[0])
+
+
+def gates(where: tuple, runs: list[tuple[Case, list[dict]]], steps: int) -> list[dict]:
+    """A row a margin: hidden error over the frozen prior's, of all windows and of the worst regime, and how often kept."""
+    rows = []
+    for margin in MARGINS:
+        chosen = [(case.regime, kept(run[: 1 + steps // EVERY], margin), run[0]) for case, run in runs]
+        ratios = {r: sum(k["hidden"] for name, k, _ in chosen if name == r) / sum(f["hidden"] for name, _, f in chosen if name == r)
+                  for r in VALIDATION}
+        total = sum(k["hidden"] for _, k, _ in chosen) / sum(f["hidden"] for *_, f in chosen)
+        rows.append(dict(zip(("source", "split", "noise"), where))
+                    | {"part": "margin", "margin": margin, "steps": steps, "hidden": round(total, 4),
+                       "worst_regime": max(ratios, key=ratios.get), "worst": round(max(ratios.values()), 4),
+                       "kept": round(np.mean([k is not f for _, k, f in chosen]), 3), "n": len(runs)})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=6, help="of a regime and setting (default: 6; twice as many on val)")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    frozen, how, rows, began = load_network("prior"), BlindSpot(steps=args.steps), [], time.perf_counter()
+    for where, found in settings(VAL, 2 * args.windows, args.seed):
+        runs = [(case, adapted(case, frozen, "ours", replace(how, steps=30), args.seed)) for case in found]
+        rows += curve(where, "ours", runs) + gates(where, runs, 30)
+        print(where, *rows[-len(MARGINS):], sep="\n", flush=True)
+    for where, found in settings(TEST, args.windows, args.seed):
+        for variant in VARIANTS:
+            rows += curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed)) for case in found])
+            print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in rows[-7:]], flush=True)
+    run = records.record("adaptation", rows, parameters=vars(args) | {"lr": how.lr, "batch": how.batch}, seed=args.seed,
+                         seconds=time.perf_counter() - began, units={"frozen": "mm"},
+                         protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; hidden, visible, held_out: "
+                                  "errors as multiples of the frozen prior's (frozen: its hidden error)")
+    records.save(run, RESULT)
+
+
+if __name__ == "__main__":
+    main()
