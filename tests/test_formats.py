@@ -215,6 +215,8 @@ def test_csv_as_programs_round_mediapipe_write_it(tmp_path, header):
     found = formats.read(path)
     check(found, people, (0,))
     assert found.format == "csv" and found[0].skeleton.name == "mediapipe33"
+    numbered = header in ("landmark_{i}_x", "x{i}", "x{i1}")
+    assert any("33 joints were taken for mediapipe33" in note for note in found.notes) == numbered
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -249,13 +251,15 @@ def test_plain_arrays_in_millimetres_and_with_confidence(tmp_path):
     np.save(tmp_path / "a.npy", people * 1000)
     found = formats.read(tmp_path / "a.npy", fps=50)
     check(found, people, atol=1e-6)
-    assert found[0].skeleton.name == "h36m17" and "mm" in found.notes[0]
+    assert found[0].skeleton.name == "h36m17" and len(found.notes) == 2
+    assert "17 joints were taken for h36m17" in found.notes[0] and "mm" in found.notes[1]
     pixels = np.concatenate([poses(17), np.full((2, FRAMES, 17, 1), 0.5)], -1)
     np.savez(tmp_path / "b.npz", something=pixels, fps=24, size=[800, 1200])
     found = formats.read(tmp_path / "b.npz")
     check(found, pixels[..., :2])
     assert found[0].skeleton.name == "coco17" and found[0].fps == 24 and found[0].size == (800, 1200)
     assert np.nanmax(found[1].confidence) == 0.5
+    assert formats.read(tmp_path / "b.npz", skeleton="coco17").notes == ()  # everything was said
 
 
 def test_a_wrong_guess_is_an_error_with_the_alternatives(tmp_path):

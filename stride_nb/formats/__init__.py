@@ -2,8 +2,8 @@
 
 A format to read is a module with ``LOOKS`` (what it looks like, for errors), ``recognises(document) -> bool`` and
 ``parse(document, skeleton) -> Detections`` (or finished sequences); a format to write is one with ``SUFFIX``,
-``SEVERAL`` (people in one file) and ``write(path, sequences)``. Both are found by their module's name; nothing else is
-edited.
+``SEVERAL`` (people in one file), ``write(path, sequences)`` and, where it holds nothing but 2D, ``FLAT``. Both are found
+by their module's name; nothing else is edited.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .axes import facing_camera, up_axis, upright
 from .documents import Document, open_document
 from .tracks import Detections, assemble, clean, retrack
 
-__all__ = ["Reading", "facing_camera", "formats", "read", "retrack", "up_axis", "upright", "write"]
+__all__ = ["Reading", "facing_camera", "formats", "read", "retrack", "up_axis", "upright", "write", "writer"]
 
 ASSUMED_FPS = 30.0
 SCREENS = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
@@ -121,6 +121,24 @@ def _in_metres(found: Detections, document: Document, notes: list[str]) -> Detec
     raise document.error("joints", "a person 0.4 to 4 m across, in m, cm or mm", f"a median extent of {extent:g}")
 
 
+def writer(path: str | PathLike, format: str | None = None, flat: bool = True):
+    """The module that writes such a file.
+
+    Args:
+        path, format: as of ``write``.
+        flat: may it be one that holds nothing but 2D?
+
+    Raises:
+        InputError: there is none.
+    """
+    modules = {name: m for name, m in formats("write").items() if flat or not getattr(m, "FLAT", False)}
+    writers = {m.SUFFIX.lstrip("."): m for m in modules.values() if m.SUFFIX} | modules
+    name = format or Path(path).suffix.lstrip(".").lower()
+    if name not in writers:
+        raise InputError(path, "format", f"one of {', '.join(sorted(writers))}", repr(name))
+    return writers[name]
+
+
 def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence, format: str | None = None,
           **options) -> list[Path]:
     """Write sequences: all in one file where the format can, else ``out_1.bvh``, ``out_2.bvh`` … for several.
@@ -136,18 +154,14 @@ def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence
     Raises:
         InputError: an unknown format, or a sequence that the format cannot hold.
     """
-    path, modules = Path(path), formats("write")
-    writers = {m.SUFFIX.lstrip("."): m for m in modules.values() if m.SUFFIX} | modules
-    name = format or path.suffix.lstrip(".").lower()
-    if name not in writers:
-        raise InputError(path, "format", f"one of {', '.join(sorted(writers))}", repr(name))
+    path, to = Path(path), writer(path, format)
     sequences = list(sequences) if isinstance(sequences, (list, tuple)) else [sequences]
     if not sequences:
         raise InputError(path, "sequences", "at least one", "none")
-    if writers[name].SEVERAL or len(sequences) == 1:
+    if to.SEVERAL or len(sequences) == 1:
         parts = {path: sequences}
     else:
         parts = {path.with_stem(f"{path.stem}_{i}"): [sequence] for i, sequence in enumerate(sequences, 1)}
     for target, part in parts.items():
-        writers[name].write(target, part, **options)
+        to.write(target, part, **options)
     return list(parts)

@@ -19,10 +19,10 @@ from .documents import Document, frame_number, joint_set, matrix, track_id
 from .openpose import is_frame, people_of
 from .tracks import Detections
 
-__all__ = ["LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+__all__ = ["FLAT", "LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
 
 LOOKS = "a JSON list of {image_id, keypoints, score, idx}, or an object from image name to people"
-SUFFIX, SEVERAL = ".json", True
+SUFFIX, SEVERAL, FLAT = ".json", True, True
 JOINTS = (17, 26, 133, 136)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import InputError
 from ..motions.clips import read_clips
 from ..sequence import Keypoints2D, PoseSequence
-from .documents import Document, joint_set
+from .documents import Document, joint_set, unnamed
 from .tracks import Detections
 
 __all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "is_own", "parse", "recognises", "write"]
@@ -55,9 +55,10 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     if beside is not None and beside.size == confidence.size and beside.dtype.kind in "iufb":
         confidence = beside.reshape(confidence.shape).astype(np.float64)
     people = [str(p + 1) for p in range(P) for _ in range(T)]
-    return Detections(np.tile(np.arange(T), P), people, points, confidence, joint_set(document, points, skeleton),
+    name = joint_set(document, points, skeleton)
+    return Detections(np.tile(np.arange(T), P), people, points, confidence, name,
                       fps=_scalar(document, arrays, "fps", 1), size=_scalar(document, arrays, "size", 2),
-                      clock=(0, T - 1))
+                      clock=(0, T - 1), notes=() if skeleton else (unnamed(points, name),))
 
 
 def is_own(path: str | PathLike) -> bool:

@@ -22,7 +22,7 @@ from .. import skeleton as sk
 from ..errors import InputError, atomic_path
 from ..sequence import Keypoints2D, PoseSequence
 from . import mediapipe
-from .documents import Document, frame_number, joint_set, track_id
+from .documents import Document, frame_number, joint_set, track_id, unnamed
 from .tracks import Detections
 
 __all__ = ["LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
@@ -150,7 +150,8 @@ def _detections(document: Document, frames, people, names, values, fps, skeleton
     """Joints in the order of their joint set, in 2D or 3D."""
     name = skeleton or _set_of(document, names, values)
     wanted = sk.get(name).joints
-    if not all(n.isdigit() for n in names):
+    numbered = all(n.isdigit() for n in names)
+    if not numbered:
         lacking = [joint for joint in wanted if joint not in names]
         if lacking:
             raise document.error("header", f"all joints of {name}", f"none for {', '.join(lacking)}")
@@ -158,11 +159,11 @@ def _detections(document: Document, frames, people, names, values, fps, skeleton
     if values.shape[1] != len(wanted):
         raise document.error("header", f"{len(wanted)} joints of {name}", values.shape[1])
     flat = np.isnan(values[..., 2]).all()
-    notes = ()
+    notes = (unnamed(values, name),) if numbered and not skeleton else ()
     if name == "mediapipe33" and not flat:
         hips = values[:, 23:25, :2].mean(1)
         flat = np.nanmedian(np.abs(hips)) > 0.05 if np.isfinite(hips).any() else True
-        notes = () if flat else (mediapipe.NOTE,)
+        notes += () if flat else (mediapipe.NOTE,)
     return Detections(frames, people, values[..., : 2 if flat else 3], values[..., 3], name, fps=fps, notes=notes)
 
 

@@ -19,7 +19,7 @@ from .. import skeleton as sk
 from .. import unpickle
 from ..errors import InputError
 
-__all__ = ["Document", "frame_number", "joint_set", "matrix", "open_document", "track_id"]
+__all__ = ["Document", "frame_number", "joint_set", "matrix", "open_document", "track_id", "unnamed"]
 
 SUFFIXES = {".json": "json", ".csv": "csv", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle"}
 
@@ -126,6 +126,11 @@ def track_id(value) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}" if 0 <= value < 1e15 else None
     return value or None if isinstance(value, str) else None
+
+
+def unnamed(points: np.ndarray, skeleton: str) -> str:
+    """The note on poses (N, J, C) whose joints bear no names, and whose set ``joint_set`` told by J."""
+    return f"no joint set: {points.shape[1]} joints were taken for {skeleton} (skeleton=…)"
 
 
 def joint_set(document: Document, points: np.ndarray, wanted: str | None = None) -> str:
