@@ -8,6 +8,8 @@ objective with a way back). All return the refined sequence and a trace of how i
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,25 +201,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     parser.add_argument("--model", default="prior", help="name or path of weights (default: prior)")
     parser.add_argument("--format", help="of the poses, instead of what they look like")
-    parser.add_argument("--fps", type=float, help="where the file does not say")
+    parser.add_argument("--fps", type=float, help="where the file does not say; an error where it says otherwise")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read poses, put swapped ids right, lift what is 2D, refine every person, write with y up."""
+    """Read poses, put swapped ids right, say what was assumed, lift what is 2D, refine every person, write with y up."""
     from tqdm import tqdm
 
     from . import formats
     from .lift import lift
 
+    formats.writer(args.out, flat=False)  # before any work
     refined = []
-    with _people(args) as found:
-        for track in tqdm(found, unit="person", disable=len(found) < 2):
-            flat = isinstance(track, Keypoints2D)
-            sequence = lift(track, device=args.device) if flat else formats.facing_camera(track.to("h36m17"))
+    with _people(args) as (found, notes):
+        ups = [None if isinstance(track, Keypoints2D) else formats.up_axis(track) for track in found]
+        _tell(args.poses, [*notes, *_axes(found, ups)])
+        for track, up in tqdm(list(zip(found, ups)), unit="person", disable=len(found) < 2):
+            sequence = formats.facing_camera(track.to("h36m17"), up) if up else lift(track, device=args.device)
             result = refine(sequence, args.method, args.model, args.seed, args.device)
-            print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s. {result.trace.note}")
+            print(f"{track.name or args.poses.name}: {len(sequence)} frames, {result.trace.seconds:.1f} s, "
+                  f"written with y up. {result.trace.note}")
             refined.append(formats.upright(result.sequence, up="-y"))
         for path in formats.write(args.out, refined):
             print(path)
@@ -225,13 +230,43 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _people(args: argparse.Namespace) -> Iterator[list]:
-    """Everybody in the file. One in the package's own form, from npz to npz, may be longer than memory."""
+def _people(args: argparse.Namespace) -> Iterator[tuple[list, tuple[str, ...]]]:
+    """Everybody in the file, and what had to be assumed. One in the package's own form, from npz to npz, may be longer
+    than memory.
+    """
     from . import formats
     from .formats.arrays import is_own
 
     if args.format is None and args.out.suffix == ".npz" and is_own(args.poses):
         with opened(args.poses) as track:
-            yield [track]
+            _agree(args, track.fps)
+            yield [track], ()
     else:
-        yield formats.retrack(formats.read(args.poses, args.format, args.fps))
+        found = formats.read(args.poses, args.format, args.fps)
+        _agree(args, found[0].fps)
+        yield formats.retrack(found), found.notes
+
+
+def _agree(args: argparse.Namespace, fps: float) -> None:
+    """``--fps`` is for files that do not say; it is no way to play one that does at another speed."""
+    if args.fps is not None and not math.isclose(args.fps, fps, rel_tol=1e-3):
+        raise InputError(args.poses, "fps", f"{fps:g}, as the file says (without --fps)", f"--fps {args.fps:g}")
+
+
+def _axes(found: list, ups: list[str | None]) -> list[str]:
+    """A note on which way is up: files do not say."""
+    told = {track.name: _UP[up] for track, up in zip(found, ups) if up}
+    if not told:
+        return []
+    alike = len(set(told.values())) == 1
+    ways = next(iter(told.values())) if alike else ", ".join(f"{way} ({name})" for name, way in told.items())
+    return [f"axes with {ways}, told by how the person stands"]
+
+
+_UP = {"y": "y up", "-y": "y down", "z": "z up"}
+
+
+def _tell(path: Path, notes: list[str]) -> None:
+    """What was assumed rather than read, in one line beside the output."""
+    if notes:
+        print(f"{path}: {'; '.join(notes)}", file=sys.stderr)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from stride_nb import checkpoints, formats, motions
+from stride_nb import checkpoints, formats, lift, motions
 from stride_nb.__main__ import COMMANDS, main
+from stride_nb.formats.axes import TURNS
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.networks import build
 from stride_nb.refine import refine
-from stride_nb.sequence import PoseSequence
+from stride_nb.sequence import Keypoints2D, PoseSequence
 
 ROOT = Path(__file__).parents[1]
 SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
@@ -62,6 +63,11 @@ def python(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def only_axes(lines):
+    """What is said of the embedded walk before anything goes wrong with it: once at most, what was assumed."""
+    return len(lines) <= 1 and all("walk.npz: axes with y up, told by" in line for line in lines)
 
 
 def test_help_imports_hardly_anything():
@@ -115,7 +121,10 @@ def test_an_unknown_command_is_told_the_known_ones(capsys):
     (["refine", "{here}/junk.npz", "{here}/out.npz"], "junk.npz"),
     (["refine", "{here}/walk.npz", "{here}/out.npz", "--model", "posterior"], "posterior"),
     (["refine", "{here}/walk.npz", "{here}/out.npz", "--device", "abacus"], "abacus"),
-    (["refine", "{here}/walk.npz", "{here}/out.xyz", "--method", "linear"], "out.xyz"),
+    (["refine", "{here}/none.npz", "{here}/out.xyz"], "out.xyz"),  # before the input is looked at
+    (["refine", "{here}/none.npz", "{here}/out.json"], "out.json"),  # 2D only
+    (["refine", "{here}/walk.npz", "{here}/out.npz", "--fps", "25"], "fps"),
+    (["refine", "{here}/walk.npz", "{here}/out.csv", "--fps", "25"], "fps"),
     (["refine", "{here}/walk.npz", "{here}/out.npz", "--format", "papyrus"], "papyrus"),
     (["train", "prior", "--source", "walks", "--out", "{here}/run"], "walks"),
     (["train", "prior", "--steps", "0", "--out", "{here}/run"], "--steps"),
@@ -131,9 +140,9 @@ def test_bad_input_is_one_line_exit_2_and_no_output(argv, said, walk, tmp_path, 
     (tmp_path / "junk.npz").write_bytes(b"no archive")
     before = sorted(tmp_path.rglob("*"))
     assert main([word.format(here=tmp_path) for word in argv]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"python -m stride_nb {argv[0]}: ") and error.count("\n") == 1
-    assert said in error and "expected" in error
+    *before_it, error = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"python -m stride_nb {argv[0]}: ") and said in error and "expected" in error
+    assert only_axes(before_it)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -154,6 +163,37 @@ def test_refine_writes_what_refine_returns(method, walk, weights, tmp_path, caps
     expected = formats.upright(refine(given, method, model=str(weights), device="cpu").sequence, up="-y")
     np.testing.assert_allclose(found.joints, expected.joints, atol=1e-6)
     assert found.fps == 50 and np.isfinite(found.joints).all()
+
+
+@pytest.mark.parametrize(("up", "said"), [("y", "y up"), ("-y", "y down"), ("z", "z up")])
+@pytest.mark.parametrize("fps", [None, 40])
+def test_what_a_bare_array_was_taken_for_is_one_line(up, said, fps, walk, tmp_path, capsys):
+    """Joint set, frame rate where there is none, axes: on standard error; the axes of the output in the summary."""
+    joints = PoseSequence.load(walk).joints @ TURNS[up]
+    np.savez(tmp_path / "bare.npz", joints=joints, **({"fps": fps} if fps else {}))
+    assert main(["refine", str(tmp_path / "bare.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and err.startswith(f"{tmp_path / 'bare.npz'}: ")
+    assert "17 joints were taken for h36m17" in err and f"axes with {said}" in err
+    assert ("30 frames per second were assumed" in err) == (fps is None)
+    assert "written with y up" in out.splitlines()[0] and formats.up_axis(PoseSequence.load(tmp_path / "out.npz")) == "y"
+
+
+def test_what_was_read_is_not_said_to_be_assumed(walk, tmp_path, capsys, monkeypatch):
+    """The package's own files say all but their axes; what a camera sees has those of its image."""
+    assert main(["refine", str(walk), str(tmp_path / "out.npz"), "--method", "linear", "--fps", "50"]) == 0
+    assert capsys.readouterr().err == f"{walk}: axes with y up, told by how the person stands\n"
+    Keypoints2D(PoseSequence.load(walk).joints[..., :2] * 100, fps=50).save(tmp_path / "flat.npz")
+    monkeypatch.setattr(lift, "lift", lambda track, device: formats.facing_camera(PoseSequence.load(walk)))
+    assert main(["refine", str(tmp_path / "flat.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_people_with_different_axes_are_named(walk, tmp_path, capsys):
+    joints = PoseSequence.load(walk).joints
+    np.savez(tmp_path / "two.npz", joints=np.stack([joints, (joints + (3, 0, 0)) @ TURNS["-y"]]), fps=50)
+    assert main(["refine", str(tmp_path / "two.npz"), str(tmp_path / "out.csv"), "--method", "linear"]) == 0
+    assert "axes with y up (person 1), y down (person 2)" in capsys.readouterr().err
 
 
 def test_the_module_runs_as_a_program(walk, tmp_path):
@@ -184,8 +224,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(argv, full, walk, published,
     argv = [word.format(here=tmp_path, published=published.with_suffix("")) for word in argv]
     done = subprocess.run([sys.executable, "-c", CONFINED, *argv], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith(f"python -m stride_nb {argv[0]}: {full.format(here=tmp_path)}")
-    assert done.stderr.endswith(": File too large\n") and done.stderr.count("\n") == 1
+    *before_it, error = done.stderr.splitlines()
+    assert error.startswith(f"python -m stride_nb {argv[0]}: {full.format(here=tmp_path)}")
+    assert error.endswith(": File too large") and only_axes(before_it)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -194,8 +235,8 @@ def test_an_output_that_cannot_be_is_one_line(out, walk, tmp_path, capsys):
     (tmp_path / "folder.npz").mkdir()
     out = tmp_path / (out if out != "folder" else "folder.npz")
     assert main(["refine", str(walk), str(out), "--method", "hold"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"python -m stride_nb refine: {out}: ") and error.count("\n") == 1
+    *before_it, error = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"python -m stride_nb refine: {out}: ") and only_axes(before_it)
     assert {path.name for path in tmp_path.iterdir()} == {"walk.npz", "folder.npz"}
 
 
