@@ -31,7 +31,7 @@ from .sequence import PoseSequence
 from .tasks import Lift
 from .training import Settings, fit
 
-__all__ = ["KINDS", "Pool", "Variant", "add_arguments", "lifter", "run", "summary"]
+__all__ = ["KINDS", "Pool", "Variant", "add_arguments", "config", "lifter", "run", "summary"]
 
 RESULT = Path("data/results/ranking.json")
 SKIPPED = ("whole_2s",)
@@ -101,6 +101,11 @@ class Pool:
         return found
 
 
+def config(dim: int, depth: int) -> dict:
+    """The FrameFormer of the experiment."""
+    return {"dim": dim, "depth": depth, "heads": 4, "mlp_ratio": 4, "patch": 3}
+
+
 def lifter(backbone: str, config: dict, truth: Tensor, seed: int = 0) -> nn.Module:
     """A lifter with fresh weights; a FrameFormer begins at the mean of ``truth`` (…, 17, 3).
 
@@ -147,8 +152,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = choose(swept)
     by_seed = [[bench.rows(v, seed, "test") for v in chosen] for seed in range(args.seeds)]  # a pool a seed
     tested = dict(zip(KINDS, zip(*by_seed)))
-    sweep = [{"experiment": "ranking_sweep", "split": "val", "method": v.kind, "spatial": v.spatial, "temporal": v.temporal,
-              "seeds": len(runs)} | _rounded(**means(sum(runs, []))[0]) for v, runs in swept.items()]
+    sweep = [{"experiment": "ranking_sweep", "split": "val", "method": v.kind, "weights": list(v), "seeds": len(runs)}
+             | _rounded(**means(sum(runs, []))[0]) for v, runs in swept.items()]  # `spatial` is an accuracy here
     rows = [row | {"source": args.source, "weights": list(v)} for v in chosen for row in summary(tested, v.kind)]
     found = records.record(
         "ranking", sweep + rows, parameters={k: v for k, v in vars(args).items() if k not in ("run", "runs", "out")},
@@ -179,7 +184,7 @@ class _Bench:
         self.args = args
         self.seconds: dict[str, float] = {}
         """Of training, by folder."""
-        self.config = {"dim": args.dim, "depth": args.depth, "heads": 4, "mlp_ratio": 4, "patch": 3}
+        self.config = config(args.dim, args.depth)
         self._pools: dict[int, Pool] = {}
         self._tests: dict[str, Detected] = {}
 

@@ -114,7 +114,10 @@ def test_the_experiment_goes_on_where_it_stopped_and_its_record_is_complete(tmp_
     assert any(r["ratio"] != 1 for r in rows if r["method"] == "both")
     assert all(r["ci_low"] <= r["value"] <= r["ci_high"] for r in rows)
     assert not any(r["regime"] == "none" and "hidden" in r["metric"] for r in rows)
-    assert sum(r["experiment"] == "ranking_sweep" for r in record["rows"]) == 1 + 3 * 2
+    swept = [r for r in record["rows"] if r["experiment"] == "ranking_sweep"]
+    assert [r["weights"] for r in swept] == [[0, 0], [1, 0], [3, 0], [0, 1], [0, 3], [1, 1], [3, 3]]
+    assert all(0 < r["spatial"] <= 100 for r in swept)  # an accuracy
+    assert all(r["weights"] in [s["weights"] for s in swept if s["method"] == r["method"]] for r in rows)
 
     monkeypatch.setattr(ranking, "fit", lambda *_: pytest.fail("trained again"))
     assert ranking.run(arguments(tmp_path)) == 0
