@@ -1,6 +1,7 @@
 """Other people's files: every format in and out, and what malformed ones meet: a sequence or one InputError."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -456,36 +457,51 @@ def test_one_frame(tmp_path, name):
     assert all(len(s) == 1 for s in found)
 
 
-LONG = 100_000
-
-
-def long_content(name):
-    """A video of an hour: parsed content that repeats one frame, so that only the reader is at work."""
+def long_content(name, length):
+    """A long video: parsed content that repeats one frame, so that only the reader is at work."""
     frame = VALID
     if name == "alphapose":
         entry = frame[name][-1]
-        return "json", [entry | {"image_id": i} for i in range(LONG)]
+        return "json", [entry | {"image_id": i} for i in range(length)]
     if name == "openpose":
-        return "folder", [(f"{i}_keypoints.json", {"people": frame[name]["people"][:1]}) for i in range(LONG)]
+        return "folder", [(f"{i}_keypoints.json", {"people": frame[name]["people"][:1]}) for i in range(length)]
     if name == "coco":
         entry = frame[name]["annotations"][-1]
-        return "json", {"annotations": [entry | {"image_id": i} for i in range(LONG)]}
+        return "json", {"annotations": [entry | {"image_id": i} for i in range(length)]}
     if name == "mediapipe":
-        return "json", [frame[name]["frames"][0] | {"frame": i} for i in range(LONG)]
+        return "json", [frame[name]["frames"][0] | {"frame": i} for i in range(length)]
     instances = frame[name]["instance_info"][0]["instances"][:1]
-    return "json", [{"frame_id": i, "instances": instances} for i in range(LONG)]
+    return "json", [{"frame_id": i, "instances": instances} for i in range(length)]
+
+
+def calls(function):
+    """How many functions, Python's and C's, are called meanwhile."""
+    count = 0
+
+    def seen(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(seen)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
 
 
 @pytest.mark.parametrize("name", ["alphapose", "openpose", "coco", "mmpose", "mediapipe"])
 def test_100_000_frames(monkeypatch, name):
-    import time
+    """An hour of video is read whole, and every further frame takes as many calls as those before it."""
+    def reading(length):
+        document = Document(Path("long.json"), *long_content(name, length))
+        monkeypatch.setattr(formats, "open_document", lambda path: document)
+        return lambda: formats.read("long.json", size=(1000, 1000))
 
-    document = Document(Path("long.json"), *long_content(name))
-    monkeypatch.setattr(formats, "open_document", lambda path: document)
-    start = time.process_time()
-    found = formats.read("long.json", size=(1000, 1000))
-    assert len(found) == 1 and len(found[0]) == LONG and not found[0].missing.any()
-    assert time.process_time() - start < 30  # two to five seconds on an idle core
+    found = reading(100_000)()
+    assert len(found) == 1 and len(found[0]) == 100_000 and not found[0].missing.any()
+    few, more, most = (calls(reading(length)) for length in (1000, 2000, 3000))
+    assert 0 < most - more == pytest.approx(more - few, rel=0.01)
 
 
 def test_a_crowd_without_ids_in_one_frame_is_refused(tmp_path):
