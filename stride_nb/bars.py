@@ -43,16 +43,7 @@ class Setting(NamedTuple):
     @property
     def name(self) -> str:
         """``unseen noise: drift``, or ``seen noise: lifted``, since detections have one family of errors."""
-        return f"{self.experiment.replace('_', ' ')}: {self._errors}"
-
-    @property
-    def short(self) -> str:
-        """``cmu drift``: as the heading of a column."""
-        return f"{self.source} {self._errors}"
-
-    @property
-    def _errors(self) -> str:
-        return "lifted" if self.input == "lifted" else self.noise
+        return f"{self.experiment.replace('_', ' ')}: {'lifted' if self.input == 'lifted' else self.noise}"
 
 
 class Ratio(NamedTuple):
@@ -202,7 +193,7 @@ def by_regime(rows: Sequence[Mapping], metric: str, digits: int = 1) -> Table | 
 
 def by_setting(found: Mapping[Setting, Sequence[Mapping]], metric: str, digits: int = 1) -> Table:
     """Methods by settings: ``means`` of one metric, the least of each setting bold."""
-    mean = {setting.short: means(rows, metric) for setting, rows in found.items()}
+    mean = {setting.name: means(rows, metric) for setting, rows in found.items()}
     order = _known([row for rows in found.values() for row in rows], "method")
     made = [{"method": m} | {name: values.get(m) for name, values in mean.items()} for m in order]
     return table(made, digits=digits, lower=list(mean))
@@ -216,7 +207,7 @@ def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
         first = [min(row, key=lambda m: row[m]["value"]) for row in regimes.values()]
         counts = {m: first.count(m) for m in sorted(dict.fromkeys(first), key=first.count, reverse=True)}
         filters = ratio(rows, metric, CLASSICAL)
-        made.append({"setting": setting.short, "best classical": filters and filters.against,
+        made.append({"setting": setting.name, "best classical": filters and filters.against,
                      "ours ÷ it": filters and filters.value, "÷ prior": _value(ratio(rows, metric, ["prior"])),
                      "÷ published": _value(ratio(rows, metric, ["stride_published"])), "apart": _apart(regimes),
                      "first in": ", ".join(f"{m} {k}" for m, k in counts.items())})
@@ -242,7 +233,7 @@ def paired(path: str | os.PathLike = RECORD) -> list[dict]:
         if row["metric"] == "mpjpe_hidden":
             mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"windows": row["n"]})
             mine["÷ " + row["rival"].replace("stride_", "")] = f"{row['value']:.2f} [{row['ci_low']:.2f}–{row['ci_high']:.2f}]"
-    return [{"setting": setting.short} | mine for setting, mine in made.items()]
+    return [{"setting": setting.name} | mine for setting, mine in made.items()]
 
 
 def people(path: str | os.PathLike = RECORD, methods: Sequence[str] = ("input", "gaussian", "smoothnet", "prior", OURS)):
@@ -251,7 +242,7 @@ def people(path: str | os.PathLike = RECORD, methods: Sequence[str] = ("input", 
     made: dict[tuple, dict] = {}
     for row in (r for r in rows if r["method"] in methods):
         setting = Setting(*(row[key] for key in Setting._fields))
-        made.setdefault((setting.short, row["subject"]), {"windows": row["n"]})[row["method"]] = row["value"]
+        made.setdefault((setting.name, row["subject"]), {"windows": row["n"]})[row["method"]] = row["value"]
     return [{"setting": s, "person": who} | {"windows": x["windows"]} | {m: x.get(m) for m in methods}
             for (s, who), x in made.items()]
 

@@ -44,6 +44,15 @@ def test_the_stored_record_is_readable():
     assert [row[""] for row in bars.verdicts(found)] == list(bars.BARS)
 
 
+def test_a_setting_has_one_name_in_all_tables():
+    found = bars.read()
+    names = [setting.name for setting in found]
+    assert len(set(names)) == len(names)
+    for made in (bars.overview(found), bars.standings(found), bars.paired(), bars.people()):
+        assert {row["setting"] for row in made} == set(names)
+    assert [row[0] for row in bars.board(found).cells] == bars.by_setting(found, "accel_error").header[1:] == names
+
+
 def test_a_ratio_is_of_means_against_the_one_best_over_all_regimes():
     made = rows({"linear": scaled(100, limb=60.0), "rts": scaled(80), "stride_ours": scaled(40)})
     assert bars.ratio(made, "mpjpe_hidden", bars.CLASSICAL) == (pytest.approx(0.5), "rts", bars.AVERAGED)
@@ -109,7 +118,7 @@ def test_means_are_of_who_has_every_regime(read):
     assert bars.means(made, "mpjpe_hidden") == {"input": pytest.approx(90), "rts": pytest.approx(70)}
     assert bars.means(made, "accel_error") == {}
     shown = bars.by_setting(read(made), "mpjpe_hidden")
-    assert shown.header == ["method", "cmu estimator"]
+    assert shown.header == ["method", "seen noise: estimator"]
     assert shown.cells == [["input", "90.0"], ["linear", "–"], ["rts", "70.0"]] and shown.best == {(2, 1)}
 
 
