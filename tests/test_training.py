@@ -362,7 +362,7 @@ def test_a_short_training_lowers_the_loss(clips):
     task = Denoise(clips, clips[:1], batch=4)
     task.frames = (60,)
     torch.manual_seed(0)
-    settings = Settings(steps=60, lr=3e-3, validate_every=60)
+    settings = Settings(steps=120, lr=3e-3, validate_every=120)
     fresh, batch = prior(), task.batch(1000)  # one that it does not learn from
     trained, _ = fit(copy.deepcopy(fresh), task, settings, progress=False)
     with torch.no_grad():
