@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -56,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--windows", type=int, default=8, help="a seed and regime (default: 8)")
     parser.add_argument("--model", default="prior", help="name or path of the prior's weights (default: prior)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(),
+                        help="of the CPU (default: OMP_NUM_THREADS where it is set, else PyTorch's choice)")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"), help="where finished parts are kept")
     parser.add_argument("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
 
