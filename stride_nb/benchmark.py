@@ -55,8 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--windows", type=int, default=8, help="a seed and regime (default: 8)")
     parser.add_argument("--model", default="prior", help="name or path of the prior's weights (default: prior)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(),
-                        help="of the CPU (default: OMP_NUM_THREADS where it is set, else PyTorch's choice)")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: OMP_NUM_THREADS where it is set, else PyTorch's choice)")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"), help="where finished parts are kept")
     parser.add_argument("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
 
@@ -65,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
     """Run what is not done yet, then write the record."""
     import torch
 
-    if min(args.seeds, args.windows, args.threads) < 1:
+    if min(args.seeds, args.windows, 1 if args.threads is None else args.threads) < 1:
         raise InputError("benchmark", "--seeds, --windows, --threads", "positive numbers",
                          f"{args.seeds}, {args.windows}, {args.threads}")
-    torch.set_num_threads(args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     parts = [Part(e, family, EXPERIMENTS[e][0], kind, seed)
              for e in args.experiments for kind in args.inputs for family in _families(e, kind) for seed in range(args.seeds)]
     results = [(part, _part(part, args)) for part in parts]
