@@ -232,8 +232,8 @@ def said(effects: Mapping[str, Mapping[str, Effect]]) -> Table:
 
 
 def tally(effects: Mapping[str, Mapping[str, Effect]]) -> list[str]:
-    """A line a kind and label: ratio, interval and seeds, and on which side of 1 they lie."""
-    return [f"{kind}, {label}: {e}, {_WORDS[e.standing]}; seeds {e.least:.3f} to {e.greatest:.3f}, {_WORDS[e.seeds]}"
+    """A line a kind and label: ratio and interval, then the seeds' range, and what each of the two says."""
+    return [f"{kind}: {label} {e}, {_WORDS[e.standing]}; seeds {e.least:.3f} to {e.greatest:.3f}, {_WORDS[e.seeds]}"
             for kind, mine in effects.items() for label, e in mine.items()]
 
 

@@ -70,7 +70,7 @@ def test_regimes_come_apart_and_all_of_them_last(found):
     assert list(hidden) == ["spatial", "temporal", "both"] and list(hidden["both"]) == ["limb", "half", "all"]
     assert hidden["spatial"]["all"] == view.effects(found, view.ERRORS)["spatial"]["hidden joints"]
     lines = view.tally(hidden)
-    assert len(lines) == 9 and "spatial, limb: 0.901 [0.901, 0.901], better; seeds 0.900 to 0.902, better" in lines
+    assert len(lines) == 9 and "spatial: limb 0.901 [0.901, 0.901], better; seeds 0.900 to 0.902, better" in lines
 
 
 def test_the_sweep_names_what_was_tested_and_what_lies_at_an_end(found):
