@@ -21,7 +21,7 @@ from .skeleton import H36M17
 from .tables import Table, table
 
 __all__ = ["ERRORS", "ORDERS", "Effect", "Found", "at_an_end", "chosen", "count", "drawn", "effects", "kinds", "levels",
-           "ordered", "people", "read", "said", "setup", "sweep_table", "swept", "tally"]
+           "ordered", "outside", "people", "read", "said", "setup", "sweep_table", "swept", "tally"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "ranking.json"
 ERRORS = {"mpjpe_hidden": "hidden joints", "mpjpe_visible": "visible joints", "mpjpe": "all joints"}
@@ -32,7 +32,6 @@ ORDERS = {"spatial_hidden": "joints, hidden", "spatial_visible": "joints, visibl
 _WITH = tuple(kind for kind in KINDS if kind != "neither")
 _COLORS = {"neither": "#222222", "spatial": "#17a2a2", "temporal": "#7a5195", "both": "#d08a00"}
 _LOOK = {"better": "#2a9d5c", "worse": "#c2185b", "open": "0.45"}
-_WORDS = {"better": "better", "worse": "worse", "open": "either way"}
 
 
 class Found(NamedTuple):
@@ -44,7 +43,7 @@ class Found(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A ratio to ``neither`` with its interval and its range over seeds, rounded as it is shown."""
+    """A ratio to ``neither`` with its interval and its range over seeds."""
 
     ratio: float
     low: float
@@ -70,7 +69,7 @@ class Effect(NamedTuple):
         return "open"
 
     def __str__(self) -> str:
-        return f"{self.ratio:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.ratio:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def read(path: str | os.PathLike = RECORD) -> Found:
@@ -191,16 +190,17 @@ def levels(found: Found, metrics: Mapping[str, str], regime: str = "all") -> Tab
 
 def effects(found: Found, metrics: Mapping[str, str] | str) -> dict[str, dict[str, Effect]]:
     """Kind → {label → effect}: of several metrics by their names, or of one metric by regime, all of them last."""
-    def effect(row: Mapping) -> Effect:
-        numbers = (row[key] for key in ("ratio", "ratio_low", "ratio_high", "ratio_least_seed", "ratio_greatest_seed"))
-        return Effect(*(np.nan if x is None else round(x, 3) for x in numbers), higher=row["unit"] == "%")
-
     if isinstance(metrics, str):
         at = {(r["method"], r["regime"]): r for r in found.rows if r["metric"] == metrics}
         order = sorted(dict.fromkeys(regime for _, regime in at), key=lambda regime: regime == "all")
-        return {kind: {regime: effect(at[kind, regime]) for regime in order} for kind in _WITH}
+        return {kind: {regime: _effect(at[kind, regime]) for regime in order} for kind in _WITH}
     at = {(r["method"], r["metric"]): r for r in found.rows if r["regime"] == "all"}
-    return {kind: {label: effect(at[kind, m]) for m, label in metrics.items()} for kind in _WITH}
+    return {kind: {label: _effect(at[kind, m]) for m, label in metrics.items()} for kind in _WITH}
+
+
+def _effect(row: Mapping) -> Effect:
+    numbers = (row[key] for key in ("ratio", "ratio_low", "ratio_high", "ratio_least_seed", "ratio_greatest_seed"))
+    return Effect(*(np.nan if x is None else x for x in numbers), higher=row["unit"] == "%")
 
 
 def drawn(effects: Mapping[str, Mapping[str, Effect]], label: str):
@@ -211,6 +211,7 @@ def drawn(effects: Mapping[str, Mapping[str, Effect]], label: str):
     fig, axes = _axes(columns=len(effects), height=1.1 + 0.24 * len(labels), sharex=True, sharey=True, squeeze=False)
     for ax, (kind, mine) in zip(axes[0], effects.items()):
         ax.axvline(1, color="0.6", ls=":", lw=1)
+        ax.use_sticky_edges = False  # a margin beside bars, too
         for row, effect in enumerate(mine.values()):
             color = _LOOK[effect.standing]
             ax.barh(row, effect.greatest - effect.least, 0.6, effect.least, color="0.88")
@@ -221,7 +222,7 @@ def drawn(effects: Mapping[str, Mapping[str, Effect]], label: str):
         ax.locator_params(axis="x", nbins=4)
     axes[0, 0].set_yticks(range(len(labels)), labels)
     axes[0, 0].invert_yaxis()
-    _legend(fig, {f"interval: {_WORDS[w]}": color for w, color in _LOOK.items()} | {"range over seeds": "0.88"})
+    _legend(fig, {f"interval: {word}": color for word, color in _LOOK.items()} | {"range over seeds": "0.88"})
     return fig
 
 
@@ -233,7 +234,7 @@ def said(effects: Mapping[str, Mapping[str, Effect]]) -> Table:
 
 def tally(effects: Mapping[str, Mapping[str, Effect]]) -> list[str]:
     """A line a kind and label: ratio and interval, then the seeds' range, and what each of the two says."""
-    return [f"{kind}: {label} {e}, {_WORDS[e.standing]}; seeds {e.least:.3f} to {e.greatest:.3f}, {_WORDS[e.seeds]}"
+    return [f"{kind}: {label} {e}, {e.standing}; seeds {e.least:.4f} to {e.greatest:.4f}, {e.seeds}"
             for kind, mine in effects.items() for label, e in mine.items()]
 
 
@@ -242,8 +243,16 @@ def count(effects: Mapping[str, Mapping[str, Effect]]) -> list[str]:
     said = []
     for kind, mine in effects.items():
         stand = [e.standing if e.standing == e.seeds else "open" for label, e in mine.items() if label != "all"]
-        said.append(f"{kind}: " + ", ".join(f"{_WORDS[w]} in {stand.count(w)}" for w in _LOOK) + f" of {len(stand)}")
+        said.append(f"{kind}: " + ", ".join(f"{word} in {stand.count(word)}" for word in _LOOK) + f" of {len(stand)}")
     return said
+
+
+def outside(found: Found) -> str:
+    """How many of all the record's intervals leave out 1, and how many would by chance."""
+    stand = [_effect(r).standing for r in found.rows if r["method"] in _WITH]
+    return (f"of {len(stand)} intervals in the record, {len(stand) - stand.count('open')} leave out 1: "
+            f"{stand.count('better')} better, {stand.count('worse')} worse;\n"
+            f"of as many independent ones about {0.05 * len(stand):.0f} would by chance alone")
 
 
 def ordered(answer: np.ndarray, truth: np.ndarray, hidden: np.ndarray):
