@@ -20,7 +20,7 @@ from .ranking import KINDS
 from .skeleton import H36M17
 from .tables import Table, table
 
-__all__ = ["ERRORS", "ORDERS", "Effect", "Found", "at_an_end", "chosen", "count", "drawn", "effects", "kinds", "levels",
+__all__ = ["ERRORS", "ORDERS", "Effect", "Found", "at_an_end", "chosen", "count", "drawn", "effects", "levels",
            "ordered", "outside", "people", "read", "said", "setup", "sweep_table", "swept", "tally"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "ranking.json"
@@ -97,13 +97,13 @@ def setup(found: Found) -> list[dict]:
     with torch.device("meta"):  # a shape, without numbers
         published = sum(p.numel() for p in DSTformer(**PRESETS["lite"]).parameters())
     said = {"motion": asked["source"], "people who are tested": people(asked["source"]) or "–",
-            "parameters of the network": _parameters(asked), "of RePOSE's": published,
+            "parameters of the network": _parameters(asked), "parameters of RePOSE's": published,
             "frames of a window": asked["frames"], "windows to learn from, a seed": asked["pool"],
             "steps": asked["steps"], "windows a step": asked["batch"], "learning rate": f"{asked['lr']:g}",
             "seeds": asked["seeds"], "seeds of the sweep": min(asked["sweep_seeds"], asked["seeds"]),
             "windows tested": max(r["n"] for r in found.rows), "hours of training": f"{found.run['seconds'] / 3600:.1f}",
             "commit": found.run["commit"]}
-    return [{"": name, "value": str(value)} for name, value in said.items()]
+    return [{"": name, "value": f"{value:,}" if isinstance(value, int) else value} for name, value in said.items()]
 
 
 def _parameters(asked: Mapping) -> int:
@@ -175,15 +175,10 @@ def _pair(row: Mapping) -> str:
     return "{:g}, {:g}".format(*row["weights"])
 
 
-def kinds(found: Found) -> dict[str, str]:
-    """Kind → its name with the weights that were tested, ``spatial (3, 0)``."""
-    return {kind: f"{kind} ({_pair(row)})" for kind, row in chosen(found).items()}
-
-
 def levels(found: Found, metrics: Mapping[str, str], regime: str = "all") -> Table:
     """Kinds by metrics, means over windows and seeds of the test; the best of each column bold."""
     value = {(r["method"], r["metric"]): r["value"] for r in found.rows if r["regime"] == regime}
-    rows = [{"": name} | {m: value[kind, m] for m in metrics} for kind, name in kinds(found).items()]
+    rows = [{"": kind} | {m: value[kind, m] for m in metrics} for kind in KINDS]
     return table(rows, 2, lower=[m for m in metrics if METRICS[m] == "mm"], higher=[m for m in metrics if METRICS[m] == "%"],
                  names={m: f"{name} ({METRICS[m]})" for m, name in metrics.items()})
 

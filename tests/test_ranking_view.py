@@ -77,13 +77,13 @@ def test_regimes_come_apart_and_all_of_them_last(found):
 def test_the_sweep_names_what_was_tested_and_what_lies_at_an_end(found):
     text = view.sweep_table(found).markdown()
     assert text.count("| yes |") == 4 and len(found.sweep) == 10
-    assert view.kinds(found)["temporal"] == "temporal (0, 10)" and view.at_an_end(found) == ["temporal"]
+    assert view.chosen(found)["temporal"]["weights"] == [0, 10] and view.at_an_end(found) == ["temporal"]
     assert "**" in view.levels(found, view.ORDERS).markdown()
 
 
 def test_what_all_had_in_common_is_read_off_the_record(found):
     common = {row[""]: row["value"] for row in view.setup(found)}
-    assert common["windows tested"] == "40" and common["of RePOSE's"] == "16001549"
+    assert common["windows tested"] == "40" and common["parameters of RePOSE's"] == "16,001,549"
     assert view.people("cmu") > 0 and view.people("synthetic") == 0
 
 
