@@ -248,7 +248,8 @@ def _people(args: argparse.Namespace) -> Iterator[tuple[list, tuple[str, ...]]]:
     else:
         found = formats.read(args.poses, args.format, args.fps)
         _agree(args, found[0].fps)
-        yield formats.retrack(found), found.notes
+        one_video = len(set(map(len, found))) == 1  # else clips, whose order and names are theirs
+        yield formats.retrack(found) if one_video else found, found.notes
 
 
 def _agree(args: argparse.Namespace, fps: float) -> None:

@@ -580,6 +580,12 @@ def test_right_ids_are_left_alone(seed):
         np.testing.assert_array_equal(s.pixels, t.pixels)
 
 
+def test_retrack_wants_tracks_of_one_video():
+    a, b = (PoseSequence(np.ones((n, 17, 3)), np.ones((n, 17)), 50) for n in (8, 9))
+    with pytest.raises(InputError, match="retrack: sequences: expected one length"):
+        formats.retrack([a, b])
+
+
 def test_retrack_works_in_metres_and_keeps_one_person_as_is():
     people = [PoseSequence(np.concatenate([p[:, :17] / 200, np.zeros((240, 17, 1))], -1), fps=30, name=name)
               for p, name in zip(crossing(0), "ab")]

@@ -16,6 +16,7 @@ from stride_nb import checkpoints, formats, lift, motions
 from stride_nb.__main__ import COMMANDS, main
 from stride_nb.formats.axes import TURNS
 from stride_nb.models.dstformer import DSTformer
+from stride_nb.motions.clips import Label, write_clips
 from stride_nb.networks import build
 from stride_nb.refine import refine
 from stride_nb.sequence import Keypoints2D, PoseSequence
@@ -194,6 +195,13 @@ def test_people_with_different_axes_are_named(walk, tmp_path, capsys):
     np.savez(tmp_path / "two.npz", joints=np.stack([joints, (joints + (3, 0, 0)) @ TURNS["-y"]]), fps=50)
     assert main(["refine", str(tmp_path / "two.npz"), str(tmp_path / "out.csv"), "--method", "linear"]) == 0
     assert "axes with y up (person 1), y down (person 2)" in capsys.readouterr().err
+
+
+def test_clips_of_different_lengths_are_refined_one_by_one(tmp_path):
+    clips = [clip[: 40 + 10 * i] for i, clip in enumerate(motions.load("synthetic", clips=2, seconds=1.2))]
+    write_clips(tmp_path / "clips.npz", clips, [Label("1"), Label("1")])
+    assert main(["refine", str(tmp_path / "clips.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
+    assert sorted(len(PoseSequence.load(path)) for path in tmp_path.glob("out*.npz")) == [40, 50]
 
 
 def test_the_module_runs_as_a_program(walk, tmp_path):

@@ -204,11 +204,16 @@ def retrack(sequences: Sequence, people: int | None = None) -> list:
     Returns:
         Sequences of the same kind, named like those given that they share most with: fewer where one body had several
         ids, more where one id stood for several bodies far apart.
+
+    Raises:
+        InputError: sequences of different lengths, which cannot be of one video.
     """
     from scipy.optimize import linear_sum_assignment
 
     if len(sequences) < 2:
         return list(sequences)
+    if len(lengths := {len(s) for s in sequences}) > 1:
+        raise InputError("retrack", "sequences", "one length: the tracks of one video", f"{min(lengths)} to {max(lengths)} frames")
     first = sequences[0]
     points = np.stack([s.joints if isinstance(s, PoseSequence) else s.pixels for s in sequences], 1)
     confidence = np.stack([s.confidence for s in sequences], 1)
