@@ -59,8 +59,10 @@ class BlindSpot:
     margin: float = 0.25
     """Share by which the held-out error has to fall for the adapted network to be kept. Of those that were tried on people of
     ``val`` the one whose hidden error, and that of the worst regime, lay lowest (``benchmarks/adaptation.py``)."""
-    bones: int = 1
-    """1: every bone of the answer is cut to the one length that the whole sequence tells; 0: as the network answers."""
+    bones: int = 0
+    """1: every bone of the answer is cut to the one length that the whole sequence tells; 0: as the network answers. Not by
+    default: where left is taken for right a bone passes through no length at all, and cutting it makes it jump
+    (``benchmarks/bones.py``)."""
 
 
 _LESSONS = 16  # windows of a sequence that is learnt from

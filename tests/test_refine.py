@@ -225,7 +225,7 @@ def test_the_published_trace_has_every_step():
 def test_no_epochs_is_the_frozen_prior():
     sequence = walker(130)
     frozen = run(sequence, "prior").sequence
-    for method, nothing in (("stride_published", {"epochs": 0, "window": 130}), ("stride_ours", {"steps": 0, "bones": 0})):
+    for method, nothing in (("stride_published", {"epochs": 0, "window": 130}), ("stride_ours", {"steps": 0})):
         np.testing.assert_array_equal(run(sequence, method, **nothing).sequence.joints, frozen.joints)
 
 
@@ -233,14 +233,14 @@ def test_no_epochs_is_the_frozen_prior():
 def test_an_adaptation_that_cannot_help_is_taken_back(lr):
     """Steps so long that they ruin the network: the answer is the frozen one to the digit, and the trace says so."""
     _, _, sequence = noisy()
-    refined = run(sequence, "stride_ours", lr=lr, steps=4, bones=0)
+    refined = run(sequence, "stride_ours", lr=lr, steps=4)
     np.testing.assert_array_equal(refined.sequence.joints, run(sequence, "prior").sequence.joints)
     assert "taken back" in refined.trace.note
 
 
 def test_nothing_to_judge_by_is_nothing_to_adapt_by():
     sequence = walker(60).replace(confidence=np.full((60, 17), 0.2))  # seen, but not to be trusted
-    refined = run(sequence, "stride_ours", bones=0)
+    refined = run(sequence, "stride_ours")
     np.testing.assert_array_equal(refined.sequence.joints, run(sequence, "prior").sequence.joints)
     assert "taken back" in refined.trace.note
 
@@ -257,7 +257,7 @@ def test_ours_gives_every_bone_one_length_and_the_rest_is_the_adapted_network():
 def test_adaptation_is_kept_where_held_out_joints_gain_by_the_margin(margin):
     """An untrained network on a person seen well: it learns a little."""
     sequence = swinging(200, 50)
-    refined = refine(sequence, "stride_ours", network(seed=1), device="cpu", steps=20, lr=1e-3, margin=margin, bones=0)
+    refined = refine(sequence, "stride_ours", network(seed=1), device="cpu", steps=20, lr=1e-3, margin=margin)
     frozen = refine(sequence, "prior", network(seed=1), device="cpu")
     judged = [s["held_out_mm"] for s in refined.trace.steps if "held_out_mm" in s]
     kept = min(judged) < (1 - margin) * judged[0]
