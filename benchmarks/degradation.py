@@ -29,7 +29,7 @@ GAPS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds."""
 LEVELS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Multiples of the family's errors."""
-METHODS = ("input", "gaussian", "smoothnet", "prior", "stride_published", "stride_ours")
+METHODS = ("input", "gaussian", "smoothnet", "prior")
 METRICS = ("mpjpe_hidden", "mpjpe_visible")
 HIDDEN = {"limb": [LIMBS[name] for name in sorted(LIMBS)], "whole": [slice(None)]}
 """Joints that are hidden: one of these, in turn."""

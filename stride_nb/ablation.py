@@ -91,13 +91,13 @@ def degradation(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tup
     return panels
 
 
-def slopes(rows: Sequence[Mapping], method: str = "stride_ours", against: Sequence[str] = ("gaussian", "prior")) -> list[str]:
+def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[str]:
     """A line a part: hidden error of a method as a multiple of others', at the least and at the greatest x."""
     lines = []
     for part, curves in degradation(rows, "mpjpe_hidden").items():
         for other in against:
             x, (mine, theirs) = curves[method][0], (curves[name][1] for name in (method, other))
-            lines.append(f"{part}: ours / {other} {mine[0] / theirs[0]:.2f} at {x[0]:g}, {mine[-1] / theirs[-1]:.2f} at {x[-1]:g}")
+            lines.append(f"{part}: {method} / {other} {mine[0] / theirs[0]:.2f} at {x[0]:g}, {mine[-1] / theirs[-1]:.2f} at {x[-1]:g}")
     return lines
 
 

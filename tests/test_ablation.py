@@ -35,10 +35,10 @@ def test_far_off_variants_stay_in_the_picture():
 
 def test_curves_come_with_their_intervals():
     rows = [{"part": "noise", "x": x, "method": m, "metric": "mpjpe_hidden", "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
-            for x in (1, 2) for m, k in (("gaussian", 2), ("prior", 1), ("stride_ours", 1))]
+            for x in (1, 2) for m, k in (("gaussian", 2), ("prior", 1), ("smoothnet", 1))]
     x, mean, low, high = ablation.degradation(rows, "mpjpe_hidden")["noise"]["gaussian"]
     np.testing.assert_array_equal([x, mean, low, high], [[1, 2], [20, 40], [9, 18], [11, 22]])
-    assert ablation.slopes(rows)[0] == "noise: ours / gaussian 0.50 at 1, 0.50 at 2"
+    assert ablation.slopes(rows)[0] == "noise: prior / gaussian 0.50 at 1, 0.50 at 2"
 
 
 def test_a_failure_is_measured_on_what_was_hidden():
