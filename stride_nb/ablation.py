@@ -18,17 +18,18 @@ from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
 
-__all__ = ["Failure", "at_step", "conclusions", "degradation", "findings", "forest", "ingredients", "margins", "objectives", "read",
+__all__ = ["Failure", "at_step", "conclusions", "degradation", "findings", "forest", "ingredients", "margins", "objectives",
+           "one_length", "read",
            "slopes"]
 
-NAMES = ("ingredients", "degradation", "adaptation")
+NAMES = ("ingredients", "degradation", "adaptation", "bones")
 _UNITS = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
 
 def read(folder: str | Path = "data/results") -> tuple[dict, ...]:
-    """The records of ingredients, degradation and adaptation."""
+    """The records of ``NAMES``."""
     return tuple(records.load(Path(folder) / f"{name}.json") for name in NAMES)
 
 
@@ -125,6 +126,19 @@ def margins(rows: Sequence[Mapping]) -> list[dict]:
     """A row a setting and margin of the gate."""
     return [{"setting": _named(row), "margin": row["margin"], "hidden": row["hidden"], "worst": row["worst"],
              "in regime": row["worst_regime"], "kept": row["kept"]} for row in rows if row["part"] == "margin"]
+
+
+def one_length(rows: Sequence[Mapping]) -> list[dict]:
+    """A row a setting: what cutting every bone to one length does to each error, as a multiple, and at worst in a regime."""
+    titles = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
+    found: dict[tuple, dict] = {}
+    for row in rows:
+        here = found.setdefault((row["source"], row["noise"]), {"setting": f"{row['source']}, {row['noise']}"})
+        if row["metric"] in titles:
+            here[titles[row["metric"]]] = _interval(row)
+        if row["metric"] == "accel_error":
+            here |= {"worst acceleration": row["worst"], "in regime": row["worst_regime"]}
+    return list(found.values())
 
 
 def conclusions(prior: Sequence[Mapping], adaptation: Sequence[Mapping], step: int = 30) -> list[str]:
