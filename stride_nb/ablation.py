@@ -22,15 +22,16 @@ __all__ = ["Failure", "at_step", "conclusions", "degradation", "findings", "fore
            "one_length", "read",
            "slopes"]
 
+FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "degradation", "adaptation", "bones")
 _UNITS = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
 
-def read(folder: str | Path = "data/results") -> tuple[dict, ...]:
+def read(folder: Path = FOLDER) -> tuple[dict, ...]:
     """The records of ``NAMES``."""
-    return tuple(records.load(Path(folder) / f"{name}.json") for name in NAMES)
+    return tuple(records.load(folder / f"{name}.json") for name in NAMES)
 
 
 def _interval(row: Mapping, name: str = "ratio") -> str:
