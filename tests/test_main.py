@@ -260,7 +260,8 @@ sys.exit(main(sys.argv[1:]))
 
 def test_ctrl_c_is_one_line_and_keeps_the_checkpoint(tmp_path):
     argv = ["train", "smoothnet", "--source", "synthetic", "--threads", "1", "--device", "cpu", "--out", tmp_path]
-    running = subprocess.Popen([sys.executable, "-c", ENDLESS, *argv], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    running = subprocess.Popen([sys.executable, "-c", ENDLESS, *argv], stderr=subprocess.PIPE, text=True, cwd=ROOT,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # tests may run behind &
     kept, history = tmp_path / "last.pt", tmp_path / "history.json"
     while not (kept.exists() and history.exists()) and running.poll() is None:
         time.sleep(0.1)
