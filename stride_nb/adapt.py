@@ -57,8 +57,8 @@ class BlindSpot:
     """Share of the frames of a limb held out all along, to judge by."""
     judge_every: int = 10
     margin: float = 0.25
-    """Share by which the held-out error has to fall for the adapted network to be kept. Of those that were tried on people of
-    ``val`` the one whose hidden error, and that of the worst regime, lay lowest (``benchmarks/adaptation.py``)."""
+    """Share by which the held-out error has to fall for the adapted network to be kept. On people of ``val`` the
+    widest of those tried that kept the gain under both kinds of noise there, no regime losing (``benchmarks/adaptation.py``)."""
     bones: int = 0
     """1: every bone of the answer is cut to the one length that the whole sequence tells; 0: as the network answers. Not by
     default: where left is taken for right a bone passes through no length at all, and cutting it makes it jump
