@@ -95,16 +95,18 @@ def kept(run: list[dict], margin: float) -> dict:
 
 def gates(where: tuple, runs: list[tuple[Case, list[dict]]], steps: int) -> list[dict]:
     """A row a margin: hidden error over the frozen prior's, of all windows and of the worst regime, and how often kept."""
-    rows = []
+    rows, regimes = [], np.array([case.regime for case, _ in runs])
+    looks = [run[: 1 + steps // EVERY] for _, run in runs]
+    frozen = np.array([run[0]["hidden"] for run in looks])
     for margin in MARGINS:
-        chosen = [(case.regime, kept(run[: 1 + steps // EVERY], margin), run[0]) for case, run in runs]
-        ratios = {r: sum(k["hidden"] for name, k, _ in chosen if name == r) / sum(f["hidden"] for name, _, f in chosen if name == r)
-                  for r in VALIDATION}
-        total = sum(k["hidden"] for _, k, _ in chosen) / sum(f["hidden"] for *_, f in chosen)
+        chosen = [kept(run, margin) for run in looks]
+        hidden = np.array([row["hidden"] for row in chosen])
+        ratios = {r: hidden[regimes == r].sum() / frozen[regimes == r].sum() for r in VALIDATION}
+        worst = max(ratios, key=ratios.get)
         rows.append(dict(zip(("source", "split", "noise"), where))
-                    | {"part": "margin", "margin": margin, "steps": steps, "hidden": round(total, 4),
-                       "worst_regime": max(ratios, key=ratios.get), "worst": round(max(ratios.values()), 4),
-                       "kept": round(np.mean([k is not f for _, k, f in chosen]), 3), "n": len(runs)})
+                    | {"part": "margin", "margin": margin, "steps": steps, "hidden": round(hidden.sum() / frozen.sum(), 4),
+                       "worst_regime": worst, "worst": round(ratios[worst], 4),
+                       "kept": round(np.mean([row["step"] > 0 for row in chosen]), 3), "n": len(runs)})
     return rows
 
 

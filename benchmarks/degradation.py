@@ -50,12 +50,11 @@ def gaps(whole: list[Case], fps: float = 50) -> Iterator[tuple[str, float, list[
 
 def levels(windows: int, seed: int, clips) -> Iterator[tuple[str, float, list[Case]]]:
     """The same, errors times a level: of joints behind limbs and halves."""
+    made = choose(cases(clips, ["limb", "half"], "estimator", seed=seed), windows, np.random.default_rng(seed))
     for level in LEVELS:
         name = f"estimator times {level:g}"
         noise.FAMILIES[name] = lambda *told, k=level: k * noise.estimator(*told)
-        made = cases(clips, ["limb", "half"], "estimator", seed=seed)
-        told = [masked(replace(case, family=name), case.regime, case.visible) for case in choose(made, windows, np.random.default_rng(seed))]
-        yield "noise", level, told
+        yield "noise", level, [masked(replace(case, family=name), case.regime, case.visible) for case in made]
 
 
 def main() -> None:

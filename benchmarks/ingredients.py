@@ -1,6 +1,6 @@
 """What each ingredient of the prior is worth: small priors trained with one of them left out.
 
-    python benchmarks/ingredients.py [--steps 1000] [--seeds 3] [--threads 1]
+    python benchmarks/ingredients.py [--steps 600] [--seeds 3] [--threads 1]
 
 Every variant of a seed learns from the same batches for the same number of steps; ``DSTformer`` takes as many steps as fit
 into the processor time that ``all`` took. They are scored on CMU's test people, by whom nothing is chosen here. Small networks,
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from stride_nb import metrics, motions, records
 from stride_nb.models.dstformer import PRESETS
-from stride_nb.models.prior import _UNIT, Answer, Prior, _smooth
+from stride_nb.models.prior import Prior
 from stride_nb.networks import build
 from stride_nb.tasks import VALIDATION, Denoise
 from stride_nb.training import Settings, fit
@@ -28,30 +28,36 @@ from stride_nb.training import Settings, fit
 RESULT = Path("data/results/ingredients.json")
 SMALL = {"dim": 128, "depth": 4, "heads": 4, "mlp_ratio": 4, "patch": 3}
 SETTINGS = Settings(lr=4e-3, optimizer="muon", validate_every=10**9)
-PARTS = ("correction", "guesses", "confidence and gap", "Gaussian")
-"""What ``Without`` can leave out."""
+PARTS = ("correction", "guesses", "confidence and gap")
+"""What ``Without`` keeps from a backbone."""
 LOSSES = {"velocity loss": "loss_velocity", "bone loss": "loss_limb_gt"}
-VARIANTS = ("all", *(f"no {name}" for name in (*PARTS, *LOSSES)), "AdamW", "DSTformer")
+VARIANTS = ("all", *(f"no {name}" for name in (*PARTS, "Gaussian", *LOSSES)), "AdamW", "DSTformer")
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
 
 
-class Without(Prior):
-    """The prior, one of ``PARTS`` left out."""
+class Without(nn.Module):
+    """A prior's backbone, one of ``PARTS`` kept from it."""
 
-    def __init__(self, backbone: nn.Module, part: str = ""):
-        super().__init__(backbone)
-        self.part = part
+    def __init__(self, backbone: nn.Module, part: str):
+        super().__init__()
+        self.backbone, self.part = backbone, part
 
-    def forward(self, features: Tensor) -> Answer:
+    def forward(self, features: Tensor) -> Tensor:
         raw, base, told = features[..., :3], features[..., 3:6], features[..., 6:]
         if self.part == "guesses":
             raw = torch.where(told[..., 1:2] > 0, raw, base)
         if self.part == "confidence and gap":
             told = torch.zeros_like(told)
         out = self.backbone(torch.cat([raw, base, told], -1)).float()
-        joints = out[..., :3] * _UNIT + (0 if self.part == "correction" else base * _UNIT)
-        joints = joints if self.part == "Gaussian" else _smooth(joints)
-        return Answer(joints - joints[..., :1, :], torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
+        if self.part == "correction":  # of what the prior adds
+            out = torch.cat([out[..., :3] - base, out[..., 3:]], -1)
+        return out
+
+
+class Rough(Prior):
+    """The prior without the Gaussian that ends it."""
+
+    sigma = 1e-3
 
 
 class Drawn:
@@ -74,8 +80,10 @@ def network(variant: str) -> nn.Module:
     """The network of a variant, its weights fresh."""
     if variant == "DSTformer":
         return build("prior", "dstformer", PRESETS["tiny"])
-    part = variant.removeprefix("no ")
-    return Without(build("prior", "frameformer", SMALL).backbone, part if part in PARTS else "")
+    prior, part = build("prior", "frameformer", SMALL), variant.removeprefix("no ")
+    if part in PARTS:
+        prior.backbone = Without(prior.backbone, part)
+    return Rough(prior.backbone) if part == "Gaussian" else prior
 
 
 def trained(variant: str, drawn: Drawn, seed: int, steps: int) -> tuple[nn.Module, float]:
@@ -84,9 +92,7 @@ def trained(variant: str, drawn: Drawn, seed: int, steps: int) -> tuple[nn.Modul
     dropped = LOSSES.get(variant.removeprefix("no "))
     drawn.task.weights = {name: w for name, w in Denoise.weights.items() if name != dropped}
     settings = replace(SETTINGS, steps=steps, half=variant != "DSTformer")
-    if variant == "AdamW":
-        settings = replace(settings, optimizer="adamw", lr=8e-4)
-    if variant == "DSTformer":
+    if variant in ("AdamW", "DSTformer"):
         settings = replace(settings, optimizer="adamw", lr=8e-4)
     began = time.process_time()
     model, _ = fit(network(variant), drawn, settings, progress=False)
@@ -129,7 +135,7 @@ def summary(runs: dict[str, list[list[dict]]]) -> list[dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
@@ -152,7 +158,7 @@ def main() -> None:
     rows = [row | {"steps": round(np.mean([s for s, _ in costs[row["variant"]]])),
                    "cpu": round(np.mean([s for _, s in costs[row["variant"]]]), 1)} for row in summary(runs)]
     run = records.record("ingredients", rows, parameters=vars(args) | {"network": SMALL}, seed=list(range(args.seeds)),
-                         seconds=time.perf_counter() - began, units=dict.fromkeys(("value",), "see unit") | {"cpu": "s"},
+                         seconds=time.perf_counter() - began, units={"cpu": "s"},
                          protocol="middle 243 frames of every CMU test clip of that length, regimes "
                                   f"{', '.join(VALIDATION)}, noise estimator; ratio: to `all` on the same cases and seeds, "
                                   "95 % by paired bootstrap over clips")

@@ -13,18 +13,19 @@ import numpy as np
 
 from . import records
 from .cases import Case
+from .effects import Effect, effect
+from .evidence import curves
 from .metrics import joint_errors_mm
 from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
 
-__all__ = ["Failure", "at_step", "conclusions", "degradation", "findings", "forest", "ingredients", "margins", "objectives",
-           "one_length", "read",
-           "slopes"]
+__all__ = ["Failure", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients", "margins",
+           "one_length", "over_steps", "read", "slopes"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "degradation", "adaptation", "bones")
-_UNITS = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
+_TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -45,52 +46,37 @@ def ingredients(rows: Sequence[Mapping]) -> list[dict]:
         mine = {row["metric"]: row for row in rows if row["variant"] == variant}
         hidden = mine["mpjpe_hidden"]
         full = variant == "all"
-        found.append({"variant": variant} | {_UNITS[metric]: row["value"] for metric, row in mine.items()}
+        found.append({"variant": variant} | {_TITLES[metric]: row["value"] for metric, row in mine.items()}
                      | {"ratio": "" if full else _interval(hidden),
                         "seeds": "" if full else f"{hidden['ratio_least_seed']:.2f} to {hidden['ratio_greatest_seed']:.2f}",
                         "steps": hidden["steps"]})
     return found
 
 
-def forest(rows: Sequence[Mapping]):
-    """Ratios to ``all`` with their intervals, a row a variant, a panel a metric; a variant far off is cut at the edge."""
-    variants = [v for v in dict.fromkeys(row["variant"] for row in rows) if v != "all"]
-    fig, axes = _axes(columns=len(_UNITS), height=0.8 + 0.27 * len(variants), sharey=True)
-    for ax, (metric, title) in zip(axes, _UNITS.items()):
-        here = {row["variant"]: row for row in rows if row["metric"] == metric}
-        edge = 1.6
-        for i, variant in enumerate(variants):
-            row = here[variant]
-            value, low, high = (min(row[name], edge) for name in ("ratio", "ratio_low", "ratio_high"))
-            ax.plot([low, high], [i, i], color=PALETTE["truth"], lw=1.2)
-            ax.plot(value, i, ">" if row["ratio"] > edge else "o", ms=5, color=PALETTE["refined"], clip_on=False)
-        ax.axvline(1, color="0.5", ls=":", lw=1)
-        ax.set(title=title, xlabel="multiple of all", xlim=(0.7, edge))
-        ax.grid(axis="y", visible=False)
-    axes[0].set_yticks(range(len(variants)), variants)
-    axes[0].invert_yaxis()
-    return fig
+def effects(rows: Sequence[Mapping]) -> dict[str, dict[str, Effect]]:
+    """Hidden and visible errors as multiples of those of ``all``: error → variant → effect."""
+    return {_TITLES[metric]: {row["variant"]: effect(row) for row in rows if row["metric"] == metric and row["variant"] != "all"}
+            for metric in ("mpjpe_hidden", "mpjpe_visible")}
 
 
 def findings(rows: Sequence[Mapping]) -> list[str]:
-    """Which variants err more, less, or cannot be told from ``all``, by the interval of the hidden error and by all seeds."""
-    hidden = [row for row in rows if row["metric"] == "mpjpe_hidden" and row["variant"] != "all"]
-    more = [r["variant"] for r in hidden if r["ratio_low"] > 1 and r["ratio_least_seed"] > 1]
-    less = [r["variant"] for r in hidden if r["ratio_high"] < 1 and r["ratio_greatest_seed"] < 1]
-    rest = [r["variant"] for r in hidden if r["variant"] not in more + less]
-    told = (("more hidden error than `all`", more), ("less", less), ("not told apart", rest))
-    return [f"{what}: {', '.join(names) or 'none'}" for what, names in told]
+    """Which variants err more, less, or cannot be told from ``all`` on hidden joints: by the interval and by every seed."""
+    stand = {variant: e.standing if e.standing == e.seeds else "open" for variant, e in effects(rows)["hidden"].items()}
+    words = {"worse": "more hidden error than `all`", "better": "less", "open": "not told apart"}
+    return [f"{said}: {', '.join(v for v, how in stand.items() if how == word) or 'none'}" for word, said in words.items()]
+
+
+def _curves(rows: Sequence[Mapping], panel: str, name: str, keys: Sequence[str]) -> dict[str, dict[str, tuple]]:
+    """For ``evidence.curves``: panel → name → (x, mean, low, high), told by columns of the rows."""
+    panels: dict[str, dict[str, list]] = {}
+    for row in rows:
+        panels.setdefault(row[panel], {}).setdefault(row[name], []).append([row[key] for key in keys])
+    return {title: {label: tuple(np.transpose(points)) for label, points in group.items()} for title, group in panels.items()}
 
 
 def degradation(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:
     """Curves for ``evidence.curves``: part → method → (x, mean, low, high)."""
-    panels: dict[str, dict[str, tuple]] = {}
-    for part in dict.fromkeys(row["part"] for row in rows):
-        here = [row for row in rows if row["part"] == part and row["metric"] == metric]
-        panels[part] = {method: tuple(np.array([[row[key] for row in here if row["method"] == method]
-                                                for key in ("x", "value", "ci_low", "ci_high")]))
-                        for method in dict.fromkeys(row["method"] for row in here)}
-    return panels
+    return _curves([row for row in rows if row["metric"] == metric], "part", "method", ("x", "value", "ci_low", "ci_high"))
 
 
 def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[str]:
@@ -107,20 +93,26 @@ def _named(row: Mapping) -> str:
     return f"{row['source']} {row['split']}, {row['noise']}"
 
 
-def objectives(rows: Sequence[Mapping]) -> dict[str, dict[str, dict[str, tuple]]]:
-    """Curves over steps on test people: error → setting → variant → (step, ratio, low, high)."""
-    here = [row for row in rows if row["part"] == "objective" and row["split"] == "test"]
-    return {error: {setting: {variant: tuple(np.array([[row[key] for row in here if (_named(row), row["variant"]) == (setting, variant)]
-                                                       for key in ("step", error, f"{error}_low", f"{error}_high")]))
-                              for variant in dict.fromkeys(row["variant"] for row in here)}
-                    for setting in dict.fromkeys(map(_named, here))} for error in ("hidden", "visible", "held_out")}
+def _objectives(rows: Sequence[Mapping]) -> list[dict]:
+    """The rows of objectives on test people, their setting named."""
+    return [row | {"setting": _named(row)} for row in rows if row["part"] == "objective" and row["split"] == "test"]
+
+
+def over_steps(rows: Sequence[Mapping], error: str):
+    """The ``hidden`` or ``visible`` error of every objective as a multiple of the frozen prior's, step by step, a panel a setting."""
+    panels = _curves(_objectives(rows), "setting", "variant", ("step", error, f"{error}_low", f"{error}_high"))
+    figure = curves(panels, ["step"] * len(panels), f"{error} error / frozen prior's")
+    for ax in figure.axes:
+        ax.set_ylim(0.6, 1.25)
+        ax.axhline(1, color="0.5", ls=":", lw=1)
+    return figure
 
 
 def at_step(rows: Sequence[Mapping], step: int) -> list[dict]:
     """A row a setting and variant after so many steps."""
-    return [{"setting": _named(row), "variant": row["variant"], "windows": row["n"], "hidden": _interval(row, "hidden"),
+    return [{"setting": row["setting"], "variant": row["variant"], "windows": row["n"], "hidden": _interval(row, "hidden"),
              "visible": _interval(row, "visible"), "held out": row["held_out"]}
-            for row in rows if row["part"] == "objective" and row["split"] == "test" and row["step"] == step]
+            for row in _objectives(rows) if row["step"] == step]
 
 
 def margins(rows: Sequence[Mapping]) -> list[dict]:
@@ -144,12 +136,9 @@ def one_length(rows: Sequence[Mapping]) -> list[dict]:
 
 def conclusions(prior: Sequence[Mapping], adaptation: Sequence[Mapping], step: int = 30) -> list[str]:
     """Sentences that the records carry."""
-    lines = findings(prior)
-    for row in adaptation:
-        if row["part"] == "objective" and row["split"] == "test" and row["step"] == step \
-                and row["variant"] in ("ours", "truth as target"):
-            lines.append(f"{_named(row)}, {row['variant']}, {step} steps: hidden error {_interval(row, 'hidden')} of the frozen prior's")
-    return lines
+    told = [row for row in at_step(adaptation, step) if row["variant"] in ("ours", "truth as target")]
+    return findings(prior) + [f"{row['setting']}, {row['variant']}, {step} steps: hidden error {row['hidden']} of the frozen prior's"
+                              for row in told]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,3 +180,12 @@ class Failure:
         return (f"{self.case.name}: hidden error {self.hidden_mm:.0f} mm, expected {self.expected_mm:.0f} mm; at worst "
                 f"{H36M17.joints[joint]},\n{error[frame, joint]:.0f} mm off after {frame / self.case.sequence.fps:.1f} s, "
                 f"which was {knew} (nine in ten within {radius:.0f} mm)")
+
+
+def doubts(failures: Sequence[Failure]):
+    """A dot a case: the hidden error that the network expects, and the true one; on the dotted line it is as unsure as it should be."""
+    fig, ax = _axes(width=4.2)
+    ax.plot([f.expected_mm for f in failures], [f.hidden_mm for f in failures], "o", ms=4, color=PALETTE["refined"], alpha=0.6, mew=0)
+    ax.axline((50, 50), slope=1, color="0.5", ls=":", lw=1)
+    ax.set(xlabel="expected hidden error (mm)", ylabel="true hidden error (mm)")
+    return fig

@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import bones, losses, noise
+from . import losses, noise
 from .errors import InputError
 from .gaps import TRUST
 from .occlusion import HALVES, LIMBS
 from .models.prior import Prior, mirrored
 from .windows import Windows, both_ways
 
-__all__ = ["BlindSpot", "Published", "blind_spot", "bone_lengths", "published", "settings"]
+__all__ = ["BlindSpot", "Published", "blind_spot", "published", "settings"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,10 @@ class BlindSpot:
     margin: float = 0.25
     """Share by which the held-out error has to fall for the adapted network to be kept. On people of ``val`` the
     widest of those tried that kept the gain under both kinds of noise there, no regime losing (``benchmarks/adaptation.py``)."""
-    bones: int = 0
-    """1: every bone of the answer is cut to the one length that the whole sequence tells; 0: as the network answers. Not by
-    default: where left is taken for right a bone passes through no length at all, and cutting it makes it jump
-    (``benchmarks/bones.py``)."""
 
 
 _LESSONS = 16  # windows of a sequence that is learnt from
-_MAY_BE_NONE = ("epochs", "steps", "bones")  # no step at all is the frozen network; no window, or none judged, is nothing
+_MAY_BE_NONE = ("epochs", "steps")  # no step at all is the frozen network; no window, or none judged, is nothing
 
 
 def settings(kind: type, options: dict):
@@ -131,11 +127,6 @@ def blind_spot(network: nn.Module, windows: Windows, seed: int, how: BlindSpot) 
     last = min(row["held_out_mm"] for row in steps if "held_out_mm" in row)
     kept = "kept" if best is not frozen else "taken back, as held-out joints gained too little"
     return best, steps, f"adaptation {kept} (held-out error {first:.1f} → {last:.1f} mm)"
-
-
-def bone_lengths(network: nn.Module, windows: Windows) -> np.ndarray:
-    """(17,) lengths of the person's bones, metres, from the windows of a sequence that are learnt from."""
-    return bones.measured(both_ways(network, windows.features(i))[0] for i in _spread(len(windows)))
 
 
 def _spread(windows: int) -> list[int]:

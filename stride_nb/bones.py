@@ -1,4 +1,8 @@
-"""A person's bones keep their lengths: one number a bone, told by the whole sequence and given to every frame."""
+"""A person's bones keep their lengths: one number a bone, told by the whole sequence and given to every frame.
+
+No part of ``refine``: where left is taken for right a bone of the answer passes through no length at all, and cutting it makes
+it jump (``benchmarks/bones.py``).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .augment import reproportion
+from .metrics import bone_lengths
 from .skeleton import H36M17
 
 __all__ = ["cut", "measured"]
@@ -24,7 +29,7 @@ def measured(answers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     total, weight = np.zeros(len(_CHILD)), np.zeros(len(_CHILD))
     for joints, scale in answers:
         sure = 1 / (scale[:, _CHILD] ** 2 + scale[:, _PARENT] ** 2)
-        total += (sure * np.linalg.norm(joints[:, _CHILD] - joints[:, _PARENT], axis=-1)).sum(0)
+        total += (sure * bone_lengths(joints)).sum(0)
         weight += sure.sum(0)
     lengths = np.zeros(joints.shape[1])
     lengths[_CHILD] = total / weight
@@ -34,5 +39,5 @@ def measured(answers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 def cut(joints: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Every bone of (T, 17, 3) in its own direction, at its length (17,); the root stays."""
     now = np.ones((len(H36M17.joints), len(joints), 1))
-    now[_CHILD, :, 0] = np.linalg.norm(joints[:, _CHILD] - joints[:, _PARENT], axis=-1).T
+    now[_CHILD, :, 0] = bone_lengths(joints).T
     return reproportion(joints, np.asarray(lengths)[:, None, None] / np.maximum(now, 1e-6))

@@ -1,7 +1,6 @@
 """The record of the ranking losses, read: the sweep of their weights, and what they changed with what certainty.
 
-An *effect* is the mean of a metric under a kind of loss as a multiple of that under ``neither``, on the same windows: with
-a 95 % interval over clips, and the range of the same ratio over seeds.
+An *effect* is the mean of a metric under a kind of loss as a multiple of that under ``neither``, on the same windows.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from . import records
+from .effects import LOOK, Effect, drawn, effect
 from .errors import InputError
 from .lift_cases import METRICS
 from .ranking import KINDS
 from .skeleton import H36M17
 from .tables import Table, table
 
-__all__ = ["ERRORS", "ORDERS", "Effect", "Found", "at_an_end", "chosen", "count", "drawn", "effects", "levels",
-           "ordered", "outside", "people", "read", "said", "setup", "sweep_table", "swept", "tally"]
+__all__ = ["ERRORS", "ORDERS", "Found", "at_an_end", "chosen", "count", "drawn", "effects", "levels",
+           "ordered", "outside", "people", "percent", "read", "said", "setup", "sweep_table", "swept", "tally"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "ranking.json"
 ERRORS = {"mpjpe_hidden": "hidden joints", "mpjpe_visible": "visible joints", "mpjpe": "all joints"}
@@ -31,7 +31,6 @@ ORDERS = {"spatial_hidden": "joints, hidden", "spatial_visible": "joints, visibl
 """Metrics of order in depth, more is better; *joints*: pairs within a frame, *frames*: pairs of a joint."""
 _WITH = tuple(kind for kind in KINDS if kind != "neither")
 _COLORS = {"neither": "#222222", "spatial": "#17a2a2", "temporal": "#7a5195", "both": "#d08a00"}
-_LOOK = {"better": "#2a9d5c", "worse": "#c2185b", "open": "0.45"}
 
 
 class Found(NamedTuple):
@@ -40,36 +39,6 @@ class Found(NamedTuple):
     run: dict
     sweep: list[dict]
     rows: list[dict]
-
-
-class Effect(NamedTuple):
-    """A ratio to ``neither`` with its interval and its range over seeds."""
-
-    ratio: float
-    low: float
-    high: float
-    least: float
-    greatest: float
-    higher: bool
-    """More is better."""
-
-    @property
-    def standing(self) -> str:
-        """``better`` or ``worse`` where the interval leaves out 1, else ``open``."""
-        return self._side(self.low, self.high)
-
-    @property
-    def seeds(self) -> str:
-        """The same of the range over seeds."""
-        return self._side(self.least, self.greatest)
-
-    def _side(self, low: float, high: float) -> str:
-        if low > 1 or high < 1:
-            return "better" if (low > 1) == self.higher else "worse"
-        return "open"
-
-    def __str__(self) -> str:
-        return f"{self.ratio:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 def read(path: str | os.PathLike = RECORD) -> Found:
@@ -188,37 +157,9 @@ def effects(found: Found, metrics: Mapping[str, str] | str) -> dict[str, dict[st
     if isinstance(metrics, str):
         at = {(r["method"], r["regime"]): r for r in found.rows if r["metric"] == metrics}
         order = sorted(dict.fromkeys(regime for _, regime in at), key=lambda regime: regime == "all")
-        return {kind: {regime: _effect(at[kind, regime]) for regime in order} for kind in _WITH}
+        return {kind: {regime: effect(at[kind, regime]) for regime in order} for kind in _WITH}
     at = {(r["method"], r["metric"]): r for r in found.rows if r["regime"] == "all"}
-    return {kind: {label: _effect(at[kind, m]) for m, label in metrics.items()} for kind in _WITH}
-
-
-def _effect(row: Mapping) -> Effect:
-    numbers = (row[key] for key in ("ratio", "ratio_low", "ratio_high", "ratio_least_seed", "ratio_greatest_seed"))
-    return Effect(*(np.nan if x is None else x for x in numbers), higher=row["unit"] == "%")
-
-
-def drawn(effects: Mapping[str, Mapping[str, Effect]], label: str):
-    """A panel a kind, a row a label: ratio, interval (line) and range over seeds (band), coloured by how it stands."""
-    from .plots import _axes, _legend
-
-    labels = list(next(iter(effects.values())))
-    fig, axes = _axes(columns=len(effects), height=1.1 + 0.24 * len(labels), sharex=True, sharey=True, squeeze=False)
-    for ax, (kind, mine) in zip(axes[0], effects.items()):
-        ax.axvline(1, color="0.6", ls=":", lw=1)
-        ax.use_sticky_edges = False  # a margin beside bars, too
-        for row, effect in enumerate(mine.values()):
-            color = _LOOK[effect.standing]
-            ax.barh(row, effect.greatest - effect.least, 0.6, effect.least, color="0.88")
-            ax.plot([effect.low, effect.high], [row, row], color=color, lw=1.6, solid_capstyle="butt")
-            ax.plot(effect.ratio, row, "o", ms=4, color=color)
-        ax.set(title=kind, xlabel=label)
-        ax.grid(axis="y", visible=False)
-        ax.locator_params(axis="x", nbins=4)
-    axes[0, 0].set_yticks(range(len(labels)), labels)
-    axes[0, 0].invert_yaxis()
-    _legend(fig, {f"interval: {word}": color for word, color in _LOOK.items()} | {"range over seeds": "0.88"})
-    return fig
+    return {kind: {label: effect(at[kind, m]) for m, label in metrics.items()} for kind in _WITH}
 
 
 def said(effects: Mapping[str, Mapping[str, Effect]]) -> Table:
@@ -238,13 +179,19 @@ def count(effects: Mapping[str, Mapping[str, Effect]]) -> list[str]:
     said = []
     for kind, mine in effects.items():
         stand = [e.standing if e.standing == e.seeds else "open" for label, e in mine.items() if label != "all"]
-        said.append(f"{kind}: " + ", ".join(f"{word} in {stand.count(word)}" for word in _LOOK) + f" of {len(stand)}")
+        said.append(f"{kind}: " + ", ".join(f"{word} in {stand.count(word)}" for word in LOOK) + f" of {len(stand)}")
     return said
+
+
+def percent(effects: Mapping[str, Mapping[str, Effect]], label: str = "all") -> list[str]:
+    """A line a kind: by how much the error changed, in percent, by the ends of the interval and of the range over seeds."""
+    ends = {kind: [100 * (x - 1) for x in mine[label][1:5]] for kind, mine in effects.items()}
+    return ["  {}: {:+.2f} to {:+.2f} %; seeds {:+.2f} to {:+.2f} %".format(kind, *end) for kind, end in ends.items()]
 
 
 def outside(found: Found) -> str:
     """How many of all the record's intervals leave out 1, and how many would by chance."""
-    stand = [_effect(r).standing for r in found.rows if r["method"] in _WITH]
+    stand = [effect(r).standing for r in found.rows if r["method"] in _WITH]
     return (f"of {len(stand)} intervals in the record, {len(stand) - stand.count('open')} leave out 1: "
             f"{stand.count('better')} better, {stand.count('worse')} worse;\n"
             f"of as many independent ones about {0.05 * len(stand):.0f} would by chance alone")
@@ -272,7 +219,7 @@ def ordered(answer: np.ndarray, truth: np.ndarray, hidden: np.ndarray):
     side.set_aspect("equal", adjustable="datalim")
     side.invert_yaxis()  # y down
     shade = np.ones((*below.shape, 3))
-    shade[below], shade[wrong] = 0.87, [int(_LOOK["worse"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    shade[below], shade[wrong] = 0.87, [int(LOOK["worse"][i : i + 2], 16) / 255 for i in (1, 3, 5)]
     pairs.imshow(shade, interpolation="nearest")
     either = below & (hidden[order][:, None] | hidden[order])
     pairs.plot(*np.argwhere(either).T[::-1], ".", ms=2.5, color="black")
@@ -281,5 +228,5 @@ def ordered(answer: np.ndarray, truth: np.ndarray, hidden: np.ndarray):
     pairs.grid(False)
     pairs.set_title("nearest to farthest; dot: a hidden joint")
     _legend(fig, {"truth": PALETTE["truth"], "lifted": PALETTE["refined"], "right order": "0.87",
-                  "wrong order": _LOOK["worse"]})
+                  "wrong order": LOOK["worse"]})
     return fig

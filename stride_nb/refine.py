@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import adapt, bones
+from . import adapt
 from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError
 from .gaps import fill_linear
@@ -138,31 +138,27 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
         return _smoothed(sequence, network), None, [], ""
     ours = isinstance(network, Prior)
     source = sequence.resample(PRIOR_FPS) if ours else sequence if method == "stride_ours" else _filled(sequence)
-    steps, note, person = [], "", None
+    steps, note = [], ""
     if method == "stride_published":
         how = adapt.settings(adapt.Published, options)
         windows = Windows(source, network, how.window, how.window, partial=True)
         network, steps = adapt.published(network, windows, seed, how)
     elif method == "stride_ours":
         windows = Windows(source, network)
-        how = adapt.settings(adapt.BlindSpot, options)
-        network, steps, note = adapt.blind_spot(network, windows, seed, how)
-        person = adapt.bone_lengths(network, windows) if ours and how.bones else None
+        network, steps, note = adapt.blind_spot(network, windows, seed, adapt.settings(adapt.BlindSpot, options))
     else:
         windows = Windows(source, network)
-    result, scale = _whole(source, _parts(sequence, source, windows, network, person))
+    result, scale = _whole(source, _parts(sequence, source, windows, network))
     if source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), None if scale is None else _at_frames(scale, source, sequence)
     return result, scale, steps, note
 
 
-def _parts(sequence, source, windows: Windows, network: nn.Module,
-           person: np.ndarray | None) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
-    """The refined sequence, span by span, and the scale of its error; bones at the lengths of the ``person`` (17,), if given."""
+def _parts(sequence, source, windows: Windows, network: nn.Module) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
+    """The refined sequence, span by span, and the scale of its error."""
     walks = any(np.nan_to_num(part.joints[:, 0]).any() for part in sequence.parts())  # else root-relative, as the lifter's
     for span, joints, root, scale in windows.predict(network):
         part = source[span]
-        joints = joints if person is None else bones.cut(joints, person)
         confidence = np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)
         yield part.replace(joints=joints + root * walks, confidence=confidence), scale
 

@@ -27,10 +27,22 @@ def test_a_row_a_variant_with_its_interval():
     assert rows[0]["ratio"] == "" and rows[1]["ratio"] == "1.20 [1.10, 1.30]" and rows[1]["hidden"] == pytest.approx(60)
 
 
-def test_far_off_variants_stay_in_the_picture():
-    figure = ablation.forest([*ROWS, *ingredient("no e", 9, 8, 10, 8, 10)])
-    for ax in figure.axes:
-        assert max(x for line in ax.lines for x in np.atleast_1d(line.get_xdata())) <= ax.get_xlim()[1]
+def test_effects_are_of_hidden_and_visible_errors_and_of_every_variant():
+    found = ablation.effects(ROWS)
+    assert list(found) == ["hidden", "visible"] and list(found["hidden"]) == ["no a", "no b", "no c", "no d"]
+    assert found["hidden"]["no a"].standing == "worse" and found["hidden"]["no b"].standing == "better"
+
+
+def test_objectives_are_followed_on_test_people_alone():
+    row = {"part": "objective", "source": "cmu", "noise": "lag", "n": 4, "held_out": 0.9} | dict.fromkeys(
+        ("hidden_low", "hidden_high", "visible", "visible_low", "visible_high"), 1.0)
+    rows = [row | {"split": split, "variant": v, "step": step, "hidden": 1 - step / 100}
+            for split in ("val", "test") for v in ("ours", "truth as target") for step in (0, 30)]
+    (ax,) = ablation.over_steps(rows, "hidden").axes
+    assert ax.get_title("left") == "cmu test, lag"
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 1], [30, 0.7]])
+    assert [r["variant"] for r in ablation.at_step(rows, 30)] == ["ours", "truth as target"]
+    assert ablation.conclusions(ROWS, rows)[-1].startswith("cmu test, lag, truth as target, 30 steps: hidden error 0.70 [")
 
 
 def test_curves_come_with_their_intervals():
@@ -45,6 +57,8 @@ def test_a_failure_is_measured_on_what_was_hidden():
     case = cases.cases(motions.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
     failure = ablation.Failure(case, refine(case.sequence, "prior"))
     error = 1000 * np.linalg.norm(failure.answer - failure.truth, axis=-1)
+    dots, *_ = ablation.doubts([failure]).axes[0].lines
+    np.testing.assert_allclose(dots.get_xydata(), [[failure.expected_mm, failure.hidden_mm]])
     assert failure.hidden_mm == pytest.approx(error[~case.visible].mean(), rel=1e-6)
     assert f"{np.where(case.visible, 0, error).max():.0f} mm off" in failure.story() and failure.expected_mm > 0
 

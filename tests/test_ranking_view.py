@@ -66,6 +66,11 @@ def test_an_effect_is_open_where_its_interval_or_its_seeds_hold_one():
     assert seen == ["both: better in 1, worse in 0, open in 1 of 2"]
 
 
+def test_percent_is_the_way_from_one():
+    effect = view.Effect(0.99, 0.98, 1.005, 0.97, 1.02, higher=False)
+    assert view.percent({"both": {"all": effect}}) == ["  both: -2.00 to +0.50 %; seeds -3.00 to +2.00 %"]
+
+
 def test_regimes_come_apart_and_all_of_them_last(found):
     hidden = view.effects(found, "mpjpe_hidden")
     assert list(hidden) == ["spatial", "temporal", "both"] and list(hidden["both"]) == ["limb", "half", "all"]

@@ -36,6 +36,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """The people of an AlphaPose file as detections, 2D in pixels."""
     if isinstance(document.content, dict):
         return people_of(document, document.content.items(), skeleton)
     entries = document.content

@@ -36,6 +36,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
+    """Arrays of joints as detections; this package's own npz and prepared clips as sequences."""
     content = document.content
     named = content if isinstance(content, dict) else {"arr_0": content}
     arrays = {key: value for key, value in named.items() if isinstance(value, np.ndarray)}

@@ -25,6 +25,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """The people of a COCO keypoints file as detections, 2D in pixels."""
     images = {}
     for i, image in enumerate(_objects(document, "images")):
         images[_key(image.get("id"))] = image

@@ -45,6 +45,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """The rows of a table as detections, 2D or 3D."""
     header, *rows = document.content
     if not rows:
         raise document.error("rows", "at least one below the header", "none")

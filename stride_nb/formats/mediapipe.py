@@ -33,6 +33,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """MediaPipe's landmarks as detections."""
     items = _items(document.content)
     parsed = [_landmarks(item) for _, item in items]
     world = any(kind == "world" and people for kind, people in parsed)

@@ -34,6 +34,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """The people of MMPose's predictions as detections."""
     rows, scores, frames, ids, clock = [], [], [], [], []
     for number, instances in _frames(document):
         clock.append(number)

@@ -43,22 +43,24 @@ class Prior(nn.Module):
         backbone: FrameFormer or DSTformer with ``dim_in=9, dim_out=4``.
     """
 
+    sigma = ANSWER_SIGMA
+
     def __init__(self, backbone: nn.Module):
         super().__init__()
         self.backbone = backbone
 
     def forward(self, features: Tensor) -> Answer:
         out = self.backbone(features).float()
-        joints = _smooth((features[..., 3:6].float() + out[..., :3]) * _UNIT)
+        joints = _smooth((features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
         joints = joints - joints[..., :1, :]  # the root is where everything is measured from
         return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
 
 
-def _smooth(joints: Tensor) -> Tensor:
-    """A Gaussian of ``ANSWER_SIGMA`` over time (B, T, J, 3); at the ends a mean of the frames that there are."""
+def _smooth(joints: Tensor, sigma: float) -> Tensor:
+    """A Gaussian of ``sigma`` seconds over time (B, T, J, 3); at the ends a mean of the frames that there are."""
     B, T = joints.shape[:2]
     frame = torch.arange(T, device=joints.device)
-    weight = torch.exp(-(((frame[:, None] - frame) / (ANSWER_SIGMA * PRIOR_FPS)) ** 2) / 2)
+    weight = torch.exp(-(((frame[:, None] - frame) / (sigma * PRIOR_FPS)) ** 2) / 2)
     with torch.autocast(joints.device.type, enabled=False):  # half precision is a millimetre here
         return (weight / weight.sum(1, keepdim=True) @ joints.reshape(B, T, -1)).reshape(joints.shape)
 

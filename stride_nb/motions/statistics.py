@@ -126,6 +126,7 @@ def ratios(groups: dict[str, list[PoseSequence]], name: str, levels: Sequence[fl
 
 
 def main() -> int:
+    """Measure, write the record, print its rows."""
     start = time.perf_counter()
     rows = measure()
     run = records.record(
