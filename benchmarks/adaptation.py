@@ -27,16 +27,19 @@ from stride_nb.benchmark import choose
 from stride_nb.cases import Case, cases
 from stride_nb.metrics import joint_errors_mm, paired_bootstrap
 from stride_nb.networks import load_network
+from stride_nb.paired import subject
 from stride_nb.tasks import VALIDATION
 from stride_nb.windows import Windows, both_ways
 
 RESULT = Path("data/results/adaptation.json")
 VAL = (("cmu", "val", "estimator"), ("cmu", "val", "crossed"))
 TEST = (("cmu", "test", "estimator"), ("hdm05", "test", "drift"))
-VARIANTS = ("ours", "observations as target", "nothing in place", "no anchor", "truth as target")
+VARIANTS = ("ours", "one person", "observations as target", "nothing in place", "no anchor", "truth as target")
 MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 EVERY = 10
 """Steps between two looks."""
+OTHERS = 7
+"""Windows, from other clips of the person, that ``one person`` learns from beside the one that is looked at."""
 
 
 class _Bare(_Lesson):
@@ -46,19 +49,29 @@ class _Bare(_Lesson):
         return np.zeros((*hidden.shape, 3)), np.zeros(hidden.shape)
 
 
-def adapted(case: Case, frozen: nn.Module, variant: str, how: BlindSpot, seed: int) -> list[dict]:
-    """A row every ten steps: hidden, visible and held-out error, mm."""
+def same_person(case: Case, pool: Sequence[Case], rng: np.random.Generator) -> list[Case]:
+    """At most ``OTHERS`` cases of the regime, as long, from other clips of the person."""
+    found = [c for c in pool if subject(c.clip) == subject(case.clip) and c.clip != case.clip
+             and c.regime == case.regime and len(c.truth) == len(case.truth)]
+    return [found[i] for i in rng.permutation(len(found))[:OTHERS]]
+
+
+def adapted(case: Case, frozen: nn.Module, variant: str, how: BlindSpot, seed: int, pool: Sequence[Case] = ()) -> list[dict]:
+    """A row every ten steps: hidden, visible and held-out error, mm. ``pool``: the cases that ``one person`` finds others in."""
     windows, truth = Windows(case.sequence, frozen), case.truth - case.truth[:, :1]
     rng, network = np.random.default_rng(seed), copy.deepcopy(frozen).eval()
     lesson = (_Bare if variant == "nothing in place" else _Lesson)(windows, 0, frozen, rng, how.held_out)
     targets = {"observations as target": lesson.observed, "truth as target": truth}
     if variant in targets:
         lesson.target = torch.from_numpy(targets[variant]).to(lesson.target)
+    others = same_person(case, pool, rng) if variant == "one person" else []
+    theirs = [_Lesson(Windows(c.sequence, frozen), 0, frozen, rng, how.held_out) for c in others]
+    lessons = [lesson] * max(1, len(theirs)) + theirs  # every second lesson is of the window itself
     how = replace(how, anchor=0.0) if variant == "no anchor" else how
     optimizer, rows = _optimizer(network, how.lr, 0.0), []
     for step in range(how.steps + 1):
         if step:
-            _blind_step(network, [lesson], optimizer, rng, how)
+            _blind_step(network, lessons, optimizer, rng, how)
         if step % EVERY == 0:
             error = joint_errors_mm(both_ways(network, windows.features(0))[0][0], truth)
             rows.append({"step": step, "hidden": error[~case.visible].mean(), "visible": error[case.visible].mean(),
@@ -66,11 +79,11 @@ def adapted(case: Case, frozen: nn.Module, variant: str, how: BlindSpot, seed: i
     return rows
 
 
-def settings(places: Sequence[tuple[str, str, str]], windows: int, seed: int) -> Iterator[tuple[tuple, list[Case]]]:
-    """Every setting with its windows, the same ones for every regime."""
+def settings(places: Sequence[tuple[str, str, str]], windows: int, seed: int) -> Iterator[tuple[tuple, list[Case], list[Case]]]:
+    """Every setting with the windows chosen, the same ones for every regime, and with all that there are."""
     for source, split, family in places:
         made = cases(motions.load(source, split), VALIDATION, family, seed=seed)
-        yield (source, split, family), choose(made, windows, np.random.default_rng(seed))
+        yield (source, split, family), choose(made, windows, np.random.default_rng(seed)), made
 
 
 def curve(where: tuple, variant: str, runs: list[tuple[Case, list[dict]]]) -> list[dict]:
@@ -119,14 +132,15 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     frozen, how, rows, began = load_network("prior"), BlindSpot(steps=args.steps), [], time.perf_counter()
-    for where, found in settings(VAL, 2 * args.windows, args.seed):
+    for where, found, _ in settings(VAL, 2 * args.windows, args.seed):
         runs = [(case, adapted(case, frozen, "ours", replace(how, steps=30), args.seed)) for case in found]
         rows += curve(where, "ours", runs) + gates(where, runs, 30)
         print(where, *rows[-len(MARGINS):], sep="\n", flush=True)
-    for where, found in settings(TEST, args.windows, args.seed):
+    for where, found, pool in settings(TEST, args.windows, args.seed):
         for variant in VARIANTS:
-            rows += curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed)) for case in found])
-            print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in rows[-7:]], flush=True)
+            rows += curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed, pool)) for case in found])
+            print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in rows[-7:]],
+                  flush=True)
     run = records.record("adaptation", rows, parameters=vars(args) | {"lr": how.lr, "batch": how.batch}, seed=args.seed,
                          seconds=time.perf_counter() - began, units={"frozen": "mm"},
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; hidden, visible, held_out: "

@@ -28,8 +28,8 @@ from stride_nb.training import Settings, fit
 RESULT = Path("data/results/ingredients.json")
 SMALL = {"dim": 128, "depth": 4, "heads": 4, "mlp_ratio": 4, "patch": 3}
 SETTINGS = Settings(lr=4e-3, optimizer="muon", validate_every=10**9)
-PARTS = ("correction", "guesses", "confidence and gap")
-"""What ``Without`` keeps from a backbone."""
+PARTS = ("gate", "interpolation", "guesses", "confidence and gap")
+"""What ``Without`` keeps from a backbone; of gate and interpolation, the say: the one stays open, the other is not kept."""
 LOSSES = {"velocity loss": "loss_velocity", "bone loss": "loss_limb_gt"}
 VARIANTS = ("all", *(f"no {name}" for name in (*PARTS, "Gaussian", *LOSSES)), "AdamW", "DSTformer")
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
@@ -49,8 +49,8 @@ class Without(nn.Module):
         if self.part == "confidence and gap":
             told = torch.zeros_like(told)
         out = self.backbone(torch.cat([raw, base, told], -1)).float()
-        if self.part == "correction":  # of what the prior adds
-            out = torch.cat([out[..., :3] - base, out[..., 3:]], -1)
+        if self.part in ("gate", "interpolation"):  # the interpolation always, or never
+            out = torch.cat([out[..., :4], torch.full_like(out[..., 4:], 9.0 if self.part == "gate" else -9.0)], -1)
         return out
 
 

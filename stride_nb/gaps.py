@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["TRUST", "carried", "fill_linear", "gap_seconds", "neighbours"]
+__all__ = ["TRUST", "carried", "fill_linear", "gap_seconds", "held", "neighbours"]
 
 TRUST = 0.5
 """Confidence from which an observation counts as seen; below it, it is at best a hint."""
@@ -60,6 +60,25 @@ def gap_seconds(trusted: np.ndarray, fps: float, longest: float = 4.0) -> np.nda
     back = np.where(before < 0, np.inf, index - before)
     ahead = np.where(after >= frames, np.inf, after - index)
     return np.minimum(np.minimum(back, ahead) / fps, longest)
+
+
+def held(points: np.ndarray, trusted: np.ndarray, fps: float, longest: float = 0.25) -> np.ndarray:
+    """(…, T, 1) bool: frames that repeat the one before, as where a slower estimator's last answer is shown again.
+
+    A frame repeats if no joint that is trusted in both moves by more than 0.1 mm along an axis. The first joint, from which
+    the others are measured, has no say.
+
+    Args:
+        points: (…, T, J, 3) metres, relative to the first joint; what is not trusted is not looked at.
+        trusted: (…, T, J) bool.
+        longest: seconds from the first frame to its last repeat; longer ones are taken for a person who stands still.
+    """
+    both = trusted[..., 1:, 1:] & trusted[..., :-1, 1:]
+    moved = both & (np.abs(np.diff(points[..., 1:, :], axis=-3)) > 1e-4).any(-1)
+    same = both.any(-1, keepdims=True) & ~moved.any(-1, keepdims=True)
+    same = np.concatenate([np.zeros_like(trusted[..., :1, :1]), same], -2)
+    before, after = neighbours(~same)
+    return same & (after - before <= longest * fps + 1)
 
 
 def carried(confidence: np.ndarray, seen: np.ndarray, times: np.ndarray, half: float) -> np.ndarray:

@@ -21,7 +21,7 @@ __all__ = ["BACKBONES", "HEADS", "build", "choose_device", "load_network"]
 BACKBONES: dict[str, Callable[..., nn.Module]] = {"frameformer": FrameFormer, "dstformer": DSTformer,
                                                "smoothnet": SmoothNet}
 HEADS: dict[str, Callable[[nn.Module], nn.Module]] = {"prior": Prior, "lifter": Lifter, "plain": lambda backbone: backbone}
-_CHANNELS = {"prior": {"dim_in": CHANNELS, "dim_out": 4}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}, "plain": {}}
+_CHANNELS = {"prior": {"dim_in": CHANNELS, "dim_out": 5}, "lifter": {"dim_in": CHANNELS_2D, "dim_out": 3}, "plain": {}}
 
 
 def build(head: str, backbone: str, arguments: dict) -> nn.Module:

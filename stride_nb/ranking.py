@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -128,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep-seeds", type=int, default=1, help="how many the sweep of the weights takes (default: 1)")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.3, 1.0, 3.0, 10.0],
                         help="of the ranking losses, to choose from on val (default: 0.3 1 3 10)")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2000, help="(default: 2000)")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--frames", type=int, default=81, help="of a window (default: 81)")
     parser.add_argument("--pool", type=int, default=8192, help="training windows, drawn once a seed (default: 8192)")
@@ -136,7 +135,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=int, default=3, help="blocks of the network (default: 3)")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--device", help="default: a GPU where there is one")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(),
+                        help="of the CPU (default: OMP_NUM_THREADS, else PyTorch's choice)")
     parser.add_argument("--runs", type=Path, default=Path("runs/ranking"), help="where finished parts are kept")
     parser.add_argument("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
 

@@ -129,7 +129,8 @@ class Denoise(_Task):
         if family != "lifted":
             return noise.estimate(seen, visible, 50, rng, family)
         pixels, confidence = noise.detect(camera.project(seen), visible, 50, rng)
-        lifted = lift(Keypoints2D(pixels, confidence, 50, camera.size), self.lifter)
+        # In a worker process a GPU cannot be had.
+        lifted = lift(Keypoints2D(pixels, confidence, 50, camera.size), self.lifter, device="cpu")
         return lifted.joints, lifted.confidence
 
     def cases(self):

@@ -41,7 +41,8 @@ class Recipe:
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(9000, 4e-3, optimizer="muon"), batch=32,
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES | {"dropout": 0.1},
+                    Settings(9000, 4e-3, weight_decay=0.1, optimizer="muon"), batch=32,
                     options={"lifter": "lifter"}),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2000, 3e-3, optimizer="muon"),
                      batch=32, options={"rank": (1.0, 1.0)}),
@@ -61,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
-    parser.add_argument("--threads", type=int, help="of the CPU (default: OMP_NUM_THREADS where it is set, else PyTorch's choice)")
+    parser.add_argument("--threads", type=int, help="of the CPU (default: OMP_NUM_THREADS, else PyTorch's choice)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches; a GPU can use more (default: 1)")
     parser.add_argument("--out", type=Path, help="folder of the run, to resume from (default: runs/RECIPE-SOURCE-SEED)")
     parser.add_argument("--ship", action="store_true", help="when done, write weights and card to data/weights")
 
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         if (value := getattr(args, name)) is not None and not value > 0:
             raise InputError("train", f"--{name}", "a positive number", value)
     settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr)
+    if args.workers < 0:
+        raise InputError("train", "--workers", "0 or more", args.workers)
     choose_device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -86,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     model = build(recipe.head, recipe.backbone, recipe.config)
     if args.init:
         _go_on_from(model, args.init)
-    model, history = fit(model, task, settings, folder, args.device)
+    model, history = fit(model, task, settings, folder, args.device, workers=args.workers)
     path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
     card = _card(args, recipe, settings, train, history)
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)

@@ -11,13 +11,13 @@ import copy
 import json
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from . import torchfile
 from .errors import InputError, atomic_path
@@ -179,7 +179,7 @@ class _State:
 
 
 def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, device: str | None = None,
-        progress: bool = True) -> tuple[nn.Module, list[dict]]:
+        progress: bool = True, workers: int = 0) -> tuple[nn.Module, list[dict]]:
     """Train ``model`` on ``task``; resume from ``folder`` if a run with the same settings was begun there.
 
     Args:
@@ -187,6 +187,8 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
             ``identity``, where it has one: a dict, equal for the tasks that one run may be resumed with.
         folder: where checkpoints go; ``None``: nowhere.
         progress: a progress bar on standard error.
+        workers: processes that make the batches to come; 0: each is made when it is its turn. Batches are those of ``task.batch``
+            all the same; what PyTorch computes of them may differ by rounding, as a worker has one thread.
 
     Returns:
         The trained model (its running mean where ``settings.ema``) and the history: a dict a logged step.
@@ -202,13 +204,10 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(folder)
     began = time.perf_counter() - state.seconds
-    with closing(_bar(settings.steps, state.step, progress)) as bar, ThreadPoolExecutor(1) as maker:  # the next batch is made while this one is learnt from
-        coming = maker.submit(task.batch, state.step)
-        while state.step < settings.steps:
-            batch = tuple(x.to(device) for x in coming.result())
-            if state.step + 1 < settings.steps:
-                coming = maker.submit(task.batch, state.step + 1)
-            terms = _learn(state, task, batch, device)
+    with closing(_bar(settings.steps, state.step, progress)) as bar:
+        for batch in DataLoader(_Batches(task), None, sampler=range(state.step, settings.steps), num_workers=workers,
+                                generator=torch.Generator()):  # its own, or each start would draw from PyTorch's
+            terms = _learn(state, task, tuple(x.to(device) for x in batch), device)
             state.step += 1
             state.seconds = time.perf_counter() - began
             bar.update(1)
@@ -216,6 +215,16 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
             if folder is not None and (state.step % settings.save_every == 0 or state.step == settings.steps):
                 state.save(folder)
     return (state.mean if settings.ema else state.model).eval(), state.history
+
+
+class _Batches(Dataset):
+    """A task's batches by step."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, ...]:
+        return self.task.batch(step)
 
 
 def _learn(state: _State, task, batch, device) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .baselines import fill, gaussian
-from .gaps import fill_linear
+from .gaps import TRUST, fill_linear, held
 from .losses import flip
 from .models.prior import Prior, condition, mirrored
 from .sequence import PoseSequence, blend_weights, window_starts
@@ -68,14 +68,15 @@ class Windows:
             hints: or for guesses: an error (T, J, 3) to add, metres, and the confidence (T, J) that they come with.
         """
         part, inner = self._around(i)
-        joints, confidence = part.joints, part.confidence
+        joints, confidence, root = part.joints, part.confidence, self._root(part)
+        repeats = held(joints - root, confidence >= TRUST, part.fps)  # of what was observed, before it is hidden
         if blind is not None:
             error, guess = (0.0, 0.0) if hints is None else hints
             joints, confidence = joints.copy(), confidence.copy()
             joints[inner] += np.where(blind[..., None], error, 0.0)
             confidence[inner] = np.where(blind & (confidence[inner] > 0), guess, confidence[inner])
         if self.reads_channels:
-            told = condition(joints, confidence, part.fps, self._root(part))[inner]
+            told = condition(joints, confidence, part.fps, root, repeats)[inner]
         else:
             told = fill_linear(joints, confidence > 0)[inner].astype(np.float32)
         return torch.from_numpy(told)[None].to(self.device)

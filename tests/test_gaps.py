@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.gaps import fill_linear, gap_seconds, neighbours
+from stride_nb.gaps import fill_linear, gap_seconds, held, neighbours
 
 masks = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0, 1))
 fast = settings(max_examples=40, deadline=None)
@@ -67,3 +67,24 @@ def test_gaps_by_brute_force(case, fps, longest):
     for t, j in np.ndindex(trusted.shape):
         nearest = min(np.abs(np.flatnonzero(trusted[:, j]) - t), default=np.inf)
         assert found[t, j] == pytest.approx(min(nearest / fps, longest))
+
+
+@fast
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_repeated_frames_are_held_unless_somebody_stands_still(runs, seed):
+    points = np.repeat(np.random.default_rng(seed).normal(size=(len(runs), 5, 3)), runs, 0)
+    trusted = np.ones(points.shape[:2], bool)
+    expected = np.concatenate([(np.arange(n) > 0) & (n <= 12) for n in runs])  # 11 repeats last 0.25 s at 44 fps
+    np.testing.assert_array_equal(held(points, trusted, 44)[:, 0], expected)
+    two = held(np.stack([points, points]), np.stack([trusted, trusted]), 44)
+    np.testing.assert_array_equal(two[1], held(points, trusted, 44))
+
+
+def test_trusted_joints_alone_say_whether_a_frame_repeats():
+    points, trusted = np.zeros((5, 5, 3)), np.ones((5, 5), bool)
+    points[2:, 3, 0] = 0.001
+    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, True, True]
+    points[3, 2], trusted[3, 2] = np.nan, False  # one is missing: the others stay where they are
+    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, True, True]
+    trusted[3] = False  # nobody to tell by
+    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, False, False]

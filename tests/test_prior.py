@@ -21,11 +21,15 @@ cases = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 30), st.sampled_from
 fast = settings(max_examples=30, deadline=None)
 
 
-class Silent(nn.Module):
-    """A backbone that knows nothing: zeros."""
+class Says(nn.Module):
+    """A backbone that adds nothing, and whose gate is open or closed."""
+
+    def __init__(self, gate=9.0):
+        super().__init__()
+        self.said = torch.tensor([0.0, 0.0, 0.0, 0.0, gate])
 
     def forward(self, x):
-        return x.new_zeros(*x.shape[:-1], 4)
+        return self.said.expand(*x.shape[:-1], 5)
 
 
 def observed(case, dims=3):
@@ -38,7 +42,7 @@ def observed(case, dims=3):
 
 
 def base(joints, confidence):
-    """The interpolation that a prior corrects, relative to the pelvis."""
+    """The interpolation that a prior begins from, relative to the pelvis."""
     return fill_linear(joints - fill_linear(joints[:, :1], confidence[:, :1] > 0), confidence >= TRUST)
 
 
@@ -95,14 +99,42 @@ def test_the_frame_rate_tells_in_seconds():
 
 @fast
 @given(cases)
-def test_a_network_that_knows_nothing_returns_the_linear_fill_after_a_gaussian(case):
+def test_with_an_open_gate_and_nothing_to_add_the_answer_is_the_linear_fill_after_a_gaussian(case):
     joints, confidence = observed(case)
-    answer = Prior(Silent())(torch.from_numpy(condition(joints, confidence, 50))[None])
+    answer = Prior(Says())(torch.from_numpy(condition(joints, confidence, 50))[None])
     apart = (np.arange(len(joints))[:, None] - np.arange(len(joints))) / 50
     weights = np.exp(-((apart / ANSWER_SIGMA) ** 2) / 2)
     expected = np.einsum("ts,sjc->tjc", weights / weights.sum(1, keepdims=True), base(joints, confidence))
     np.testing.assert_allclose(answer.joints[0], expected - expected[:, :1], atol=1e-5)
     np.testing.assert_allclose(answer.scale, 0.05, atol=1e-6)
+
+
+@fast
+@given(cases)
+def test_with_a_closed_gate_nothing_is_left_of_the_interpolation(case):
+    x = told(case)
+    answer = Prior(Says(gate=-9.0))(x)
+    np.testing.assert_allclose(answer.joints, 0.0, atol=1e-5)
+    np.testing.assert_allclose(Prior(Says(gate=-9.0))(x + 3).joints, 0.0, atol=1e-5)
+
+
+def test_a_fresh_prior_answers_near_the_interpolation():
+    x = told((0, 30, 0.3))
+    torch.manual_seed(0)
+    fresh, plain = build("prior", "frameformer", SMALL)(x).joints, Prior(Says())(x).joints
+    assert ((fresh - plain).norm(dim=-1).mean() / plain.norm(dim=-1).mean()).item() < 0.1
+
+
+@fast
+@given(cases)
+def test_a_frame_that_repeats_the_last_is_no_observation(case):
+    seed, frames, _ = case
+    joints, confidence = observed((seed, frames, 0.0))
+    confidence[:] = 0.9
+    shown = np.repeat(joints, 4, 0)  # an estimator at a quarter of the rate
+    found = condition(shown, np.repeat(confidence, 4, 0), 50)
+    np.testing.assert_array_equal(found[..., 7], np.tile([1, 0, 0, 0], frames)[:, None] * np.ones(17))
+    np.testing.assert_allclose(found[::4, :, 3:6], condition(joints, confidence, 12.5)[..., 3:6], atol=1e-5)
 
 
 @fast

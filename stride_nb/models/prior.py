@@ -2,8 +2,9 @@
 
 A joint comes with nine channels: what the estimator said, what linear interpolation between trusted
 frames says, how sure the estimator was, whether that is trusted, and how far away in time the nearest
-trusted frame is. The network answers with a correction of the interpolation and with its own
-uncertainty: a network that knew nothing would return the classical baseline.
+trusted frame is. The network answers with how much of the interpolation to keep, what to add to that, and
+its own uncertainty: with the gate open it corrects a classical baseline, with the gate closed it gives the
+pose itself. It begins near the baseline.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..gaps import TRUST, fill_linear, gap_seconds
+from ..gaps import TRUST, fill_linear, gap_seconds, held
 from ..losses import flip
 from ..skeleton import H36M17
 
@@ -26,6 +27,7 @@ PRIOR_FPS = 50.0
 ANSWER_SIGMA = 0.05
 """Seconds: of the Gaussian that ends the network, in training and in use. It corrects an interpolation whose white
 jitter it would leave in; a Gaussian that training does not know of takes some of the motion with the jitter."""
+_OPEN = 3.0  # where the gate begins: 0.95 of the interpolation is kept
 _UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so that inputs are near 1
 
 
@@ -37,10 +39,10 @@ class Answer(NamedTuple):
 
 
 class Prior(nn.Module):
-    """A backbone (B, T, J, 9) → (B, T, J, 4) read as an ``Answer``.
+    """A backbone (B, T, J, 9) → (B, T, J, 5) read as an ``Answer``.
 
     Args:
-        backbone: FrameFormer or DSTformer with ``dim_in=9, dim_out=4``.
+        backbone: FrameFormer or DSTformer with ``dim_in=9, dim_out=5``.
     """
 
     sigma = ANSWER_SIGMA
@@ -51,9 +53,17 @@ class Prior(nn.Module):
 
     def forward(self, features: Tensor) -> Answer:
         out = self.backbone(features).float()
-        joints = _smooth((features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
+        joints = _smooth((_gate(out)[..., None] * features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
         joints = joints - joints[..., :1, :]  # the root is where everything is measured from
         return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
+
+    def kept(self, features: Tensor) -> Tensor:
+        """(B, T, J) the share of the interpolation that the answer to (B, T, J, 9) keeps, 0 to 1."""
+        return _gate(self.backbone(features).float())
+
+
+def _gate(out: Tensor) -> Tensor:
+    return torch.sigmoid(4 * out[..., 4] + _OPEN)
 
 
 def _smooth(joints: Tensor, sigma: float) -> Tensor:
@@ -65,20 +75,23 @@ def _smooth(joints: Tensor, sigma: float) -> Tensor:
         return (weight / weight.sum(1, keepdim=True) @ joints.reshape(B, T, -1)).reshape(joints.shape)
 
 
-def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, root: np.ndarray | None = None) -> np.ndarray:
-    """The nine channels of every joint.
+def condition(joints: np.ndarray, confidence: np.ndarray, fps: float, root: np.ndarray | None = None,
+              repeats: np.ndarray | None = None) -> np.ndarray:
+    """The nine channels of every joint. A frame that repeats the one before is not trusted.
 
     Args:
         joints: (…, T, J, 3) metres, camera space, NaN where missing; the root may be anywhere.
         confidence: (…, T, J) in [0, 1], 0 where missing.
         fps: frames per second.
         root: (…, T, 1, 3) the pelvis's path; by default that of ``joints``, linearly filled.
+        repeats: (…, T, 1) bool, which frames repeat the one before; by default by `gaps.held`.
 
     Returns:
         (…, T, J, 9) float32.
     """
-    trusted = confidence >= TRUST
     relative = joints - (fill_linear(joints[..., :1, :], confidence[..., :1] > 0) if root is None else root)
+    trusted = confidence >= TRUST
+    trusted = trusted & ~(held(relative, trusted, fps) if repeats is None else repeats)
     base = fill_linear(relative, trusted)
     raw = np.where((confidence > 0)[..., None], relative, base)
     gap = np.log1p(4 * gap_seconds(trusted, fps))

@@ -1,0 +1,89 @@
+"""What is left to gain: errors on clips that the prior was trained on, and errors that do not move.
+
+    python benchmarks/limits.py [--windows 36] [--threads 1]
+
+``trained on``: the frozen prior over the Gaussian filter on CMU's training clips, which it has met time and again under other noise
+and in other guises, beside the same on test people: what it would gain if strangers were as good as known. ``constant``: what
+stays the same all through a window of the input's error on visible joints. A perfect smoothing over time would
+leave it: only knowledge of bodies can tell it from a pose. Needs CMU's and HDM05's motion. Writes ``data/results/limits.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stride_nb import motions, records
+from stride_nb.baselines import fill
+from stride_nb.benchmark import EXPERIMENTS, choose
+from stride_nb.cases import Case, cases, compare, select
+from stride_nb.metrics import joint_errors_mm, paired_bootstrap
+from stride_nb.networks import load_network
+from stride_nb.tasks import VALIDATION
+
+RESULT = Path("data/results/limits.json")
+EVERY = 6
+"""Of CMU's training clips one in so many is looked at."""
+
+
+def ratio(part: str, where: tuple[str, str, str], what: str, pairs: Iterable[tuple[str, float, float]]) -> dict:
+    """A row: clip by clip two errors, mm, and their ratio with its 95 % interval from drawing clips anew."""
+    clips, ours, theirs = zip(*pairs)
+    found = paired_bootstrap(np.array(ours), np.array(theirs), clips, np.random.default_rng(0))
+    return {"part": part} | dict(zip(("source", "split", "noise"), where)) | {
+        "what": what, "value": round(float(np.mean(ours)), 2), "against": round(float(np.mean(theirs)), 2),
+        "ratio": round(found.value, 4), "ratio_low": round(found.low, 4), "ratio_high": round(found.high, 4), "n": len(ours)}
+
+
+def trained_on(split: str, made: Sequence[Case], network) -> list[dict]:
+    """The prior over the Gaussian filter on hidden joints, and over the input on visible ones."""
+    rows = compare(made, ["input", "gaussian", "prior"], network)
+    found = []
+    for metric, rival in (("mpjpe_hidden", "gaussian"), ("mpjpe_visible", "input")):
+        ours, theirs = (select(rows, method=name) for name in ("prior", rival))
+        found.append(ratio("trained on", ("cmu", split, "estimator"), f"prior / {rival}, {metric.removeprefix('mpjpe_')}",
+                           [(a["clip"], a[metric], b[metric]) for a, b in zip(ours, theirs)]))
+    return found
+
+
+def constant(case: Case) -> tuple[str, float, float]:
+    """The clip, and the mean error on visible joints, mm: of what stays all through the window, and of the input."""
+    truth, seen = case.truth - case.truth[:, :1], case.visible[..., None]
+    error = fill(case.sequence, how="hold").root_relative().joints - truth
+    stays = np.where(seen, error, 0.0).sum(0) / np.maximum(seen.sum(0), 1)
+    return case.clip, *(joint_errors_mm(truth + e, truth)[case.visible].mean() for e in (stays, error))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=36, help="of a regime and setting")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    network, rows, began = load_network("prior"), [], time.perf_counter()
+
+    def chosen(clips, family):
+        return choose(cases(clips, VALIDATION, family, seed=args.seed), args.windows, np.random.default_rng(args.seed))
+
+    for split, clips in (("train", motions.load("cmu", "train")[::EVERY]), ("test", motions.load("cmu", "test"))):
+        rows += trained_on(split, chosen(clips, "estimator"), network)
+    for source, families in EXPERIMENTS.values():
+        for family in families:
+            made = chosen(motions.load(source, "test"), family)
+            rows.append(ratio("constant", (source, "test", family), "constant / all, visible", map(constant, made)))
+    print(*rows, sep="\n")
+    run = records.record("limits", rows, parameters=vars(args), seed=args.seed, seconds=time.perf_counter() - began,
+                         units={"value": "mm", "against": "mm"},
+                         protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; ratio: value over against, "
+                                  "95 % by paired bootstrap over clips")
+    records.save(run, RESULT)
+
+
+if __name__ == "__main__":
+    main()
