@@ -10,26 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from . import records
 from .cases import Case
 from .effects import Effect, effect
 from .evidence import curves
 from .metrics import joint_errors_mm
-from .models.prior import Prior
 from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
-from .windows import Windows
 
-__all__ = ["Failure", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients", "kept",
+__all__ = ["Failure", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
            "limits", "margins", "one_length", "over_steps", "read", "slopes"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "degradation", "adaptation", "bones", "limits")
 _TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
-_GAPS = np.array([0.01, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0])  # seconds, between which gaps are counted together
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -68,30 +64,6 @@ def findings(rows: Sequence[Mapping]) -> list[str]:
     stand = {variant: e.standing if e.standing == e.seeds else "open" for variant, e in effects(rows)["hidden"].items()}
     words = {"worse": "more hidden error than `all`", "better": "less", "open": "not told apart"}
     return [f"{said}: {', '.join(v for v, how in stand.items() if how == word) or 'none'}" for word, said in words.items()]
-
-
-def kept(cases: Sequence[Case], network: Prior) -> dict[str, tuple]:
-    """How much of the interpolation a prior keeps: regime → (seconds to the nearest trusted frame, median, quartiles).
-
-    Over all joints but the pelvis of the cases of a regime; at 0 s, the joints that are trusted.
-    """
-    found: dict[str, list] = {}
-    for case in cases:
-        features = Windows(case.sequence, network).features(0)
-        with torch.no_grad():
-            gate = network.kept(features)
-        seconds = torch.expm1(features[..., 8]) / 4
-        found.setdefault(case.regime, []).append([x[..., 1:].numpy().ravel() for x in (seconds, gate)])
-    return {regime: _quartiles(*map(np.concatenate, zip(*pairs))) for regime, pairs in found.items()}
-
-
-def _quartiles(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Middles of ``_GAPS`` that hold enough of ``x``, and of ``y`` there the median and the quartiles."""
-    place = np.searchsorted(_GAPS, x, side="right")
-    full = [k for k in range(len(_GAPS) + 1) if (place == k).sum() >= 200]
-    edges = np.concatenate([[0.0], _GAPS, [2 * _GAPS[-1]]])
-    middle = np.where(np.array(full) == 0, 0.0, (edges[full] + edges[np.array(full) + 1]) / 2)
-    return middle, *(np.array([np.percentile(y[place == k], q) for k in full]) for q in (50, 25, 75))
 
 
 def _curves(rows: Sequence[Mapping], panel: str, name: str, keys: Sequence[str]) -> dict[str, dict[str, tuple]]:

@@ -86,7 +86,7 @@ def published(network: nn.Module, windows: Windows, seed: int, how: Published) -
     Returns:
         The trained copy, and of every step its epoch, window, loss and unweighted terms.
     """
-    network = copy.deepcopy(network).eval()  # the published network has no dropout; a prior of ours may
+    network = copy.deepcopy(network).train()
     rng = np.random.default_rng(seed)
     optimizer = _optimizer(network, how.lr, 0.01)
     decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)

@@ -1,4 +1,4 @@
-"""Variations of a motion that are motions too: pace, size, proportions, manner, side, viewpoint.
+"""Variations of a motion that are motions too: pace, size, proportions, side, viewpoint.
 
 NumPy only; each takes joints (T, 17, 3) in metres and returns the like.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import axis_angle_to_matrix, random_camera
-from .noise import smooth_noise
+from .geometry import random_camera
 from .skeleton import H36M17
 
-__all__ = ["crop", "mirror", "paced", "reproportion", "restyle", "vary", "view"]
-
-_TRUNK = H36M17.index("spine", "thorax", "neck", "head", "rhip", "lhip", "rshoulder", "lshoulder")
+__all__ = ["crop", "mirror", "paced", "reproportion", "vary", "view"]
 
 
 def paced(joints: np.ndarray, start: float, frames: int, pace: float) -> np.ndarray:
@@ -45,35 +42,6 @@ def reproportion(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return out
 
 
-def restyle(joints: np.ndarray, rng: np.random.Generator, degrees: float, fps: float = 50.0) -> np.ndarray:
-    """Another manner of doing it: every bone, with all that hangs from it, turned; lengths and root kept.
-
-    Half the turn's variance stays in the body's own axes, half wanders within seconds. Against the bone that it hangs
-    from, a limb's bone turns by ``degrees`` (root mean square about each axis), the trunk's by a third of that.
-    """
-    frames = len(joints)
-    level = np.full((17, 1), np.radians(degrees / np.sqrt(2)))
-    level[_TRUNK] /= 3
-    turn = (rng.standard_normal((17, 3)) * level) @ _axes(joints) + smooth_noise(rng, (frames, 17, 3), 1.5, fps) * level
-    out = joints.copy()
-    for j, p in H36M17.bones:
-        turn[:, j] += turn[:, p] if p else 0.0
-        out[:, j] = out[:, p] + (axis_angle_to_matrix(turn[:, j]) @ (joints[:, j] - joints[:, p])[..., None])[..., 0]
-    return out
-
-
-def _axes(joints: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) the pelvis's axes in the rows: to the left hip, up the spine, and forward."""
-    right, left, spine = (joints[:, H36M17.index(name)] - joints[:, 0] for name in ("rhip", "lhip", "spine"))
-    across = _unit(left - right)
-    ahead = _unit(np.cross(across, spine))
-    return np.stack([across, np.cross(ahead, across), ahead], 1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-
-
 def _body(rng: np.random.Generator) -> np.ndarray:
     """(17,) bone scales: stature by up to 12 %, each bone by some 4 %, the same left and right."""
     scale = rng.uniform(0.88, 1.12) * (1 + 0.04 * rng.standard_normal(17))
@@ -84,9 +52,8 @@ def _body(rng: np.random.Generator) -> np.ndarray:
 
 
 def vary(joints: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Stretch, pace and body; manner and side in one of two; time's direction in one of four: (frames, 17, 3), world."""
+    """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world."""
     out = reproportion(crop(joints, frames, rng), _body(rng))
-    out = restyle(out, rng, rng.uniform(0, 6)) if rng.random() < 0.5 else out
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out
 

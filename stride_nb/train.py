@@ -41,8 +41,7 @@ class Recipe:
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 
 RECIPES = {
-    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES | {"dropout": 0.1},
-                    Settings(9000, 4e-3, weight_decay=0.1, optimizer="muon"), batch=32,
+    "prior": Recipe(Denoise, "prior", "frameformer", _FRAMES, Settings(9000, 4e-3, optimizer="muon"), batch=32,
                     options={"lifter": "lifter"}),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2000, 3e-3, optimizer="muon"),
                      batch=32, options={"rank": (1.0, 1.0)}),

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
 from stride_nb import ablation, cases, motions
-from stride_nb.models.prior import Prior
 from stride_nb.refine import chance_within, refine
 
 
@@ -67,27 +65,6 @@ def test_a_failure_is_measured_on_what_was_hidden():
 
 def test_nine_in_ten_is_nine_in_ten():
     assert chance_within(ablation._NINE_IN_TEN, np.ones(1))[0] == pytest.approx(0.9, abs=1e-4)
-
-
-class Shut(torch.nn.Module):
-    """A backbone whose gate is open where the nearest trusted frame is near, within a second."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate = torch.nn.Parameter(torch.tensor([0.0, 0, 0, 0, 9]))
-
-    def forward(self, x):
-        return torch.where(torch.expm1(x[..., 8:]) / 4 < 1, 1.0, -1.0) * self.gate
-
-
-def test_what_is_kept_is_told_by_the_gap():
-    clips = motions.load("synthetic", "test", clips=3)
-    found = ablation.kept(cases.cases(clips, ["limb", "whole_2s"], seed=0), Prior(Shut()))
-    assert list(found) == ["limb", "whole_2s"]
-    for seconds, middle, low, high in found.values():
-        assert seconds[0] == 0 and (np.diff(seconds) > 0).all() and len(seconds) > 3
-        np.testing.assert_allclose(middle, seconds < 1, atol=1e-6)
-        np.testing.assert_array_equal(low, high)
 
 
 def test_limits_are_told_part_by_part():

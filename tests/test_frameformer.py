@@ -45,12 +45,6 @@ def test_a_length_between_patches_is_the_last_frame_held(frames):
         torch.testing.assert_close(model(x), model(held)[:, :frames])
 
 
-def test_dropout_is_for_training():
-    wet, dry = network(dropout=0.5), run(network(), 12)
-    torch.testing.assert_close(run(wet, 12), dry)
-    assert not torch.allclose(run(wet.train(), 12), dry)
-
-
 def test_sequences_of_a_batch_do_not_see_each_other():
     model = network()
     both = run(model, 12)

@@ -22,20 +22,19 @@ class FrameFormer(nn.Module):
         dim_in, dim_out: channels a joint.
         dim, depth, heads, mlp_ratio: width and depth of the transformer.
         patch: frames a token.
-        dropout: share of what each block adds that is left out at random while training.
     """
 
     def __init__(self, dim_in: int, dim_out: int, dim: int = 256, depth: int = 6, heads: int = 8,
-                 mlp_ratio: int = 4, patch: int = 3, joints: int = 17, dropout: float = 0.0):
+                 mlp_ratio: int = 4, patch: int = 3, joints: int = 17):
         super().__init__()
         self.patch, self.dim_out = patch, dim_out
         self.embed = nn.Linear(patch * joints * dim_in, dim)
-        self.blocks = nn.ModuleList(Block(dim, heads, mlp_ratio, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(dim, heads, mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, patch * _FINE)
         # The kernel spans neighbouring tokens, so that no seam shows between their frames.
         self.head = nn.Conv1d(_FINE, joints * dim_out, 2 * patch + 1, padding=patch)
-        nn.init.trunc_normal_(self.head.weight, std=0.002)  # begins with little to add
+        nn.init.trunc_normal_(self.head.weight, std=0.002)  # begins near the interpolation that it corrects
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,9 +53,9 @@ class FrameFormer(nn.Module):
 class Block(nn.Module):
     """Pre-norm attention over time, then a pre-norm MLP, both with residuals."""
 
-    def __init__(self, dim: int, heads: int, mlp_ratio: int, dropout: float = 0.0):
+    def __init__(self, dim: int, heads: int, mlp_ratio: int):
         super().__init__()
-        self.heads, self.dropout = heads, nn.Dropout(dropout)
+        self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.fc1, self.fc2 = nn.Linear(dim, mlp_ratio * dim), nn.Linear(mlp_ratio * dim, dim)
@@ -66,8 +65,8 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         # Written out: for so few tokens the fused kernel's backward pass takes most of a training step on a CPU.
         seen = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1).to(v.dtype) @ v
-        x = x + self.dropout(self.proj(seen.transpose(1, 2).reshape(B, T, D)))
-        return x + self.dropout(self.fc2(F.gelu(self.fc1(self.norm2(x)))))
+        x = x + self.proj(seen.transpose(1, 2).reshape(B, T, D))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
 
 
 def _positions(tokens: int, dim: int, device) -> Tensor:

@@ -2,9 +2,10 @@
 
 A joint comes with nine channels: what the estimator said, what linear interpolation between trusted
 frames says, how sure the estimator was, whether that is trusted, and how far away in time the nearest
-trusted frame is. The network answers with how much of the interpolation to keep, what to add to that, and
-its own uncertainty: with the gate open it corrects a classical baseline, with the gate closed it gives the
-pose itself. It begins near the baseline.
+trusted frame is. The network answers with how much of the interpolation to keep (the gate), what to add to
+that, and its own uncertainty; one that adds nothing and keeps all returns the classical baseline. The prior
+that ships is older than the gate and keeps all. From fresh weights the gate learns hidden joints much faster
+(`benchmarks/ingredients.py`); trained on with one, the shipped prior got no better.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Prior(nn.Module):
     """A backbone (B, T, J, 9) → (B, T, J, 5) read as an ``Answer``.
 
     Args:
-        backbone: FrameFormer or DSTformer with ``dim_in=9, dim_out=5``.
+        backbone: FrameFormer or DSTformer with ``dim_in=9`` and ``dim_out=5``, or 4 for one without the gate.
     """
 
     sigma = ANSWER_SIGMA
@@ -53,17 +54,13 @@ class Prior(nn.Module):
 
     def forward(self, features: Tensor) -> Answer:
         out = self.backbone(features).float()
-        joints = _smooth((_gate(out)[..., None] * features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
+        joints = _smooth((_kept(out) * features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
         joints = joints - joints[..., :1, :]  # the root is where everything is measured from
         return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
 
-    def kept(self, features: Tensor) -> Tensor:
-        """(B, T, J) the share of the interpolation that the answer to (B, T, J, 9) keeps, 0 to 1."""
-        return _gate(self.backbone(features).float())
-
-
-def _gate(out: Tensor) -> Tensor:
-    return torch.sigmoid(4 * out[..., 4] + _OPEN)
+def _kept(out: Tensor) -> Tensor:
+    """(B, T, J, 1) the share of the interpolation that is kept, of (B, T, J, 4 or 5)."""
+    return torch.sigmoid(4 * out[..., 4:] + _OPEN) if out.shape[-1] > 4 else torch.ones_like(out[..., :1])
 
 
 def _smooth(joints: Tensor, sigma: float) -> Tensor:
