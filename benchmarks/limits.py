@@ -1,6 +1,6 @@
 """What is left to gain: errors on clips that the prior was trained on, and errors that do not move.
 
-    python benchmarks/limits.py [--windows 36] [--threads 1]
+    python benchmarks/limits.py [--windows 100] [--threads 1]
 
 ``trained on``: the frozen prior over the Gaussian filter on CMU's training clips, which it has met time and again under other noise
 and in other guises, beside the same on test people: what it would gain if strangers were as good as known. ``constant``: what
@@ -61,7 +61,7 @@ def constant(case: Case) -> tuple[str, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=36, help="of a regime and setting")
+    parser.add_argument("--windows", type=int, default=100, help="of a regime and setting, at most (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -21,11 +21,11 @@ from .refine import Refined
 from .skeleton import H36M17
 
 __all__ = ["Failure", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
-           "limits", "margins", "one_length", "over_steps", "read", "slopes"]
+           "limits", "margins", "one_length", "over_steps", "read", "slopes", "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
-NAMES = ("ingredients", "degradation", "adaptation", "bones", "limits")
-_TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
+NAMES = ("ingredients", "weights", "degradation", "adaptation", "bones", "limits")
+_TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -121,16 +121,27 @@ def margins(rows: Sequence[Mapping]) -> list[dict]:
              "in regime": row["worst_regime"], "kept": row["kept"]} for row in rows if row["part"] == "margin"]
 
 
-def one_length(rows: Sequence[Mapping]) -> list[dict]:
-    """A row a setting: what cutting every bone to one length does to each error, as a multiple, and at worst in a regime."""
-    titles = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
+def _ratios(rows: Sequence[Mapping]) -> dict[tuple, dict]:
+    """Setting → its name and, error by error, the ratio with its interval."""
     found: dict[tuple, dict] = {}
     for row in rows:
         here = found.setdefault((row["source"], row["noise"]), {"setting": f"{row['source']}, {row['noise']}"})
-        if row["metric"] in titles:
-            here[titles[row["metric"]]] = _interval(row)
+        if row["metric"] in _TITLES:
+            here[_TITLES[row["metric"]]] = _interval(row)
+    return found
+
+
+def weights(rows: Sequence[Mapping]) -> list[dict]:
+    """A row a setting: errors of other weights as multiples of those that ship."""
+    return list(_ratios(rows).values())
+
+
+def one_length(rows: Sequence[Mapping]) -> list[dict]:
+    """A row a setting: what cutting every bone to one length does to each error, as a multiple, and at worst in a regime."""
+    found = _ratios(rows)
+    for row in rows:
         if row["metric"] == "accel_error":
-            here |= {"worst acceleration": row["worst"], "in regime": row["worst_regime"]}
+            found[row["source"], row["noise"]] |= {"worst acceleration": row["worst"], "in regime": row["worst_regime"]}
     return list(found.values())
 
 

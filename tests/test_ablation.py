@@ -72,3 +72,17 @@ def test_limits_are_told_part_by_part():
            "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6, "n": 9}
     assert ablation.limits([row, row | {"part": "trained on"}], "constant") == [
         {"setting": "cmu test, lag", "": "constant / all", "windows": 9, "error": 20.0, "against": 40.0, "ratio": "0.50 [0.40, 0.60]"}]
+
+
+def ratios(noise, **more):
+    return [{"source": "cmu", "noise": noise, "metric": metric, "ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1} | more
+            for metric, ratio in (("mpjpe_hidden", 1.2), ("mpjpe_visible", 0.9), ("accel_error", 1.0), ("bone_std", 0.0))]
+
+
+def test_ratios_are_a_row_a_setting():
+    rows = [*ratios("lag", worst=1.5, worst_regime="limb"), *ratios("drift", worst=1.1, worst_regime="half")]
+    plain = {"hidden": "1.20 [1.10, 1.30]", "visible": "0.90 [0.80, 1.00]", "acceleration": "1.00 [0.90, 1.10]"}
+    assert ablation.weights(rows) == [{"setting": f"cmu, {noise}"} | plain for noise in ("lag", "drift")]
+    assert ablation.one_length(rows) == [
+        {"setting": "cmu, lag"} | plain | {"worst acceleration": 1.5, "in regime": "limb"},
+        {"setting": "cmu, drift"} | plain | {"worst acceleration": 1.1, "in regime": "half"}]
