@@ -138,9 +138,9 @@ def main() -> None:
         print(where, *rows[-len(MARGINS):], sep="\n", flush=True)
     for where, found, pool in settings(TEST, args.windows, args.seed):
         for variant in VARIANTS:
-            rows += curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed, pool)) for case in found])
-            print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in rows[-7:]],
-                  flush=True)
+            steps = curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed, pool)) for case in found])
+            print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in steps], flush=True)
+            rows += steps
     run = records.record("adaptation", rows, parameters=vars(args) | {"lr": how.lr, "batch": how.batch}, seed=args.seed,
                          seconds=time.perf_counter() - began, units={"frozen": "mm"},
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; hidden, visible, held_out: "
