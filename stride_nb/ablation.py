@@ -141,13 +141,13 @@ def one_length(rows: Sequence[Mapping]) -> list[dict]:
     found = _ratios(rows)
     for row in rows:
         if row["metric"] == "accel_error":
-            found[row["source"], row["noise"]] |= {"worst acceleration": row["worst"], "in regime": row["worst_regime"]}
+            found[row["source"], row["noise"]]["worst acceleration"] = f"{row['worst']:.2f}, {row['worst_regime']}"
     return list(found.values())
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:
     """A row a setting: two errors, mm, and the first as a multiple of the second."""
-    return [{"setting": _named(row), "": row["what"], "windows": row["n"], "error": row["value"], "against": row["against"],
+    return [{"setting": _named(row), "": row["what"], "cases": row["n"], "error": row["value"], "against": row["against"],
              "ratio": _interval(row)} for row in rows if row["part"] == part]
 
 

@@ -71,7 +71,7 @@ def test_limits_are_told_part_by_part():
     row = {"part": "constant", "source": "cmu", "split": "test", "noise": "lag", "what": "constant / all", "value": 20.0, "against": 40.0,
            "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6, "n": 9}
     assert ablation.limits([row, row | {"part": "trained on"}], "constant") == [
-        {"setting": "cmu test, lag", "": "constant / all", "windows": 9, "error": 20.0, "against": 40.0, "ratio": "0.50 [0.40, 0.60]"}]
+        {"setting": "cmu test, lag", "": "constant / all", "cases": 9, "error": 20.0, "against": 40.0, "ratio": "0.50 [0.40, 0.60]"}]
 
 
 def ratios(noise, **more):
@@ -84,5 +84,5 @@ def test_ratios_are_a_row_a_setting():
     plain = {"hidden": "1.20 [1.10, 1.30]", "visible": "0.90 [0.80, 1.00]", "acceleration": "1.00 [0.90, 1.10]"}
     assert ablation.weights(rows) == [{"setting": f"cmu, {noise}"} | plain for noise in ("lag", "drift")]
     assert ablation.one_length(rows) == [
-        {"setting": "cmu, lag"} | plain | {"worst acceleration": 1.5, "in regime": "limb"},
-        {"setting": "cmu, drift"} | plain | {"worst acceleration": 1.1, "in regime": "half"}]
+        {"setting": "cmu, lag"} | plain | {"worst acceleration": "1.50, limb"},
+        {"setting": "cmu, drift"} | plain | {"worst acceleration": "1.10, half"}]
