@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     task = recipe.task([c.joints for c in train], [c.joints for c in val], args.batch or recipe.batch, args.seed,
                        **recipe.options)
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"
+    if args.init:
+        recipe = replace(recipe, config=recipe.config | _gate_of(args.init))
     model = build(recipe.head, recipe.backbone, recipe.config)
     if args.init:
         _go_on_from(model, args.init)
@@ -95,6 +97,11 @@ def run(args: argparse.Namespace) -> int:
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
     print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
     return 0
+
+
+def _gate_of(source: str) -> dict:
+    """Channels of the weights to go on from, where their card names them: whether there is a gate is their matter."""
+    return {name: n for name, n in checkpoints.load(source)[1].get("config", {}).get("arguments", {}).items() if name == "dim_out"}
 
 
 def _go_on_from(model: nn.Module, source: str) -> None:

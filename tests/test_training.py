@@ -13,7 +13,7 @@ import torch
 from test_package import ALLOWED, BLOCK
 from torch import nn
 
-from stride_nb import motions, noise, occlusion, train
+from stride_nb import checkpoints, motions, noise, occlusion, train
 from stride_nb.errors import InputError
 from stride_nb.models.lifter import CHANNELS_2D, Lifter
 from stride_nb.models.prior import CHANNELS
@@ -412,6 +412,20 @@ def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
 
     network = load_network(tmp_path / "small.safetensors")
     assert sum(p.numel() for p in network.parameters()) == card["parameters"]
+
+
+@pytest.mark.parametrize("channels", [4, 5])
+def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(tmp_path, recipe, channels, capsys):
+    before = build("prior", "frameformer", SMALL | {"dim_out": channels})
+    config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL | {"dim_out": channels} if channels == 4 else SMALL}
+    card = dict.fromkeys(checkpoints.CARD_FIELDS, "") | {"config": config, "steps": 1}
+    checkpoints.save(tmp_path / "a.safetensors", before.state_dict(), card)
+    assert run("--out", str(tmp_path / "run"), "--init", str(tmp_path / "a.safetensors")) == 0
+    written = json.loads((tmp_path / "run" / "small.json").read_text())
+    assert written["config"] == config and written["init"]["steps"] == 1
+    from stride_nb.networks import load_network
+
+    assert load_network(tmp_path / "run" / "small.safetensors").backbone.dim_out == channels
 
 
 @pytest.mark.parametrize("words, said", [(["--steps", "0"], "--steps"), (["--steps", "-1"], "--steps"),
