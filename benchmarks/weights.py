@@ -58,7 +58,8 @@ def main() -> None:
             ratio = paired_bootstrap(one[:, m], other[:, m], [case.clip for case in made], np.random.default_rng(0))
             rows.append({"source": "cmu", "split": "val", "noise": family, "metric": metric, "unit": UNITS[metric],
                          "value": round(one[:, m].mean(), 3), "against": round(other[:, m].mean(), 3),
-                         "ratio": round(ratio.value, 4), "ratio_low": round(ratio.low, 4), "ratio_high": round(ratio.high, 4), "n": len(made)})
+                         "ratio": round(ratio.value, 4), "ratio_low": round(ratio.low, 4),
+                         "ratio_high": round(ratio.high, 4), "n": len(made)})
             print(rows[-1], flush=True)
     hashes = {f"{name}_sha256": checkpoints.load(vars(args)[name])[1]["sha256"] for name in ("file", "against")}
     run = records.record("weights", rows, parameters=vars(args) | hashes,

@@ -68,14 +68,15 @@ class Windows:
             hints: or for guesses: an error (T, J, 3) to add, metres, and the confidence (T, J) that they come with.
         """
         part, inner = self._around(i)
-        joints, confidence, root = part.joints, part.confidence, self._root(part)
-        repeats = held(joints - root, confidence >= TRUST, part.fps)  # of what was observed, before it is hidden
+        joints, confidence = part.joints, part.confidence
         if blind is not None:
             error, guess = (0.0, 0.0) if hints is None else hints
             joints, confidence = joints.copy(), confidence.copy()
             joints[inner] += np.where(blind[..., None], error, 0.0)
             confidence[inner] = np.where(blind & (confidence[inner] > 0), guess, confidence[inner])
         if self.reads_channels:
+            root = self._root(part)
+            repeats = held(part.joints - root, part.confidence >= TRUST, part.fps)  # as observed, whatever is blind
             told = condition(joints, confidence, part.fps, root, repeats)[inner]
         else:
             told = fill_linear(joints, confidence > 0)[inner].astype(np.float32)

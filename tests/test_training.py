@@ -414,10 +414,10 @@ def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
     assert sum(p.numel() for p in network.parameters()) == card["parameters"]
 
 
-@pytest.mark.parametrize("channels", [4, 5])
-def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(tmp_path, recipe, channels, capsys):
-    before = build("prior", "frameformer", SMALL | {"dim_out": channels})
-    config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL | {"dim_out": channels} if channels == 4 else SMALL}
+@pytest.mark.parametrize("named, channels", [({"dim_out": 4}, 4), ({}, 5)])
+def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(tmp_path, recipe, named, channels, capsys):
+    config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL | named}
+    before = build(**config)
     card = dict.fromkeys(checkpoints.CARD_FIELDS, "") | {"config": config, "steps": 1}
     checkpoints.save(tmp_path / "a.safetensors", before.state_dict(), card)
     assert run("--out", str(tmp_path / "run"), "--init", str(tmp_path / "a.safetensors")) == 0
