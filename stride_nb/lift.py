@@ -17,6 +17,7 @@ from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_sta
 __all__ = ["lift"]
 
 _LENGTH, _STRIDE = 120, 80  # as long as in training (`tasks.Lift`): in longer windows the lifter errs more, seen or hidden
+_AT_ONCE = 4  # windows in one forward pass
 _CONTEXT = 125  # frames to either side from which gaps at a window's ends are filled
 
 
@@ -44,7 +45,7 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
     network = network.to(choose_device(device)).eval()
     source = _rooted(h36m.resample(PRIOR_FPS))
     starts = window_starts(len(source), _LENGTH, _STRIDE)
-    windows = [_lifted(network, source, a) for a in starts]
+    windows = [window for k in range(0, len(starts), _AT_ONCE) for window in _lifted(network, source, starts[k : k + _AT_ONCE])]
     joints = on_clock_of(h36m, stitch(windows, starts)).joints
     confidence = np.where(h36m.missing.all(1, keepdims=True), 0.0, np.maximum(h36m.confidence, FILLED))
     return PoseSequence(joints, confidence, h36m.fps, name=keypoints.name)
@@ -62,11 +63,14 @@ def _rooted(track: Keypoints2D) -> Keypoints2D:
 
 
 @torch.no_grad()
-def _lifted(network: nn.Module, track: Keypoints2D, start: int) -> PoseSequence:
-    device = next(network.parameters()).device
+def _lifted(network: nn.Module, track: Keypoints2D, starts: list[int]) -> list[PoseSequence]:
+    told = torch.from_numpy(np.stack([_told(track, a) for a in starts])).to(next(network.parameters()).device)
+    plain, turned = network(torch.cat([told, mirrored_2d(told)])).chunk(2)
+    joints = (plain + flip(turned)) / 2
+    return [PoseSequence(x, fps=track.fps) for x in joints.double().cpu().numpy()]
+
+
+def _told(track: Keypoints2D, start: int) -> np.ndarray:
     low = max(start - _CONTEXT, 0)
     part = track[low : start + _LENGTH + _CONTEXT]
-    told = condition_2d(part.pixels, part.confidence, part.fps, part.size)[start - low :][:_LENGTH]
-    told = torch.from_numpy(told)[None].to(device)
-    joints = (network(told) + flip(network(mirrored_2d(told)))) / 2
-    return PoseSequence(joints[0].double().cpu().numpy(), fps=part.fps)
+    return condition_2d(part.pixels, part.confidence, part.fps, part.size)[start - low :][:_LENGTH]
