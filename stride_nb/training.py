@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -206,8 +207,8 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
     began = time.perf_counter() - state.seconds
     with closing(_bar(settings.steps, state.step, progress)) as bar:
         for batch in DataLoader(_Batches(task), None, sampler=range(state.step, settings.steps), num_workers=workers,
-                                generator=torch.Generator()):  # its own, or each start would draw from PyTorch's
-            terms = _learn(state, task, tuple(x.to(device) for x in batch), device)
+                                collate_fn=tuple, generator=torch.Generator()):  # its own, or each start would draw from PyTorch's
+            terms = _learn(state, task, tuple(torch.from_numpy(x).to(device) for x in batch), device)
             state.step += 1
             state.seconds = time.perf_counter() - began
             bar.update(1)
@@ -218,13 +219,13 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
 
 
 class _Batches(Dataset):
-    """A task's batches by step."""
+    """A task's batches by step, as arrays: a worker hands over a tensor's memory in a thread that complains when it is interrupted."""
 
     def __init__(self, task):
         self.task = task
 
-    def __getitem__(self, step: int) -> tuple[torch.Tensor, ...]:
-        return self.task.batch(step)
+    def __getitem__(self, step: int) -> tuple[np.ndarray, ...]:
+        return tuple(x.numpy() for x in self.task.batch(step))
 
 
 def _learn(state: _State, task, batch, device) -> dict[str, float]:
