@@ -1,9 +1,12 @@
 """What is left to gain: errors on clips that the prior was trained on, and errors that do not move.
 
-    python benchmarks/limits.py [--windows 100] [--threads 1]
+    python benchmarks/limits.py [--windows 100] [--former FILE] [--threads 1]
 
 ``trained on``: the frozen prior over the Gaussian filter on CMU's training clips, which it has met time and again under other noise
-and in other guises, beside the same on test people: what it would gain if strangers were as good as known. ``constant``: what
+and in other guises, beside the same on test people; and on the training clips done by somebody else, every bone as long as another
+training person's. Where that is as hard as test people are, it is bodies that the prior has by heart, not motions. With ``--former``
+the same for the weights that shipped before strangers' bodies were trained on (``git show 438a1ac:data/weights/prior.safetensors``
+and ``.json``). ``constant``: what
 stays the same all through a window of the input's error on visible joints. A perfect smoothing over time would
 leave it: only knowledge of bodies can tell it from a pose. Needs CMU's and HDM05's motion. Writes ``data/results/limits.json``.
 """
@@ -18,12 +21,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stride_nb import motions, records
+from stride_nb import checkpoints, motions, records
+from stride_nb.augment import body_of, distinct_bodies, reproportion
 from stride_nb.baselines import fill
 from stride_nb.benchmark import EXPERIMENTS, choose
 from stride_nb.cases import Case, cases, compare, select
 from stride_nb.metrics import joint_errors_mm, paired_bootstrap
 from stride_nb.networks import load_network
+from stride_nb.sequence import PoseSequence
 from stride_nb.tasks import VALIDATION
 
 RESULT = Path("data/results/limits.json")
@@ -40,14 +45,26 @@ def ratio(part: str, where: tuple[str, str, str], what: str, pairs: Iterable[tup
         "ratio": round(found.value, 4), "ratio_low": round(found.low, 4), "ratio_high": round(found.high, 4), "n": len(ours)}
 
 
-def trained_on(split: str, made: Sequence[Case], network) -> list[dict]:
-    """The prior over the Gaussian filter on hidden joints, and over the input on visible ones."""
-    rows = compare(made, ["input", "gaussian", "prior"], network)
+def swapped(clips: Sequence[PoseSequence], seed: int) -> list[PoseSequence]:
+    """The clips, each done by the body of another of the people in them."""
+    people, rng, found = distinct_bodies([clip.joints for clip in clips]), np.random.default_rng(seed), []
+    for clip in clips:
+        own = body_of(clip.joints)
+        others = [body for body in people if np.abs(body[1:] / own[1:] - 1).max() > 0.05]
+        found.append(clip.replace(joints=reproportion(clip.joints, others[rng.integers(len(others))] / np.maximum(own, 1e-6))))
+    return found
+
+
+def trained_on(split: str, body: str, made: Sequence[Case], networks: dict) -> list[dict]:
+    """Of each network: the prior over the Gaussian filter on hidden joints, and over the input on visible ones."""
     found = []
-    for metric, rival in (("mpjpe_hidden", "gaussian"), ("mpjpe_visible", "input")):
-        ours, theirs = (select(rows, method=name) for name in ("prior", rival))
-        found.append(ratio("trained on", ("cmu", split, "estimator"), f"prior / {rival}, {metric.removeprefix('mpjpe_')}",
-                           [(a["clip"], a[metric], b[metric]) for a, b in zip(ours, theirs)]))
+    for name, network in networks.items():
+        rows = compare(made, ["input", "gaussian", "prior"], network)
+        for metric, rival in (("mpjpe_hidden", "gaussian"), ("mpjpe_visible", "input")):
+            ours, theirs = (select(rows, method=method) for method in ("prior", rival))
+            row = ratio("trained on", ("cmu", split, "estimator"), f"prior / {rival}, {metric.removeprefix('mpjpe_')}",
+                        [(a["clip"], a[metric], b[metric]) for a, b in zip(ours, theirs)])
+            found.append(row | {"body": body, "weights": name})
     return found
 
 
@@ -62,23 +79,28 @@ def constant(case: Case) -> tuple[str, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=100, help="of a regime and setting, at most (default: 100)")
+    parser.add_argument("--former", help="other weights to look at too, on training clips and test people")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    network, rows, began = load_network("prior"), [], time.perf_counter()
+    files = {"shipped": "prior"} | ({"former": args.former} if args.former else {})
+    networks, rows, began = {name: load_network(file) for name, file in files.items()}, [], time.perf_counter()
 
     def chosen(clips, family):
         return choose(cases(clips, VALIDATION, family, seed=args.seed), args.windows, np.random.default_rng(args.seed))
 
-    for split, clips in (("train", motions.load("cmu", "train")[::EVERY]), ("test", motions.load("cmu", "test"))):
-        rows += trained_on(split, chosen(clips, "estimator"), network)
+    known = motions.load("cmu", "train")[::EVERY]
+    for split, body, clips in (("train", "own", known), ("train", "another's", swapped(known, args.seed)),
+                               ("test", "own", motions.load("cmu", "test"))):
+        rows += trained_on(split, body, chosen(clips, "estimator"), networks)
     for source, families in EXPERIMENTS.values():
         for family in families:
             made = chosen(motions.load(source, "test"), family)
             rows.append(ratio("constant", (source, "test", family), "constant / all, visible", map(constant, made)))
     print(*rows, sep="\n")
-    run = records.record("limits", rows, parameters=vars(args), seed=args.seed, seconds=time.perf_counter() - began,
+    hashes = {f"{name}_sha256": checkpoints.load(file)[1]["sha256"] for name, file in files.items()}
+    run = records.record("limits", rows, parameters=vars(args) | hashes, seed=args.seed, seconds=time.perf_counter() - began,
                          units={"value": "mm", "against": "mm"},
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; ratio: value over against, "
                                   "95 % by paired bootstrap over clips")

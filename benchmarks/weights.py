@@ -1,9 +1,9 @@
-"""Two priors on people of ``val``, as they are used: every window, both ways, each kind of noise that may be tuned on.
+"""Priors on people of ``val``, as they are used: every window, both ways, each kind of noise that may be tuned on.
 
-    python benchmarks/weights.py FILE [--against prior] [--seeds 2] [--threads 1]
+    python benchmarks/weights.py NAME=FILE … [--against prior] [--seeds 2] [--threads 1]
 
-The validation of the training loop looks at the middle of few clips, one way, under one kind of noise; which of two sets of weights
-is to ship is decided here. Ratios of errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes
+The validation of the training loop looks at the middle of few clips, one way, under one kind of noise; which weights are to ship is
+decided here. Ratios of errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes
 ``data/results/weights.json``.
 """
 
@@ -39,30 +39,47 @@ def scored(made, networks) -> np.ndarray:
     return np.array(found).transpose(1, 0, 2)
 
 
+def named(text: str) -> tuple[str, str]:
+    """``NAME=FILE``."""
+    name, _, file = text.partition("=")
+    if not name or not file:
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, found {text!r}")
+    return name, file
+
+
+def compared(family: str, made, networks: dict) -> list[dict]:
+    """A row a network and metric: its error, that of the last network, and their ratio."""
+    *errors, against = scored(made, list(networks.values()))
+    rows = []
+    for name, own in zip(networks, errors):
+        for m, metric in enumerate(METRICS):
+            ratio = paired_bootstrap(own[:, m], against[:, m], [case.clip for case in made], np.random.default_rng(0))
+            rows.append({"weights": name, "source": "cmu", "split": "val", "noise": family, "metric": metric, "unit": UNITS[metric],
+                         "value": round(own[:, m].mean(), 3), "against": round(against[:, m].mean(), 3),
+                         "ratio": round(ratio.value, 4), "ratio_low": round(ratio.low, 4),
+                         "ratio_high": round(ratio.high, 4), "n": len(made)})
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", help="name or path of weights")
+    parser.add_argument("files", nargs="+", type=named, metavar="NAME=FILE", help="what to call weights, and their name or path")
     parser.add_argument("--against", default="prior", help="name or path of the weights to divide by (default: prior)")
     parser.add_argument("--seeds", type=int, default=2, help="of occlusion and noise (default: 2)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    networks, rows, began = [load_network(name) for name in (args.file, args.against)], [], time.perf_counter()
+    files = dict(args.files) | {"against": args.against}
+    networks, rows, began = {name: load_network(file) for name, file in files.items()}, [], time.perf_counter()
     val, lifter = motions.load("cmu", "val"), load_network("lifter")
     for family, kind in KINDS:
         simulated = family if kind == "estimator" else "estimator"  # of lifted input the detector makes the noise
         made = [case for seed in range(args.seeds)
                 for case in cases(val, VALIDATION, simulated, seed=seed, input=kind, lifter=lifter)]
-        one, other = scored(made, networks)
-        for m, metric in enumerate(METRICS):
-            ratio = paired_bootstrap(one[:, m], other[:, m], [case.clip for case in made], np.random.default_rng(0))
-            rows.append({"source": "cmu", "split": "val", "noise": family, "metric": metric, "unit": UNITS[metric],
-                         "value": round(one[:, m].mean(), 3), "against": round(other[:, m].mean(), 3),
-                         "ratio": round(ratio.value, 4), "ratio_low": round(ratio.low, 4),
-                         "ratio_high": round(ratio.high, 4), "n": len(made)})
-            print(rows[-1], flush=True)
-    hashes = {f"{name}_sha256": checkpoints.load(vars(args)[name])[1]["sha256"] for name in ("file", "against")}
-    run = records.record("weights", rows, parameters=vars(args) | hashes,
+        rows += compared(family, made, networks)
+        print(*rows[-len(METRICS) * len(args.files):], sep="\n", flush=True)
+    hashes = {f"{name}_sha256": checkpoints.load(file)[1]["sha256"] for name, file in files.items()}
+    run = records.record("weights", rows, parameters={"against": args.against, "seeds": args.seeds} | files | hashes,
                          seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; frozen priors; ratio: value over "
                                   "against, 95 % by paired bootstrap over clips")

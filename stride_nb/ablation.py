@@ -122,17 +122,22 @@ def margins(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def _ratios(rows: Sequence[Mapping]) -> dict[tuple, dict]:
-    """Setting → its name and, error by error, the ratio with its interval."""
+    """Weights, source and noise → their names and, error by error, the ratio with its interval."""
     found: dict[tuple, dict] = {}
     for row in rows:
-        here = found.setdefault((row["source"], row["noise"]), {"setting": f"{row['source']}, {row['noise']}"})
+        which = {"weights": row["weights"]} if "weights" in row else {}
+        here = found.setdefault(_key(row), which | {"setting": f"{row['source']}, {row['noise']}"})
         if row["metric"] in _TITLES:
             here[_TITLES[row["metric"]]] = _interval(row)
     return found
 
 
+def _key(row: Mapping) -> tuple:
+    return row.get("weights"), row["source"], row["noise"]
+
+
 def weights(rows: Sequence[Mapping]) -> list[dict]:
-    """A row a setting: errors of other weights as multiples of those that ship."""
+    """A row of weights and a setting: their errors as multiples of those of the weights that they are set against."""
     return list(_ratios(rows).values())
 
 
@@ -141,14 +146,15 @@ def one_length(rows: Sequence[Mapping]) -> list[dict]:
     found = _ratios(rows)
     for row in rows:
         if row["metric"] == "accel_error":
-            found[row["source"], row["noise"]]["worst acceleration"] = f"{row['worst']:.2f}, {row['worst_regime']}"
+            found[_key(row)]["worst acceleration"] = f"{row['worst']:.2f}, {row['worst_regime']}"
     return list(found.values())
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:
-    """A row a setting: two errors, mm, and the first as a multiple of the second."""
-    return [{"setting": _named(row), "": row["what"], "cases": row["n"], "error": row["value"], "against": row["against"],
-             "ratio": _interval(row)} for row in rows if row["part"] == part]
+    """A row a setting: two errors, mm, and the first as a multiple of the second; with whose body and which weights, where a row says."""
+    return [{"setting": _named(row), "": row["what"]} | {name: row[name] for name in ("body", "weights") if name in row}
+            | {"cases": row["n"], "error": row["value"], "against": row["against"], "ratio": _interval(row)}
+            for row in rows if row["part"] == part]
 
 
 def conclusions(prior: Sequence[Mapping], adaptation: Sequence[Mapping], step: int = 30) -> list[str]:

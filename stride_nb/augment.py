@@ -5,12 +5,15 @@ NumPy only; each takes joints (T, 17, 3) in metres and returns the like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .geometry import random_camera
+from .metrics import bone_lengths
 from .skeleton import H36M17
 
-__all__ = ["crop", "mirror", "paced", "reproportion", "vary", "view"]
+__all__ = ["body_of", "crop", "distinct_bodies", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
 
 
 def paced(joints: np.ndarray, start: float, frames: int, pace: float) -> np.ndarray:
@@ -42,18 +45,54 @@ def reproportion(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return out
 
 
-def _body(rng: np.random.Generator) -> np.ndarray:
-    """(17,) bone scales: stature by up to 12 %, each bone by some 4 %, the same left and right."""
-    scale = rng.uniform(0.88, 1.12) * (1 + 0.04 * rng.standard_normal(17))
-    left = H36M17.index(*(a for a, _ in H36M17.pairs))
-    right = H36M17.index(*(b for _, b in H36M17.pairs))
-    scale[left] = scale[right]
-    return scale
+def distinct_bodies(clips: Sequence[np.ndarray]) -> np.ndarray:
+    """(P, 17) lengths of the bone to each joint, metres (0 for the root), of the different bodies that move in clips (T, 17, 3).
+
+    Whoever is alike to 2 % in every bone of the limbs (the trunk bends within what is one bone here) is one body, so that someone
+    recorded often has no more say than others.
+    """
+    found: list[np.ndarray] = []
+    for joints in clips:
+        own = body_of(joints)
+        if all(np.abs(own[_LIMBS] / other[_LIMBS] - 1).max() > 0.02 for other in found):
+            found.append(own)
+    return np.array(found)
 
 
-def vary(joints: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world."""
-    out = reproportion(crop(joints, frames, rng), _body(rng))
+def body_of(joints: np.ndarray) -> np.ndarray:
+    """(17,) length of the bone to each joint, metres, 0 for the root: the median over the frames of (T, 17, 3)."""
+    lengths = np.zeros(len(H36M17.joints))
+    lengths[[j for j, _ in H36M17.bones]] = np.median(bone_lengths(joints), 0)
+    return lengths
+
+
+def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(17,) bone lengths of somebody new: between two of ``people`` (P, 17), of another stature, with bones of their own.
+
+    Sides differ by little. By how much a person's proportions differ from others' is drawn, too: the people of one laboratory
+    are measured in one way, those of another differ from them by more than among themselves.
+    """
+    one, other = people[rng.integers(len(people), size=2)]
+    part, own = rng.random(), rng.uniform(0.01, 0.09) * rng.standard_normal(17)
+    own[_LEFT] = own[_RIGHT]
+    aside = 0.02 * rng.standard_normal(17)
+    aside[_HIPS] = 0  # the pelvis is the middle of both
+    return one**part * other ** (1 - part) * rng.uniform(0.9, 1.12) * np.exp(own + aside)
+
+
+_LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
+_HIPS = H36M17.index("rhip", "lhip")
+_LIMBS = [*_LEFT, *_RIGHT]
+
+
+def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray) -> np.ndarray:
+    """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world.
+
+    The body is a ``stranger``'s, whoever the motion is from. A network that meets a motion with the body that made it, however
+    changed, learns to know people by how they move, and takes strangers for them.
+    """
+    out = crop(joints, frames, rng)
+    out = reproportion(out, stranger(people, rng) / np.maximum(body_of(out), 1e-6))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out
 

@@ -70,8 +70,11 @@ def test_nine_in_ten_is_nine_in_ten():
 def test_limits_are_told_part_by_part():
     row = {"part": "constant", "source": "cmu", "split": "test", "noise": "lag", "what": "constant / all", "value": 20.0, "against": 40.0,
            "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6, "n": 9}
-    assert ablation.limits([row, row | {"part": "trained on"}], "constant") == [
-        {"setting": "cmu test, lag", "": "constant / all", "cases": 9, "error": 20.0, "against": 40.0, "ratio": "0.50 [0.40, 0.60]"}]
+    told = {"setting": "cmu test, lag", "": "constant / all"}, {"cases": 9, "error": 20.0, "against": 40.0, "ratio": "0.50 [0.40, 0.60]"}
+    who = {"body": "own", "weights": "former"}
+    rows = [row, row | {"part": "trained on"} | who]
+    assert ablation.limits(rows, "constant") == [told[0] | told[1]]
+    assert ablation.limits(rows, "trained on") == [told[0] | who | told[1]]
 
 
 def ratios(noise, **more):
@@ -82,7 +85,8 @@ def ratios(noise, **more):
 def test_ratios_are_a_row_a_setting():
     rows = [*ratios("lag", worst=1.5, worst_regime="limb"), *ratios("drift", worst=1.1, worst_regime="half")]
     plain = {"hidden": "1.20 [1.10, 1.30]", "visible": "0.90 [0.80, 1.00]", "acceleration": "1.00 [0.90, 1.10]"}
-    assert ablation.weights(rows) == [{"setting": f"cmu, {noise}"} | plain for noise in ("lag", "drift")]
+    assert ablation.weights([row | {"weights": name} for name in ("old", "new") for row in rows]) == [
+        {"weights": name, "setting": f"cmu, {noise}"} | plain for name in ("old", "new") for noise in ("lag", "drift")]
     assert ablation.one_length(rows) == [
         {"setting": "cmu, lag"} | plain | {"worst acceleration": "1.50, limb"},
         {"setting": "cmu, drift"} | plain | {"worst acceleration": "1.10, half"}]

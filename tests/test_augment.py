@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.augment import crop, mirror, paced, reproportion, vary, view
+from stride_nb.augment import crop, distinct_bodies, mirror, paced, reproportion, stranger, vary, view
 from stride_nb.geometry import random_camera
 from stride_nb.metrics import bone_lengths
+from stride_nb.motions import synthetic
 from stride_nb.skeleton import H36M17
 
 seeds = st.integers(0, 2**32 - 1)
 fast = settings(max_examples=30, deadline=None)
-PAIRS = [[j - 1 for j in H36M17.index(a, b)] for a, b in H36M17.pairs]  # bone j stands at index j − 1
 
 
 def stiff(frames=100, seed=0, turn=1.0):
@@ -65,16 +65,56 @@ def test_mirroring_twice_changes_nothing_and_once_swaps_sides():
     np.testing.assert_array_equal(mirror(x)[:, right], x[:, left] * (-1, 1, 1))
 
 
+def people(count=3, seed=0):
+    """Bodies of human size: bone lengths as in a body drawn for generated motion, each by up to a tenth different."""
+    rng = np.random.default_rng(seed)
+    lengths = np.concatenate([[0], bone_lengths(synthetic.load("test", clips=1)[0].joints).mean(0)])
+    return lengths * rng.uniform(0.9, 1.1, (count, 17))
+
+
 @fast
 @given(seeds)
-def test_a_variation_is_one_body_of_human_size_alike_on_both_sides(seed):
-    x = stiff(turn=0)
-    found = bone_lengths(vary(x, 60, np.random.default_rng(seed)))
-    assert np.ptp(found, axis=0).max() < 1e-9  # rigid
-    swapped = bone_lengths(mirror(x))
-    scale = min((found[0] / bone_lengths(x)[0], found[0] / swapped[0]), key=lambda s: max(np.ptp(s[p]) for p in PAIRS))
-    assert all(np.ptp(scale[p]) < 1e-9 for p in PAIRS)  # left and right by the same share
-    assert 0.7 < scale.min() and scale.max() < 1.35
+def test_a_variation_is_one_rigid_body(seed):
+    found = bone_lengths(vary(stiff(turn=0), 60, np.random.default_rng(seed), people()))
+    assert np.ptp(found, axis=0).max() < 1e-9
+
+
+def test_the_body_of_a_variation_tells_nothing_of_whose_motion_it_is():
+    """Of two clips by a tall and a short person the same bodies come: whoever moved is forgotten."""
+    tall, short = stiff(turn=0) * 1.3, stiff(turn=0) * 0.7
+    for seed in range(20):
+        one, other = (bone_lengths(vary(x, 60, np.random.default_rng(seed), people()))[0] for x in (tall, short))
+        np.testing.assert_allclose(one, other)
+
+
+@fast
+@given(seeds)
+def test_strangers_are_of_human_size_and_nearly_alike_on_both_sides(seed):
+    known = people()
+    found = stranger(known, np.random.default_rng(seed))
+    assert found[0] == 0 and (found[1:] > 0.6 * known[:, 1:].min(0)).all() and (found[1:] < 1.6 * known[:, 1:].max(0)).all()
+    twins = known.copy()
+    left, right = (H36M17.index(*side) for side in zip(*H36M17.pairs))
+    twins[:, left] = twins[:, right]
+    found = stranger(twins, np.random.default_rng(seed))
+    assert np.abs(np.log(found[left] / found[right])).max() < 0.15
+    assert found[H36M17.index("lhip")] == pytest.approx(found[H36M17.index("rhip")])  # the pelvis is their middle
+
+
+def test_strangers_are_between_the_known_and_beyond_them():
+    known = people(2)
+    drawn = np.array([stranger(known, np.random.default_rng(s)) for s in range(2000)])[:, 1:]
+    middle = np.log(known[:, 1:]).mean(0) + np.log(np.sqrt(0.9 * 1.12))
+    assert np.abs(np.log(drawn).mean(0) - middle).max() < 0.02
+    inside = (drawn > known[:, 1:].min(0)) & (drawn < known[:, 1:].max(0))
+    assert 0.1 < inside.mean() < 0.9
+
+
+def test_who_is_recorded_often_is_one_body():
+    one, other = stiff(seed=1), stiff(seed=2)
+    found = distinct_bodies([one, one[:50], mirror(mirror(one)) * 1.001, other, one[20:]])
+    assert found.shape == (2, 17)
+    np.testing.assert_allclose(found[:, 1:], [bone_lengths(one)[0], bone_lengths(other)[0]])
 
 
 def test_interpolating_frames_hardly_shortens_bones():
@@ -85,7 +125,7 @@ def test_interpolating_frames_hardly_shortens_bones():
 
 def test_variations_differ_and_are_seeded():
     x = stiff()
-    a, b, c = (vary(x, 60, np.random.default_rng(s)) for s in (1, 1, 2))
+    a, b, c = (vary(x, 60, np.random.default_rng(s), people()) for s in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 0.05
 
@@ -93,7 +133,8 @@ def test_variations_differ_and_are_seeded():
 def test_time_runs_backwards_in_one_of_four():
     x = np.zeros((100, 17, 3))
     x[..., 1] = np.arange(100)[:, None]  # upwards, whatever the side
-    back = [vary(x, 60, np.random.default_rng(s))[[0, -1], 0, 1] for s in range(400)]
+    who = people()
+    back = [vary(x, 60, np.random.default_rng(s), who)[[0, -1], 0, 1] for s in range(400)]
     assert 0.18 < np.mean([b < a for a, b in back]) < 0.32
 
 
@@ -123,4 +164,4 @@ def test_views_come_from_all_sides():
 @pytest.mark.parametrize("frames", [1, 2])
 def test_clips_of_one_or_two_frames(frames):
     x = stiff(frames)
-    assert vary(x, 5, np.random.default_rng(0)).shape == (5, 17, 3)
+    assert vary(x, 5, np.random.default_rng(0), people()).shape == (5, 17, 3)
