@@ -154,7 +154,7 @@ def limits(rows: Sequence[Mapping], part: str) -> list[dict]:
     """A row a setting: two errors, mm, and the first as a multiple of the second; with whose body and which weights, where a row says."""
     return [{"setting": _named(row), "": row["what"]} | {name: row[name] for name in ("body", "weights") if name in row}
             | {"cases": row["n"], "error": row["value"], "against": row["against"], "ratio": _interval(row)}
-            for row in rows if row["part"] == part]
+            for row in sorted(rows, key=lambda row: (row["what"], row.get("weights", ""))) if row["part"] == part]
 
 
 def conclusions(prior: Sequence[Mapping], adaptation: Sequence[Mapping], step: int = 30) -> list[str]:
