@@ -89,7 +89,7 @@ def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.n
     """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world.
 
     The body is a ``stranger``'s, whoever the motion is from. A network that meets a motion with the body that made it, however
-    changed, learns to know people by how they move, and takes strangers for them.
+    changed, learns to know people by how they move, and takes strangers for them (measured by ``benchmarks/limits.py``).
     """
     out = crop(joints, frames, rng)
     out = reproportion(out, stranger(people, rng) / np.maximum(body_of(out), 1e-6))
