@@ -15,6 +15,10 @@ from .skeleton import H36M17
 
 __all__ = ["body_of", "crop", "distinct_bodies", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
 
+_LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
+_HIPS = H36M17.index("rhip", "lhip")
+_LIMBS = [*_LEFT, *_RIGHT]
+
 
 def paced(joints: np.ndarray, start: float, frames: int, pace: float) -> np.ndarray:
     """``frames`` frames from ``start`` on, ``pace`` source frames apart, linearly interpolated."""
@@ -78,11 +82,6 @@ def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     aside = 0.02 * rng.standard_normal(17)
     aside[_HIPS] = 0  # the pelvis is the middle of both
     return one**part * other ** (1 - part) * rng.uniform(0.9, 1.12) * np.exp(own + aside)
-
-
-_LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
-_HIPS = H36M17.index("rhip", "lhip")
-_LIMBS = [*_LEFT, *_RIGHT]
 
 
 def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray) -> np.ndarray:
