@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from stride_nb import checkpoints, motions, records
-from stride_nb.augment import body_of, distinct_bodies, reproportion
+from stride_nb.augment import alike, body_of, distinct_bodies, embodied
 from stride_nb.baselines import fill
 from stride_nb.benchmark import EXPERIMENTS, choose
 from stride_nb.cases import Case, cases, compare, select
@@ -49,9 +49,8 @@ def swapped(clips: Sequence[PoseSequence], seed: int) -> list[PoseSequence]:
     """The clips, each done by the body of another of the people in them."""
     people, rng, found = distinct_bodies([clip.joints for clip in clips]), np.random.default_rng(seed), []
     for clip in clips:
-        own = body_of(clip.joints)
-        others = [body for body in people if np.abs(body[1:] / own[1:] - 1).max() > 0.05]
-        found.append(clip.replace(joints=reproportion(clip.joints, others[rng.integers(len(others))] / np.maximum(own, 1e-6))))
+        others = [body for body in people if not alike(body, body_of(clip.joints))]
+        found.append(clip.replace(joints=embodied(clip.joints, others[rng.integers(len(others))])))
     return found
 
 

@@ -13,7 +13,7 @@ from .geometry import random_camera
 from .metrics import bone_lengths
 from .skeleton import H36M17
 
-__all__ = ["body_of", "crop", "distinct_bodies", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
+__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
 
 _LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
 _HIPS = H36M17.index("rhip", "lhip")
@@ -52,15 +52,19 @@ def reproportion(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def distinct_bodies(clips: Sequence[np.ndarray]) -> np.ndarray:
     """(P, 17) lengths of the bone to each joint, metres (0 for the root), of the different bodies that move in clips (T, 17, 3).
 
-    Whoever is alike to 2 % in every bone of the limbs (the trunk bends within what is one bone here) is one body, so that someone
-    recorded often has no more say than others.
+    Whoever is ``alike`` is one body, so that someone recorded often has no more say than others.
     """
     found: list[np.ndarray] = []
     for joints in clips:
         own = body_of(joints)
-        if all(np.abs(own[_LIMBS] / other[_LIMBS] - 1).max() > 0.02 for other in found):
+        if not any(alike(own, other) for other in found):
             found.append(own)
     return np.array(found)
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two bodies (17,) are the same to 2 % in every bone of the limbs; the trunk bends within what is one bone here."""
+    return bool(np.abs(one[_LIMBS] / other[_LIMBS] - 1).max() <= 0.02)
 
 
 def body_of(joints: np.ndarray) -> np.ndarray:
@@ -68,6 +72,11 @@ def body_of(joints: np.ndarray) -> np.ndarray:
     lengths = np.zeros(len(H36M17.joints))
     lengths[[j for j, _ in H36M17.bones]] = np.median(bone_lengths(joints), 0)
     return lengths
+
+
+def embodied(joints: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """The motion (T, 17, 3) done by a body (17,), metres: bones as long as its own in the median, directions and root kept."""
+    return reproportion(joints, body / np.maximum(body_of(joints), 1e-6))
 
 
 def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -91,7 +100,7 @@ def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.n
     changed, learns to know people by how they move, and takes strangers for them (measured by ``benchmarks/limits.py``).
     """
     out = crop(joints, frames, rng)
-    out = reproportion(out, stranger(people, rng) / np.maximum(body_of(out), 1e-6))
+    out = embodied(out, stranger(people, rng))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out
 

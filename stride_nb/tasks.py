@@ -130,7 +130,7 @@ class Denoise(_Task):
         if family != "lifted":
             return noise.estimate(seen, visible, 50, rng, family)
         pixels, confidence = noise.detect(camera.project(seen), visible, 50, rng)
-        with torch.autocast("cpu", torch.bfloat16):  # a fifth quicker, and half a millimetre off
+        with torch.autocast("cpu", torch.bfloat16):  # as the prior itself is trained; single precision takes longer
             # In a worker process a GPU cannot be had.
             lifted = lift(Keypoints2D(pixels, confidence, 50, camera.size), self.lifter, device="cpu")
         return lifted.joints, lifted.confidence

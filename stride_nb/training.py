@@ -143,6 +143,7 @@ class _State:
                 kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
 
     def save(self, folder: Path) -> None:
+        """Write ``last.pt`` and ``history.json``."""
         state = {"model": self.model.state_dict(), "mean": self.mean.state_dict(), "step": self.step,
                  "optimizers": [o.state_dict() for o in self.optimizers], "history": self.history, "seconds": self.seconds,
                  "settings": asdict(self.settings), "task": self.task, "random": torch.get_rng_state()}
@@ -153,6 +154,7 @@ class _State:
             path.write_text(json.dumps(self.history, indent=1))
 
     def resume(self, folder: Path) -> None:
+        """Go on from the folder's ``last.pt``, where there is one; InputError where it is of another run or damaged."""
         path = folder / "last.pt"
         if not path.is_file():
             return

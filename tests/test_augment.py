@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.augment import crop, distinct_bodies, mirror, paced, reproportion, stranger, vary, view
+from stride_nb.augment import alike, body_of, crop, distinct_bodies, embodied, mirror, paced, reproportion, stranger, vary, view
 from stride_nb.geometry import random_camera
 from stride_nb.metrics import bone_lengths
 from stride_nb.motions import synthetic
@@ -108,6 +108,16 @@ def test_strangers_are_between_the_known_and_beyond_them():
     assert np.abs(np.log(drawn).mean(0) - middle).max() < 0.02
     inside = (drawn > known[:, 1:].min(0)) & (drawn < known[:, 1:].max(0))
     assert 0.1 < inside.mean() < 0.9
+
+
+def test_a_motion_done_by_another_has_the_others_bones_and_its_own_directions():
+    x, body = stiff(), people(1)[0]
+    found = embodied(x, body)
+    np.testing.assert_allclose(body_of(found), body, atol=1e-12)
+    for j, p in H36M17.bones:
+        one, other = (y[:, j] - y[:, p] for y in (x, found))
+        np.testing.assert_allclose(other / body[j], one / np.linalg.norm(one, axis=-1, keepdims=True), atol=1e-9)
+    assert alike(body, body) and not alike(body_of(x), body)
 
 
 def test_who_is_recorded_often_is_one_body():
