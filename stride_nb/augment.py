@@ -9,31 +9,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .geometry import random_camera
+from .geometry import random_camera, rotation_about
 from .metrics import bone_lengths
+from .noise import smooth_noise
 from .skeleton import H36M17
 
-__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
+__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "grafted", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
 
 _LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
 _HIPS = H36M17.index("rhip", "lhip")
 _LIMBS = [*_LEFT, *_RIGHT]
+_LEGS = H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
+_WAVER = 0.15  # standard deviation of the logarithm of the pace within a stretch
+_LEVEL = 0.5  # of the hip line's length: with less of it level, which way the hips face is not told by it
 
 
-def paced(joints: np.ndarray, start: float, frames: int, pace: float) -> np.ndarray:
-    """``frames`` frames from ``start`` on, ``pace`` source frames apart, linearly interpolated."""
-    at = np.clip(start + pace * np.arange(frames), 0, len(joints) - 1)
+def paced(joints: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The motion at moments ``at`` (frames of (T, 17, 3), any fraction of one), linearly interpolated, held beyond its ends."""
+    at = np.clip(at, 0, len(joints) - 1)
     low = np.minimum(at.astype(int), len(joints) - 2)
     part = (at - low)[:, None, None]
     return joints[low] * (1 - part) + joints[low + 1] * part
 
 
 def crop(joints: np.ndarray, frames: int, rng: np.random.Generator, pace=(0.75, 1.35)) -> np.ndarray:
-    """A random stretch at a random pace; a clip too short for it is played slower, then held at its end."""
+    """A random stretch at a random pace that wavers; a clip too short for it is played slower, then held at its end."""
     fastest = (len(joints) - 1) / max(frames - 1, 1)
     step = min(rng.uniform(*pace), max(fastest, pace[0]))
-    room = len(joints) - 1 - step * (frames - 1)
-    return paced(joints, rng.uniform(0, max(room, 0)), frames, step)
+    steps = np.exp(_WAVER * smooth_noise(rng, (frames,), 0.7, 50))
+    at = step * (frames - 1) * (np.cumsum(steps) - steps[0]) / max(steps[1:].sum(), 1e-9)
+    return paced(joints, rng.uniform(0, max(len(joints) - 1 - step * (frames - 1), 0)) + at)
 
 
 def mirror(joints: np.ndarray) -> np.ndarray:
@@ -93,13 +98,39 @@ def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return one**part * other ** (1 - part) * rng.uniform(0.9, 1.12) * np.exp(own + aside)
 
 
-def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray) -> np.ndarray:
+def grafted(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A motion that nobody did: hips and legs of ``joints`` (T, 17, 3), and of ``other`` all above, turned to where the hips face.
+
+    The two are left as they are where a hip line is too steep to tell which way somebody faces.
+    """
+    (one, level), (two, as_level) = map(_facing, (joints, other))
+    if not (level and as_level):
+        return joints
+    turn = rotation_about((0, 1, 0), one - two)
+    out = joints.copy()
+    for j, p in H36M17.bones:
+        if j not in _LEGS:
+            out[:, j] = out[:, p] + np.einsum("tij,tj->ti", turn, other[:, j] - other[:, p])
+    return out
+
+
+def _facing(joints: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(T,) the hip line's angle about the vertical, and whether it is level enough for that in every frame."""
+    right, left = _HIPS
+    line = joints[:, left] - joints[:, right]
+    flat = np.hypot(line[:, 0], line[:, 2])
+    return np.arctan2(-line[:, 2], line[:, 0]), bool((flat > _LEVEL * np.linalg.norm(line, axis=-1)).all())
+
+
+def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world.
 
-    The body is a ``stranger``'s, whoever the motion is from. A network that meets a motion with the body that made it, however
-    changed, learns to know people by how they move, and takes strangers for them (measured by ``benchmarks/limits.py``).
+    In three of ten the trunk and arms do what they do in ``other``. The body is a ``stranger``'s, whoever the motion is from. A
+    network that meets a motion with the body that made it, however changed, learns to know people by how they move, and takes
+    strangers for them (measured by ``benchmarks/limits.py``).
     """
     out = crop(joints, frames, rng)
+    out = grafted(out, crop(other, frames, rng)) if rng.random() < 0.3 else out
     out = embodied(out, stranger(people, rng))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out

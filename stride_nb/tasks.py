@@ -78,7 +78,8 @@ class _Task:
         return tuple(torch.from_numpy(np.stack(column)) for column in zip(*made))
 
     def _motion(self, frames: int, rng: np.random.Generator) -> np.ndarray:
-        return vary(self.train[rng.choice(len(self.train), p=self.chance)], frames, rng, self.people)
+        one, other = (self.train[i] for i in rng.choice(len(self.train), 2, p=self.chance))
+        return vary(one, frames, rng, self.people, other)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean hidden and visible error on the validation people, mm."""

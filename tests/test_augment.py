@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.augment import alike, body_of, crop, distinct_bodies, embodied, mirror, paced, reproportion, stranger, vary, view
-from stride_nb.geometry import random_camera
+from stride_nb.augment import (alike, body_of, crop, distinct_bodies, embodied, grafted, mirror, paced, reproportion, stranger, vary,
+                               view)
+from stride_nb.geometry import random_camera, rotation_about
 from stride_nb.metrics import bone_lengths
 from stride_nb.motions import synthetic
 from stride_nb.skeleton import H36M17
@@ -27,23 +28,33 @@ def stiff(frames=100, seed=0, turn=1.0):
 
 def test_at_the_source_pace_nothing_changes():
     x = stiff()
-    np.testing.assert_allclose(paced(x, 0, 100, 1.0), x)
-    np.testing.assert_allclose(paced(x, 10, 20, 2.0), x[10:50:2])
-    np.testing.assert_allclose(paced(x, 10.5, 3, 1.0), (x[10:13] + x[11:14]) / 2)
-    np.testing.assert_allclose(paced(x, 98, 4, 1.0), x[[98, 99, 99, 99]])  # held at the end
+    np.testing.assert_allclose(paced(x, np.arange(100)), x)
+    np.testing.assert_allclose(paced(x, np.arange(10, 50, 2)), x[10:50:2])
+    np.testing.assert_allclose(paced(x, 10.5 + np.arange(3)), (x[10:13] + x[11:14]) / 2)
+    np.testing.assert_allclose(paced(x, 98 + np.arange(4)), x[[98, 99, 99, 99]])  # held at the end
 
 
 @fast
 @given(seeds, st.integers(1, 60), st.integers(1, 60))
 def test_any_crop_of_any_clip_is_made_of_its_frames(seed, frames, length):
-    x = np.arange(length)[:, None, None] * np.ones((17, 3))  # a clip that counts its own frames
-    found = crop(x, frames, np.random.default_rng(seed))
+    found = counted(length, frames, seed)
     assert found.shape == (frames, 17, 3)
     assert found.min() >= 0 and found.max() <= length - 1
-    steps = np.diff(found[:, 0, 0])
-    assert (steps >= -1e-9).all() and (steps <= 1.35 + 1e-9).all()
+    assert (np.diff(found[:, 0, 0]) >= -1e-9).all()
     if length > 1.35 * frames and frames > 1:  # long enough for any pace
-        assert steps.min() >= 0.75 - 1e-9 and np.ptp(steps) < 1e-9
+        assert 0.75 - 1e-9 <= np.diff(found[:, 0, 0]).mean() <= 1.35 + 1e-9
+
+
+def test_a_crops_pace_wavers_smoothly():
+    steps = np.diff([counted(1000, 243, seed)[:, 0, 0] for seed in range(50)], axis=1)
+    part = steps / steps.mean(1, keepdims=True)
+    assert 0.1 < part.std(1).mean() < 0.2 and 0.4 < part.min() and part.max() < 2
+    assert np.abs(np.diff(part, axis=1)).max() < 0.03
+
+
+def counted(length, frames, seed):
+    """A crop of a clip that counts its own frames."""
+    return crop(np.arange(length)[:, None, None] * np.ones((17, 3)), frames, np.random.default_rng(seed))
 
 
 @fast
@@ -75,7 +86,7 @@ def people(count=3, seed=0):
 @fast
 @given(seeds)
 def test_a_variation_is_one_rigid_body(seed):
-    found = bone_lengths(vary(stiff(turn=0), 60, np.random.default_rng(seed), people()))
+    found = bone_lengths(vary(stiff(turn=0), 60, np.random.default_rng(seed), people(), stiff(turn=0, seed=1)))
     assert np.ptp(found, axis=0).max() < 1e-9
 
 
@@ -83,7 +94,7 @@ def test_the_body_of_a_variation_tells_nothing_of_whose_motion_it_is():
     """Of two clips by a tall and a short person the same bodies come: whoever moved is forgotten."""
     tall, short = stiff(turn=0) * 1.3, stiff(turn=0) * 0.7
     for seed in range(20):
-        one, other = (bone_lengths(vary(x, 60, np.random.default_rng(seed), people()))[0] for x in (tall, short))
+        one, other = (bone_lengths(vary(x, 60, np.random.default_rng(seed), people(), stiff(turn=0)))[0] for x in (tall, short))
         np.testing.assert_allclose(one, other)
 
 
@@ -120,6 +131,54 @@ def test_a_motion_done_by_another_has_the_others_bones_and_its_own_directions():
     assert alike(body, body) and not alike(body_of(x), body)
 
 
+LEGS = H36M17.index("pelvis", "rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
+ABOVE = [j for j in range(17) if j not in LEGS]
+
+
+def facing(joints):
+    """(T,) where the line from right hip to left points, about the vertical."""
+    line = np.diff(joints[:, H36M17.index("rhip", "lhip")], axis=1)[:, 0]
+    return np.arctan2(-line[:, 2], line[:, 0])
+
+
+def two_people():
+    """A motion, and one of somebody else: generated, so that hips are level."""
+    one, other = (clip.joints[:80] for clip in synthetic.load("test", clips=2))
+    return one, other
+
+
+def test_a_graft_has_the_legs_of_one_and_the_trunk_and_arms_of_the_other_facing_one_way():
+    one, other = two_people()
+    found = grafted(one, other)
+    np.testing.assert_array_equal(found[:, LEGS], one[:, LEGS])
+    back = rotation_about((0, 1, 0), facing(other) - facing(one))
+    above = np.einsum("tij,tkj->tki", back, found - found[:, :1])[:, ABOVE]
+    np.testing.assert_allclose(above, (other - other[:, :1])[:, ABOVE], atol=1e-9)
+
+
+def test_a_graft_of_oneself_changes_nothing_and_which_way_the_other_faces_does_not_matter():
+    one, other = two_people()
+    np.testing.assert_allclose(grafted(one, one), one, atol=1e-9)
+    turned = other @ rotation_about((0, 1, 0), 2.0).T + (3, 0, -1)
+    np.testing.assert_allclose(grafted(one, turned), grafted(one, other), atol=1e-9)
+
+
+def test_nothing_is_grafted_where_hips_do_not_tell_which_way_they_face():
+    one, other = two_people()
+    aside = rotation_about((0, 0, 1), np.pi / 2) @ rotation_about((0, 1, 0), -facing(other)[0])  # hips along x, then upright
+    lying = other @ aside.T
+    np.testing.assert_array_equal(grafted(lying, one), lying)
+    np.testing.assert_array_equal(grafted(one, lying), one)
+
+
+def test_three_of_ten_variations_are_grafts():
+    """Legs that stand still and arms that move, of an other who stands still: in a graft nothing moves."""
+    still = np.repeat(two_people()[0][:1], 80, 0)
+    moving = still + np.where(np.isin(np.arange(17), ABOVE)[:, None], np.linspace(0, 0.3, 80)[:, None, None], 0)
+    still_found = [np.ptp(vary(moving, 60, np.random.default_rng(s), people(), still), axis=0).max() < 1e-9 for s in range(300)]
+    assert 0.22 < np.mean(still_found) < 0.38
+
+
 def test_who_is_recorded_often_is_one_body():
     one, other = stiff(seed=1), stiff(seed=2)
     found = distinct_bodies([one, one[:50], mirror(mirror(one)) * 1.001, other, one[20:]])
@@ -135,7 +194,7 @@ def test_interpolating_frames_hardly_shortens_bones():
 
 def test_variations_differ_and_are_seeded():
     x = stiff()
-    a, b, c = (vary(x, 60, np.random.default_rng(s), people()) for s in (1, 1, 2))
+    a, b, c = (vary(x, 60, np.random.default_rng(s), people(), stiff(seed=1)) for s in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 0.05
 
@@ -144,7 +203,7 @@ def test_time_runs_backwards_in_one_of_four():
     x = np.zeros((100, 17, 3))
     x[..., 1] = np.arange(100)[:, None]  # upwards, whatever the side
     who = people()
-    back = [vary(x, 60, np.random.default_rng(s), who)[[0, -1], 0, 1] for s in range(400)]
+    back = [vary(x, 60, np.random.default_rng(s), who, x)[[0, -1], 0, 1] for s in range(400)]
     assert 0.18 < np.mean([b < a for a, b in back]) < 0.32
 
 
@@ -174,4 +233,4 @@ def test_views_come_from_all_sides():
 @pytest.mark.parametrize("frames", [1, 2])
 def test_clips_of_one_or_two_frames(frames):
     x = stiff(frames)
-    assert vary(x, 5, np.random.default_rng(0), people()).shape == (5, 17, 3)
+    assert vary(x, 5, np.random.default_rng(0), people(), x).shape == (5, 17, 3)
