@@ -2,7 +2,8 @@
 
 ``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
 ``stride_published`` (test-time training with the published objective) or ``stride_ours`` (a blind-spot
-objective with a way back). All return the refined sequence and a trace of how it came about.
+objective with a way back, then a second look without the readings that the answer does not believe). All return
+the refined sequence and a trace of how it came about.
 """
 
 from __future__ import annotations
@@ -148,16 +149,16 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
         network, steps, note = adapt.blind_spot(network, windows, seed, adapt.settings(adapt.BlindSpot, options))
     else:
         windows = Windows(source, network)
-    result, scale = _whole(source, _parts(sequence, source, windows, network))
+    result, scale = _whole(source, _parts(sequence, source, windows, network, twice=method == "stride_ours"))
     if source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), None if scale is None else _at_frames(scale, source, sequence)
     return result, scale, steps, note
 
 
-def _parts(sequence, source, windows: Windows, network: nn.Module) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
+def _parts(sequence, source, windows: Windows, network: nn.Module, twice: bool) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
     """The refined sequence, span by span, and the scale of its error."""
     walks = any(np.nan_to_num(part.joints[:, 0]).any() for part in sequence.parts())  # else root-relative, as the lifter's
-    for span, joints, root, scale in windows.predict(network):
+    for span, joints, root, scale in windows.predict(network, twice):
         part = source[span]
         confidence = np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)
         yield part.replace(joints=joints + root * walks, confidence=confidence), scale

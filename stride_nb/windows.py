@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .baselines import fill, gaussian
+from .doubt import DOUBT, UNSURE, disbelieved
 from .gaps import TRUST, fill_linear, held
 from .losses import flip
 from .models.prior import Prior, condition, mirrored
@@ -60,7 +61,7 @@ class Windows:
         return filled - filled[:, :1]
 
     def features(self, i: int, blind: np.ndarray | None = None,
-                 hints: tuple[np.ndarray, np.ndarray] | None = None) -> Tensor:
+                 hints: tuple[np.ndarray | float, np.ndarray | float] | None = None) -> Tensor:
         """(1, T, J, C) what the network is told of window ``i``.
 
         Args:
@@ -112,14 +113,18 @@ class Windows:
         yield from (full[k : k + _AT_ONCE] for k in range(0, len(full), _AT_ONCE))
         yield from ([i] for i in range(len(full), len(self.starts)))
 
-    def predict(self, network: nn.Module) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray | None]]:
+    def predict(self, network: nn.Module, twice: bool = False) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray | None]]:
         """Frames, root-relative joints (t, J, 3), the root's path (t, 1, 3), scale (t, J) or ``None``, span by span; metres.
 
         The mean of the plain and the mirrored pass; windows blended where they overlap, of which no more than the
         overlap is held. The pelvis, from which everything is measured, has error and scale 0.
+
+        Args:
+            network: a ``Prior``, or a bare DSTformer, which cannot look twice.
+            twice: answers again, without trust in readings that its first answer does not believe (`doubt`).
         """
         begun, sums = 0, []  # of the frames from ``begun`` on, which windows to come may add to
-        for i, x, s in self._answers(network):
+        for i, x, s in self._answers(network, twice and self.reads_channels):
             if (a := self.starts[i]) > begun:
                 yield self._blended(begun, [total[: a - begun] for total in sums])
                 begun, sums = a, [total[a - begun :] for total in sums]
@@ -129,10 +134,18 @@ class Windows:
             sums = [np.concatenate([total + new[:n], new[n:]]) for total, new in zip(sums, told)] or told
         yield self._blended(begun, sums)
 
-    def _answers(self, network: nn.Module) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    def _answers(self, network: nn.Module, twice: bool) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for batch in self.batches():
-            for i, (x, s) in zip(batch, both_ways(network, torch.cat([self.features(i) for i in batch]))):
+            answers = both_ways(network, torch.cat([self.features(i) for i in batch]))
+            if twice:
+                answers = both_ways(network, torch.cat([self.reread(i, x, s) for i, (x, s) in zip(batch, answers)]))
+            for i, (x, s) in zip(batch, answers):
                 yield i, x, s
+
+    def reread(self, i: int, joints: np.ndarray, scale: np.ndarray, doubt: float = DOUBT) -> Tensor:
+        """``features`` of window ``i`` without trust in what an answer to it, joints (T, J, 3) and scale (T, J), does not believe."""
+        wrong = disbelieved(self.relative(i), self.confidence(i) >= TRUST, joints, scale, doubt)
+        return self.features(i, wrong, (0.0, UNSURE))
 
     def _blended(self, begun: int, sums: list[np.ndarray]):
         joints, root, scale, weight = sums

@@ -1,0 +1,41 @@
+"""Second looks: which confident readings the network's own answer does not believe.
+
+An estimator is now and then sure of a joint that it does not see, or has taken for another. A network that is told to trust
+such a reading bends its answer towards it, but not all the way: the answer stays further from it than from the joint's other
+readings, and further than the network takes itself to be off. Shown the same sequence with such readings as guesses it answers
+again, nearer to the truth (``benchmarks/second_look.py``). A third look changes nothing more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["DOUBT", "UNSURE", "disbelieved"]
+
+DOUBT = 2.5
+"""How many times as far off as is usual a reading has to be. On people of ``val`` the best of those tried
+(``benchmarks/second_look.py``)."""
+UNSURE = 0.3
+"""The confidence that a disbelieved reading gets: about what guesses come with where the prior is trained (`noise.sureness`)."""
+_LEAST = 0.02  # metres: an answer that follows its readings closer than this is not to make every other one suspect
+
+
+def disbelieved(observed: np.ndarray, trusted: np.ndarray, answer: np.ndarray, scale: np.ndarray, doubt: float = DOUBT) -> np.ndarray:
+    """Trusted readings that are too far from the answer.
+
+    Args:
+        observed, answer: (T, J, 3) metres, relative to the pelvis, which is joint 0 and never disbelieved: all others would be.
+        trusted: (T, J) bool.
+        scale: (T, J) metres, of the answer's error (3D Laplace, whose mean is three times that).
+        doubt: times the root of the sum of two squares, the median distance of the joint's trusted readings from the answer
+            and the error that the answer expects of itself.
+
+    Returns:
+        (T, J) bool.
+    """
+    distance = np.where(trusted, np.linalg.norm(observed - answer, axis=-1), np.nan)
+    distance[:, 0] = np.nan
+    usual = np.full(distance.shape[1], np.nan)
+    known = np.isfinite(distance).any(0)
+    usual[known] = np.maximum(np.nanmedian(distance[:, known], 0), _LEAST)
+    return distance > doubt * np.hypot(usual, 3 * scale)  # a comparison with NaN is False
