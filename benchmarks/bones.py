@@ -18,9 +18,10 @@ import torch
 from stride_nb import bones, motions, records
 from stride_nb.benchmark import EXPERIMENTS, choose
 from stride_nb.cases import Case, cases
-from stride_nb.metrics import UNITS, evaluate, paired_bootstrap
+from stride_nb.metrics import evaluate
 from stride_nb.networks import load_network
 from stride_nb.occlusion import REGIMES
+from stride_nb.paired import changes
 from stride_nb.windows import Windows, both_ways
 
 RESULT = Path("data/results/bones.json")
@@ -34,22 +35,6 @@ def both(case: Case, network) -> tuple[dict, dict]:
     return tuple(evaluate(x, case.truth, case.visible, case.sequence.fps) for x in (joints, cut))
 
 
-def rows_of(experiment: str, source: str, family: str, pairs: list[tuple[Case, dict, dict]]) -> list[dict]:
-    """A row a metric: the ratio over all windows, and the greatest of a regime."""
-    found = []
-    for metric in METRICS:
-        here = [(case, plain[metric], cut[metric]) for case, plain, cut in pairs if metric in plain]
-        plain, cut = (np.array([pair[i] for pair in here]) for i in (1, 2))
-        ratio = paired_bootstrap(cut, plain, [case.clip for case, *_ in here], np.random.default_rng(0))
-        regimes = np.array([case.regime for case, *_ in here])
-        by = {r: cut[regimes == r].mean() / plain[regimes == r].mean() for r in dict.fromkeys(regimes)}
-        worst = max(by, key=by.get)
-        found.append({"experiment": experiment, "source": source, "noise": family, "metric": metric, "unit": UNITS[metric],
-                      "uncut": round(plain.mean(), 4), "ratio": round(ratio.value, 4), "ratio_low": round(ratio.low, 4),
-                      "ratio_high": round(ratio.high, 4), "worst_regime": worst, "worst": round(by[worst], 4), "n": len(here)})
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
@@ -61,11 +46,12 @@ def main() -> None:
     for experiment, (source, families) in EXPERIMENTS.items():
         clips = motions.load(source, "test")
         for family in families:
-            pairs = []
+            made = []
             for seed in range(args.seeds):
-                made = choose(cases(clips, REGIMES, family, seed=seed), args.windows, np.random.default_rng(seed))
-                pairs += [(case, *both(case, network)) for case in made]
-            rows += rows_of(experiment, source, family, pairs)
+                made += choose(cases(clips, REGIMES, family, seed=seed), args.windows, np.random.default_rng(seed))
+            uncut, cut = zip(*(both(case, network) for case in made))
+            rows += [{"experiment": experiment, "source": source, "noise": family} | row
+                     for row in changes(made, uncut, cut, METRICS)]
             print(*rows[-len(METRICS):], sep="\n", flush=True)
     run = records.record("bones", rows, parameters=vars(args), seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol="windows, noise and occlusion of the benchmark; the frozen prior's answers, uncut and cut")

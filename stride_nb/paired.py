@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .baselines import BASELINES
-from .cases import interval
+from .cases import Case, interval
+from .metrics import UNITS, paired_bootstrap
 
-__all__ = ["AVERAGED", "ratios", "subject", "subjects"]
+__all__ = ["AVERAGED", "changes", "ratios", "subject", "subjects"]
 
 AVERAGED = ("limb", "half", "block", "whole_1s")
 """The regimes that a ratio is taken over."""
@@ -54,6 +55,31 @@ def _ratio(rows: Sequence[dict], metric: str, method: str, rival: str) -> dict:
     n = sum(row["method"] == method and metric in row for row in rows)
     return {"metric": metric, "method": method, "rival": rival, "against": against, "value": round(value, 4),
             "ci_low": round(low, 4), "ci_high": round(high, 4), "n": n}
+
+
+def changes(made: Sequence[Case], before: Sequence[Mapping], after: Sequence[Mapping], metrics: Sequence[str]) -> list[dict]:
+    """What a change of a method does to its errors on the same windows.
+
+    Args:
+        made: the windows.
+        before, after: of each its metrics (`metrics.evaluate`), without and with the change.
+
+    Returns:
+        A row a metric: the mean before, the ratio of the mean after to it with its 95 % interval from drawing clips anew, and the
+        regime in which that ratio is greatest.
+    """
+    found = []
+    for metric in metrics:
+        here = [i for i, errors in enumerate(before) if metric in errors]
+        plain, changed = (np.array([errors[i][metric] for i in here]) for errors in (before, after))
+        ratio = paired_bootstrap(changed, plain, [made[i].clip for i in here], np.random.default_rng(0))
+        regimes = np.array([made[i].regime for i in here])
+        by = {r: changed[regimes == r].mean() / plain[regimes == r].mean() for r in dict.fromkeys(regimes)}
+        worst = max(by, key=by.get)
+        found.append({"metric": metric, "unit": UNITS[metric], "before": round(plain.mean(), 4), "ratio": round(ratio.value, 4),
+                      "ratio_low": round(ratio.low, 4), "ratio_high": round(ratio.high, 4), "worst_regime": str(worst),
+                      "worst": round(by[worst], 4), "n": len(here)})
+    return found
 
 
 def subject(clip: str) -> str:

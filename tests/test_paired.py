@@ -1,5 +1,7 @@
 """Ratios on the same windows, and people apart: from rows whose answer is known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,15 @@ def test_people_are_told_apart():
     mine = [r for r in rows() if r["clip"].startswith("cmu_01") and r["method"] == "prior" and "mpjpe_hidden" in r]
     (row,) = [r for r in found if (r["subject"], r["method"]) == ("01", "prior")]
     assert row["value"] == pytest.approx(np.mean([r["mpjpe_hidden"] for r in mine]), abs=1e-3) and row["n"] == len(mine) == 12
+
+
+def test_a_change_is_told_by_its_ratio_its_interval_and_the_worst_regime():
+    made = [SimpleNamespace(clip=f"c{i % 3}", regime=regime) for i in range(6) for regime in ("none", "limb", "half")]
+    share = {"none": 1.0, "limb": 0.9, "half": 1.2}
+    before = [{"mpjpe": 100.0} | ({} if case.regime == "none" else {"mpjpe_hidden": 200.0}) for case in made]
+    after = [{name: value * share[case.regime] for name, value in errors.items()} for case, errors in zip(made, before)]
+    whole, hidden = paired.changes(made, before, after, ("mpjpe", "mpjpe_hidden"))
+    assert whole["n"] == 18 and hidden["n"] == 12 and whole["before"] == 100
+    assert whole["ratio"] == pytest.approx(3.1 / 3, abs=1e-4) and hidden["ratio"] == pytest.approx(1.05)
+    assert hidden["ratio_low"] == hidden["ratio_high"] == pytest.approx(1.05)  # every clip alike
+    assert (hidden["worst_regime"], hidden["worst"]) == ("half", pytest.approx(1.2))

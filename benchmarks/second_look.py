@@ -1,0 +1,77 @@
+"""What a second look gains: readings that the frozen prior's answer does not believe lose trust, and it answers again.
+
+    python benchmarks/second_look.py [--windows 8] [--seeds 3] [--threads 1]
+
+``val``: how far off is too far? Decided on people of ``val``, under every kind of noise that may be tuned on. ``test``: what the
+chosen one does in all settings of the benchmark with a simulated estimator. Errors as multiples of the first answer's on the same windows, with 95 %
+intervals from drawing clips anew, and the worst regime. Needs CMU's and HDM05's motion. Writes ``data/results/second_look.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from stride_nb import checkpoints, motions, noise, records
+from stride_nb.benchmark import EXPERIMENTS, choose
+from stride_nb.cases import Case, cases
+from stride_nb.doubt import DOUBT
+from stride_nb.metrics import evaluate
+from stride_nb.networks import load_network
+from stride_nb.occlusion import REGIMES
+from stride_nb.paired import changes
+from stride_nb.windows import Windows, both_ways
+
+RESULT = Path("data/results/second_look.json")
+METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
+TRIED = (1.5, 2.0, 2.5, 3.0, 4.0)
+
+
+def looks(case: Case, network: nn.Module, tried: Sequence[float]) -> list[dict]:
+    """Metrics of the first answer and, for each doubt tried, of the second."""
+    windows = Windows(case.sequence, network)
+    first = both_ways(network, windows.features(0))[0]
+    again = both_ways(network, torch.cat([windows.reread(0, *first, doubt) for doubt in tried]))
+    return [evaluate(joints, case.truth, case.visible, case.sequence.fps) for joints, _ in (first, *again)]
+
+
+def settings() -> Iterator[tuple[str, str, str, str, tuple[float, ...]]]:
+    """Source, split, noise, input and what is tried there."""
+    yield from (("cmu", "val", family, "estimator", TRIED) for family in noise.SEEN + noise.TUNING)
+    yield "cmu", "val", "detector", "lifted", TRIED
+    for source, families in EXPERIMENTS.values():
+        yield from ((source, "test", family, "estimator", (DOUBT,)) for family in families)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    network, lifter, rows, began = load_network("prior"), load_network("lifter"), [], time.perf_counter()
+    for source, split, family, kind, tried in settings():
+        clips, simulated = motions.load(source, split), "estimator" if kind == "lifted" else family
+        made = [case for seed in range(args.seeds)
+                for case in choose(cases(clips, REGIMES, simulated, seed=seed, input=kind, lifter=lifter), args.windows,
+                                   np.random.default_rng(seed))]
+        first, *again = zip(*(looks(case, network, tried) for case in made))
+        for doubt, second in zip(tried, again):
+            rows += [{"source": source, "split": split, "noise": family, "doubt": doubt} | row
+                     for row in changes(made, first, second, METRICS)]
+        print(*rows[-len(METRICS) * len(tried):], sep="\n", flush=True)
+    run = records.record("second_look", rows, parameters=vars(args) | {"prior_sha256": checkpoints.load("prior")[1]["sha256"]},
+                         seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
+                         protocol="windows, noise and occlusion of the benchmark; the frozen prior's second answer against its first")
+    records.save(run, RESULT)
+
+
+if __name__ == "__main__":
+    main()
