@@ -20,11 +20,12 @@ from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
 
-__all__ = ["Failure", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
-           "limits", "margins", "one_length", "over_steps", "read", "slopes", "weights"]
+__all__ = ["Failure", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
+           "limits", "margins", "one_length", "over_steps", "read", "second_look", "slopes", "validation",
+           "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
-NAMES = ("ingredients", "weights", "degradation", "adaptation", "bones", "limits")
+NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "second_look", "bones", "limits")
 _TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
@@ -122,10 +123,10 @@ def margins(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def _ratios(rows: Sequence[Mapping]) -> dict[tuple, dict]:
-    """Weights, source and noise → their names and, error by error, the ratio with its interval."""
+    """What a row is of → its names and, error by error, the ratio with its interval."""
     found: dict[tuple, dict] = {}
     for row in rows:
-        which = {"weights": row["weights"]} if "weights" in row else {}
+        which = {name: row[name] for name in ("weights", "doubt") if name in row}
         here = found.setdefault(_key(row), which | {"setting": f"{row['source']}, {row['noise']}"})
         if row["metric"] in _TITLES:
             here[_TITLES[row["metric"]]] = _interval(row)
@@ -133,7 +134,16 @@ def _ratios(rows: Sequence[Mapping]) -> dict[tuple, dict]:
 
 
 def _key(row: Mapping) -> tuple:
-    return row.get("weights"), row["source"], row["noise"]
+    return tuple(row.get(name) for name in ("weights", "doubt", "source", "noise"))
+
+
+def _worst(rows: Sequence[Mapping], metric: str) -> list[dict]:
+    """``_ratios``, and beside them that of a metric in the regime in which it is greatest."""
+    found = _ratios(rows)
+    for row in rows:
+        if row["metric"] == metric:
+            found[_key(row)][f"worst {_TITLES[metric]}"] = f"{row['worst']:.2f}, {row['worst_regime']}"
+    return list(found.values())
 
 
 def weights(rows: Sequence[Mapping]) -> list[dict]:
@@ -141,13 +151,31 @@ def weights(rows: Sequence[Mapping]) -> list[dict]:
     return list(_ratios(rows).values())
 
 
+def validation(rows: Sequence[Mapping]) -> dict[str, dict[str, tuple]]:
+    """Panels for ``plots.lines``: hidden and visible error of training runs on validation people, step by step."""
+    names = dict.fromkeys(row["run"] for row in rows)
+    return {error: {name: tuple(zip(*[(row["step"], row[f"{error}_mm"]) for row in rows if row["run"] == name])) for name in names}
+            for error in ("hidden", "visible")}
+
+
+def ahead(rows: Sequence[Mapping], run: str, other: str) -> list[str]:
+    """At how many of the steps at which both were validated one run errs less than another, and by how much in the mean."""
+    lines = []
+    for error, curves in validation(rows).items():
+        one, two = (dict(zip(*curves[name])) for name in (run, other))
+        ratios = np.array([one[step] / two[step] for step in one.keys() & two.keys()])
+        lines.append(f"{error}: {run} below {other} at {(ratios < 1).sum()} of {len(ratios)} steps, {ratios.mean():.3f} of its error on average")
+    return lines
+
+
 def one_length(rows: Sequence[Mapping]) -> list[dict]:
     """A row a setting: what cutting every bone to one length does to each error, as a multiple, and at worst in a regime."""
-    found = _ratios(rows)
-    for row in rows:
-        if row["metric"] == "accel_error":
-            found[_key(row)]["worst acceleration"] = f"{row['worst']:.2f}, {row['worst_regime']}"
-    return list(found.values())
+    return _worst(rows, "accel_error")
+
+
+def second_look(rows: Sequence[Mapping], split: str) -> list[dict]:
+    """A row a doubt and setting of a split: what a second look does to each error, as a multiple, and at worst in a regime."""
+    return _worst([row for row in sorted(rows, key=lambda row: row["doubt"]) if row["split"] == split], "mpjpe_hidden")
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:

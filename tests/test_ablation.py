@@ -90,3 +90,20 @@ def test_ratios_are_a_row_a_setting():
     assert ablation.one_length(rows) == [
         {"setting": "cmu, lag"} | plain | {"worst acceleration": "1.50, limb"},
         {"setting": "cmu, drift"} | plain | {"worst acceleration": "1.10, half"}]
+
+
+def test_a_second_look_is_told_by_split_and_doubt():
+    rows = [row | {"split": split, "doubt": doubt} for split in ("val", "test") for doubt in (3.0, 2.0)
+            for row in ratios("lag", worst=1.5, worst_regime="limb")]
+    found = ablation.second_look(rows, "val")
+    assert [row["doubt"] for row in found] == [2.0, 3.0]
+    assert found[0]["setting"] == "cmu, lag" and found[0]["hidden"] == "1.20 [1.10, 1.30]" and found[0]["worst hidden"] == "1.50, limb"
+
+
+def test_runs_are_compared_at_the_steps_that_both_reached():
+    rows = [{"run": run, "step": step, "hidden_mm": hidden, "visible_mm": 30.0}
+            for run, errors in {"new": (66, 63, 60), "old": (60, 70)}.items() for step, hidden in zip((500, 1000, 1500), errors)]
+    assert ablation.validation(rows)["hidden"] == {"new": ((500, 1000, 1500), (66, 63, 60)), "old": ((500, 1000), (60, 70))}
+    hidden, visible = ablation.ahead(rows, "new", "old")
+    assert hidden == "hidden: new below old at 1 of 2 steps, 1.000 of its error on average"
+    assert "at 0 of 2 steps" in visible
