@@ -36,8 +36,9 @@ def read(folder: Path = FOLDER) -> tuple[dict, ...]:
     return tuple(records.load(folder / f"{name}.json") for name in NAMES)
 
 
-def _interval(row: Mapping, name: str = "ratio") -> str:
-    return f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+def _interval(row: Mapping, name: str = "ratio", digits: int = 2) -> str:
+    value, low, high = (f"{row[name + end]:.{digits}f}" for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]"
 
 
 def ingredients(rows: Sequence[Mapping]) -> list[dict]:
@@ -122,14 +123,14 @@ def margins(rows: Sequence[Mapping]) -> list[dict]:
              "in regime": row["worst_regime"], "kept": row["kept"]} for row in rows if row["part"] == "margin"]
 
 
-def _ratios(rows: Sequence[Mapping]) -> dict[tuple, dict]:
+def _ratios(rows: Sequence[Mapping], digits: int = 2) -> dict[tuple, dict]:
     """What a row is of → its names and, error by error, the ratio with its interval."""
     found: dict[tuple, dict] = {}
     for row in rows:
         which = {name: row[name] for name in ("weights", "doubt") if name in row}
         here = found.setdefault(_key(row), which | {"setting": f"{row['source']}, {row['noise']}"})
         if row["metric"] in _TITLES:
-            here[_TITLES[row["metric"]]] = _interval(row)
+            here[_TITLES[row["metric"]]] = _interval(row, digits=digits)
     return found
 
 
@@ -137,9 +138,9 @@ def _key(row: Mapping) -> tuple:
     return tuple(row.get(name) for name in ("weights", "doubt", "source", "noise"))
 
 
-def _worst(rows: Sequence[Mapping], metric: str) -> list[dict]:
+def _worst(rows: Sequence[Mapping], metric: str, digits: int = 2) -> list[dict]:
     """``_ratios``, and beside them that of a metric in the regime in which it is greatest."""
-    found = _ratios(rows)
+    found = _ratios(rows, digits)
     for row in rows:
         if row["metric"] == metric:
             found[_key(row)][f"worst {_TITLES[metric]}"] = f"{row['worst']:.2f}, {row['worst_regime']}"
@@ -175,7 +176,7 @@ def one_length(rows: Sequence[Mapping]) -> list[dict]:
 
 def second_look(rows: Sequence[Mapping], split: str) -> list[dict]:
     """A row a doubt and setting of a split: what a second look does to each error, as a multiple, and at worst in a regime."""
-    return _worst([row for row in sorted(rows, key=lambda row: row["doubt"]) if row["split"] == split], "mpjpe_hidden")
+    return _worst([row for row in sorted(rows, key=lambda row: row["doubt"]) if row["split"] == split], "mpjpe_hidden", digits=3)
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:

@@ -97,7 +97,7 @@ def test_a_second_look_is_told_by_split_and_doubt():
             for row in ratios("lag", worst=1.5, worst_regime="limb")]
     found = ablation.second_look(rows, "val")
     assert [row["doubt"] for row in found] == [2.0, 3.0]
-    assert found[0]["setting"] == "cmu, lag" and found[0]["hidden"] == "1.20 [1.10, 1.30]" and found[0]["worst hidden"] == "1.50, limb"
+    assert found[0]["setting"] == "cmu, lag" and found[0]["hidden"] == "1.200 [1.100, 1.300]" and found[0]["worst hidden"] == "1.50, limb"
 
 
 def test_runs_are_compared_at_the_steps_that_both_reached():
