@@ -153,7 +153,7 @@ def weights(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def validation(rows: Sequence[Mapping]) -> dict[str, dict[str, tuple]]:
-    """Panels for ``plots.lines``: hidden and visible error of training runs on validation people, step by step."""
+    """Curves for ``plots.loss_curve``, hidden and visible error: of training runs on validation people, step by step."""
     names = dict.fromkeys(row["run"] for row in rows)
     return {error: {name: tuple(zip(*[(row["step"], row[f"{error}_mm"]) for row in rows if row["run"] == name])) for name in names}
             for error in ("hidden", "visible")}
