@@ -125,7 +125,8 @@ def _facing(joints: np.ndarray) -> tuple[np.ndarray, bool]:
 def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world.
 
-    In three of ten the trunk and arms do what they do in ``other``. The body is a ``stranger``'s, whoever the motion is from. A
+    In three of ten the trunk and arms do what they do in ``other``: motions are few, pairs of them are not (measured, with the pace
+    that wavers, by ``benchmarks/curves.py``). The body is a ``stranger``'s, whoever the motion is from. A
     network that meets a motion with the body that made it, however changed, learns to know people by how they move, and takes
     strangers for them (measured by ``benchmarks/limits.py``).
     """
