@@ -23,10 +23,13 @@ from .paired import AVERAGED
 from .tables import Table, table
 
 __all__ = ["BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "means",
-           "overview", "paired", "panels", "people", "pivot", "ratio", "read", "seconds", "standings", "verdicts", "worst"]
+           "losses", "overview", "paired", "panels", "people", "pivot", "ratio", "read", "seconds", "speed", "standings", "verdicts",
+           "worst"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "benchmark.json"
+SPEED = RECORD.with_name("adaptation_speed.json")
 OURS = "stride_ours"
+_MOST_SECONDS, _LEAST_SHARE = 10.0, 18
 CLASSICAL = tuple(BASELINES)
 _ORDER = tuple(dict.fromkeys([*(m for m in METHODS if not m.startswith("stride")), "prior_base",
                               *(m for m in METHODS if m.startswith("stride"))]))
@@ -227,13 +230,27 @@ def _apart(regimes: Mapping[str, Mapping[str, Mapping]]) -> str | None:
 
 def paired(path: str | os.PathLike = RECORD) -> list[dict]:
     """Hidden error of ours as a multiple of its rivals' on the same windows; a row a setting, with intervals."""
-    rows = records.rows(Path(path).with_stem(Path(path).stem + "_ratios"))
     made: dict[Setting, dict] = {}
-    for row in (r for r in rows if r["regimes"].split() == list(AVERAGED)):
-        if row["metric"] == "mpjpe_hidden":
+    for row in _hidden_ratios(path):
+        if row["regimes"].split() == list(AVERAGED):
             mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"windows": row["n"]})
-            mine["÷ " + row["rival"].replace("stride_", "")] = f"{row['value']:.2f} [{row['ci_low']:.2f}–{row['ci_high']:.2f}]"
+            mine["÷ " + row["rival"].replace("stride_", "")] = _with_interval(row)
     return [{"setting": setting.name} | mine for setting, mine in made.items()]
+
+
+def losses(path: str | os.PathLike = RECORD) -> list[dict]:
+    """Where ours fills worse than a rival: a row a setting, regime and rival whose whole interval of paired ratios is above 1."""
+    return [{"setting": Setting(*(row[key] for key in Setting._fields)).name, "regime": row["regimes"], "rival": row["against"],
+             "hidden error ÷ its": _with_interval(row, 3), "windows": row["n"]}
+            for row in _hidden_ratios(path) if len(row["regimes"].split()) == 1 and row["ci_low"] > 1]
+
+
+def _hidden_ratios(path: str | os.PathLike) -> list[dict]:
+    return [r for r in records.rows(Path(path).with_stem(Path(path).stem + "_ratios")) if r["metric"] == "mpjpe_hidden"]
+
+
+def _with_interval(row: Mapping, digits: int = 2) -> str:
+    return "{value:.{0}f} [{ci_low:.{0}f}–{ci_high:.{0}f}]".format(digits, **row)
 
 
 def people(path: str | os.PathLike = RECORD, methods: Sequence[str] = ("input", "gaussian", "smoothnet", "prior", OURS)):
@@ -285,6 +302,15 @@ def seconds(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
             made.setdefault(row["method"], {}).setdefault(name, []).append(row["wall_s"])
     order = _known([row for rows in found.values() for row in rows], "method")
     return [{"method": m} | {name: float(np.mean(times)) for name, times in made[m].items()} for m in order]
+
+
+def speed(path: str | os.PathLike = SPEED) -> list[str]:
+    """What was asked of the time of adaptation and what was measured, a line each (``benchmarks/adaptation_speed.py``)."""
+    took = {row["method"]: row["seconds"] for row in records.load(path)["rows"]}
+    ours, share = took[OURS], took["stride_published"] / took[OURS]
+    asked = (f"a window adapted and answered by ours: asked ≤ {_MOST_SECONDS:g} s, measured {ours:.1f} s", ours <= _MOST_SECONDS), (
+             f"of the procedure as published, with its network: asked ≤ 1/{_LEAST_SHARE}, measured 1/{share:.0f}", share >= _LEAST_SHARE)
+    return [f"{what}, met: {'yes' if met else 'no'}" for what, met in asked]
 
 
 def panels(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:

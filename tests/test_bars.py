@@ -128,6 +128,24 @@ def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     assert row["first in"] == "stride_ours 3, prior 1" and row["apart"] == "1 of 4"
 
 
+def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
+    def row(regimes, value, metric="mpjpe_hidden"):
+        return {"experiment": "unseen_motion", "noise": "lag", "source": "hdm05", "input": "estimator", "metric": metric, "rival": "classical",
+                "against": "rts", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 24, "regimes": regimes}
+    (tmp_path / "b_ratios.json").write_text(json.dumps(
+        [row("limb half", 1.5), row("limb", 1.2), row("half", 1.05), row("block", 1.3, "mpjpe_visible")]))
+    assert bars.losses(tmp_path / "b.json") == [{"setting": "unseen motion: lag", "regime": "limb", "rival": "rts",
+                                                 "hidden error ÷ its": "1.200 [1.100–1.300]", "windows": 24}]
+
+
+@pytest.mark.parametrize(("ours", "published", "met"), [(2.0, 100.0, "yes yes"), (11.0, 100.0, "no no"), (9.0, 100.0, "yes no")])
+def test_speed_is_asked_in_seconds_and_against_the_published_procedure(tmp_path, ours, published, met):
+    run = json.loads(bars.SPEED.read_text())
+    run["rows"] = [{"method": "stride_ours", "seconds": ours}, {"method": "stride_published", "seconds": published}]
+    (tmp_path / "s.json").write_text(json.dumps(run))
+    assert " ".join(line.rsplit(" ", 1)[1] for line in bars.speed(tmp_path / "s.json")) == met
+
+
 def test_pictures_share_their_axis():
     groups = bars.panels(rows({m: scaled(x) for m, x in (("input", 50), ("stride_ours", 20))}), "mpjpe_hidden")
     assert list(groups) == ["limb, n = 6", "half, n = 6", "block, n = 6", "whole_1s, n = 6"]
