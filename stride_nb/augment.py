@@ -9,20 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .geometry import axis_angle_to_matrix, random_camera, rotation_about
+from .geometry import random_camera, rotation_about
 from .metrics import bone_lengths
 from .noise import smooth_noise
 from .skeleton import H36M17
 
-__all__ = ["alike", "body_of", "carried", "crop", "distinct_bodies", "embodied", "grafted", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
+__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "grafted", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
 
 _LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
 _HIPS = H36M17.index("rhip", "lhip")
-_THORAX = H36M17.index("thorax")
 _LIMBS = [*_LEFT, *_RIGHT]
 _LEGS = H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
 _WAVER = 0.15  # standard deviation of the logarithm of the pace within a stretch
-_CARRIAGE = 0.12  # radians about each axis, at most: people of CMU who walk differ by 5° to 10° in the median from their mean
 _LEVEL = 0.5  # of the hip line's length: with less of it level, which way the hips face is not told by it
 
 
@@ -116,39 +114,6 @@ def grafted(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
     return out
 
 
-def carried(joints: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """The same motion (T, 17, 3) by somebody who carries themselves otherwise: lengths of bones and root kept.
-
-    The bone to each joint, and all that hangs from it, is turned by ``turns`` (17, 3), rotation vectors in radians, as far in every
-    frame, about axes that go with the pelvis and the trunk.
-    """
-    axes, own = _trunk(joints), axis_angle_to_matrix(turns)
-    total, out = np.broadcast_to(np.eye(3), (17, 3, 3)).copy(), joints.copy()
-    for j, p in H36M17.bones:
-        total[j] = total[p] @ own[j]
-        turned = axes @ total[j] @ axes.transpose(0, 2, 1) @ (joints[:, j] - joints[:, p])[..., None]
-        out[:, j] = out[:, p] + turned[..., 0]
-    return out
-
-
-def _carriage(rng: np.random.Generator) -> np.ndarray:
-    """(17, 3) how far, rotation vectors in radians, somebody carries each bone from where others do; how much is drawn, too."""
-    turns = rng.uniform(0, _CARRIAGE) * rng.standard_normal((17, 3))
-    turns[_HIPS] = 0  # they are what the axes go by
-    return turns
-
-
-def _trunk(joints: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) axes of the body, as columns: along the hips, up the trunk as far as that is square to them, and out of both."""
-    right, left = _HIPS
-    across = joints[:, left] - joints[:, right]
-    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
-    up = joints[:, _THORAX] - joints[:, 0]
-    up = up - (up * across).sum(-1, keepdims=True) * across
-    up = up / np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-9)
-    return np.stack([across, up, np.cross(across, up)], -1)
-
-
 def _facing(joints: np.ndarray) -> tuple[np.ndarray, bool]:
     """(T,) the hip line's angle about the vertical, and whether it is level enough for that in every frame."""
     right, left = _HIPS
@@ -163,12 +128,12 @@ def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.n
     In three of ten the trunk and arms do what they do in ``other``: motions are few, pairs of them are not (measured, with the pace
     that wavers, by ``benchmarks/curves.py``). The body is a ``stranger``'s, whoever the motion is from. A
     network that meets a motion with the body that made it, however changed, learns to know people by how they move, and takes
-    strangers for them (measured by ``benchmarks/limits.py``).
+    strangers for them (measured by ``benchmarks/limits.py``). Nobody is made to carry themselves otherwise: with every bone turned by
+    some degrees, the same all through the motion, validation of hidden joints got worse.
     """
     out = crop(joints, frames, rng)
     out = grafted(out, crop(other, frames, rng)) if rng.random() < 0.3 else out
     out = embodied(out, stranger(people, rng))
-    out = carried(out, _carriage(rng))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out
 

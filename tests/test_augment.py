@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.augment import (alike, body_of, carried, crop, distinct_bodies, embodied, grafted, mirror, paced, reproportion, stranger,
-                               vary, view)
+from stride_nb.augment import (alike, body_of, crop, distinct_bodies, embodied, grafted, mirror, paced, reproportion, stranger, vary,
+                               view)
 from stride_nb.geometry import random_camera, rotation_about
 from stride_nb.metrics import bone_lengths
 from stride_nb.motions import synthetic
@@ -177,28 +177,6 @@ def test_three_of_ten_variations_are_grafts():
     moving = still + np.where(np.isin(np.arange(17), ABOVE)[:, None], np.linspace(0, 0.3, 80)[:, None, None], 0)
     still_found = [np.ptp(vary(moving, 60, np.random.default_rng(s), people(), still), axis=0).max() < 1e-9 for s in range(300)]
     assert 0.22 < np.mean(still_found) < 0.38
-
-
-@fast
-@given(seeds)
-def test_another_carriage_keeps_bones_and_root_and_turns_what_hangs_from_a_joint_with_it(seed):
-    x, elbow = two_people()[0], H36M17.index("lelbow")
-    turns = 0.2 * np.random.default_rng(seed).standard_normal((17, 3))
-    found = carried(x, turns)
-    np.testing.assert_array_equal(found[:, 0], x[:, 0])
-    np.testing.assert_allclose(bone_lengths(found), bone_lengths(x), atol=1e-12)
-    alone = np.where(np.arange(17)[:, None] == elbow, turns, 0)
-    moved = np.abs(carried(x, alone) - x).max((0, 2)) > 1e-9
-    assert moved.tolist() == [name in ("lelbow", "lwrist") for name in H36M17.joints]
-
-
-def test_a_carriage_goes_with_the_body_and_none_is_the_motion_itself():
-    x, turn = two_people()[0], rotation_about((1, 2, 3), 1.1)
-    turns = 0.2 * np.random.default_rng(0).standard_normal((17, 3))
-    np.testing.assert_allclose(carried(x, np.zeros((17, 3))), x, atol=1e-12)
-    np.testing.assert_allclose(carried(x @ turn.T + (1, 0, 2), turns), carried(x, turns) @ turn.T + (1, 0, 2), atol=1e-9)
-    still = np.repeat(x[:1], 5, 0)
-    assert np.ptp(carried(still, turns), axis=0).max() < 1e-12
 
 
 def test_who_is_recorded_often_is_one_body():
