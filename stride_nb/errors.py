@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["FULL", "InputError", "atomic_path"]
+__all__ = ["FULL", "InputError", "atomic_path", "natural", "positive"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that takes no more."""
@@ -29,6 +30,21 @@ class InputError(ValueError):
 
     def __reduce__(self):
         return type(self), (self.where, self.field, self.expected, self.found)
+
+
+def natural(text: str, least: int = 0) -> int:
+    """A command's argument, such as a seed, as an integer from 0 on."""
+    try:
+        if (value := int(text)) >= least:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected an integer ≥ {least}, found {text!r}")
+
+
+def positive(text: str) -> int:
+    """Likewise from 1 on, such as a size."""
+    return natural(text, 1)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ the refined sequence and a trace of how it came about.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from torch import nn
 
 from . import adapt
 from .baselines import BASELINES, FILLED, gaussian, linear
-from .errors import InputError
+from .errors import InputError, natural, positive
 from .gaps import fill_linear
 from .models.dstformer import DSTformer
 from .models.prior import PRIOR_FPS, Prior
@@ -93,7 +92,7 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
     if isinstance(sequence, Stored) and not isinstance(network, Prior):
         sequence = sequence[:]  # what the others answer depends on all of it
     if network is None:
-        result, scale, steps, note = _call(BASELINES[method], sequence, options), None, [], ""
+        result, scale, steps, note = BASELINES[method](sequence, **options), None, [], ""
     else:
         result, scale, steps, note = _learned(sequence, method, network, seed, options)
     return Refined(result, Trace(method, time.perf_counter() - began, steps, note), scale)
@@ -106,13 +105,6 @@ def _network(sequence: PoseSequence | Stored, method: str, model: nn.Module | st
     named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
     network = named if isinstance(named, nn.Module) else load_network(named)
     return network.to(choose_device(device)).eval()
-
-
-def _call(function, sequence, options):
-    try:
-        return function(sequence, **options)
-    except TypeError as error:
-        raise InputError(function.__name__, "option", f"numbers for any of {', '.join(function.grid)}", str(error)) from None
 
 
 def _fits(method: str, network: nn.Module) -> None:
@@ -203,7 +195,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="prior", help="name or path of weights (default: prior)")
     parser.add_argument("--format", help="of the poses, instead of what they look like")
     parser.add_argument("--fps", type=float, help="where the file does not say; an error where it says otherwise")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", nargs=2, type=positive, metavar=("W", "H"),
+                        help="of the image, px, where the file does not say")
+    parser.add_argument("--skeleton", help="joint set, where the file does not tell it")
+    parser.add_argument("--people", type=positive, help="keep so many, those seen in most frames (default: all)")
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
 
 
@@ -240,19 +236,12 @@ def _people(args: argparse.Namespace) -> Iterator[tuple[list, tuple[str, ...]]]:
 
     if args.format is None and args.out.suffix == ".npz" and is_own(args.poses):
         with opened(args.poses) as track:
-            _agree(args, track.fps)
+            formats.agree(args.poses, args.fps, track.fps)
             yield [track], ()
     else:
-        found = formats.read(args.poses, args.format, args.fps)
-        _agree(args, found[0].fps)
-        one_video = len(set(map(len, found))) == 1  # else clips, whose order and names are theirs
-        yield formats.retrack(found) if one_video else found, found.notes
-
-
-def _agree(args: argparse.Namespace, fps: float) -> None:
-    """``--fps`` is for files that do not say; it is no way to play one that does at another speed."""
-    if args.fps is not None and not math.isclose(args.fps, fps, rel_tol=1e-3):
-        raise InputError(args.poses, "fps", f"{fps:g}, as the file says (without --fps)", f"--fps {args.fps:g}")
+        size = tuple(args.size) if args.size else None
+        found, tracks = formats.read_tracks(args.poses, args.format, args.fps, size, args.skeleton, args.people)
+        yield tracks, found.notes
 
 
 def _axes(found: list, ups: list[str | None]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import motions, records
 from .baselines import BASELINES, tune
 from .cases import cases
-from .errors import InputError
+from .errors import InputError, natural
 from .tasks import VALIDATION
 
 __all__ = ["add_arguments", "run"]
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", nargs="+", choices=BASELINES, default=list(BASELINES))
     parser.add_argument("--source", default="cmu", help="motions; its val split (default: cmu)")
     parser.add_argument("--clips", type=int, default=8, help="clips of the val split, evenly spread (default: 8)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--out", type=Path, default=Path("data/results/baselines.json"))
 
 

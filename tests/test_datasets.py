@@ -221,7 +221,8 @@ def test_bedlam_rows_become_one_sequence_a_person(tmp_path, body, joints):
     np.testing.assert_allclose(seen.joints[kept], turned(truth @ down.T, view)[kept], atol=1e-9)
     (world,) = motions.load("bedlam", "val", folder=tmp_path, body=body)
     np.testing.assert_allclose(world.joints[kept], truth[kept], atol=1e-9)
-    assert motions.load("bedlam", "train", folder=tmp_path, body=body) == []
+    with pytest.raises(InputError, match="all_npz_12.*training.*npz, found none"):
+        motions.load("bedlam", "train", folder=tmp_path, body=body)
 
 
 # All of them
@@ -242,6 +243,29 @@ def test_splits_and_folders_that_are_not_there(tmp_path, monkeypatch, source, ba
         motions.load(source, "train", folder=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("source", ["amass", "3dpw", "ocmotion", "bedlam"])
+def test_a_folder_without_the_data_sets_files_is_an_error(tmp_path, body, source):
+    (tmp_path / "all_npz_12_training").mkdir()
+    (tmp_path / "sequenceFiles" / "train").mkdir(parents=True)
+    with pytest.raises(InputError):
+        motions.load(source, "train", folder=tmp_path, body=body)
+
+
+@pytest.mark.parametrize("source, option", [("amass", "clips"), ("bedlam", "scenes")])
+def test_fewer_files_are_the_first_and_at_least_one(tmp_path, body, source, option):
+    for name in "abc":
+        if source == "amass":
+            write_amass(tmp_path / f"CMU/{name}.npz", person(4), body)
+        else:
+            write_bedlam(tmp_path / f"all_npz_12_training/{name}.npz", body)
+    every = motions.load(source, "train", folder=tmp_path, body=body)
+    fewer = motions.load(source, "train", folder=tmp_path, body=body, **{option: 2})
+    assert len(every) == 3 and [s.name for s in fewer] == [s.name for s in every[:2]]
+    for count in (0, -1):
+        with pytest.raises(InputError, match=f"{option}: expected at least 1"):
+            motions.load(source, "train", folder=tmp_path, body=body, **{option: count})
+
+
 def test_frame_numbers_become_an_even_row():
     assert slots("x", np.array([7]))[1:] == (1, 1)
     with pytest.raises(InputError, match="two"):
@@ -256,8 +280,8 @@ WRONG = st.sampled_from([None, "text", 3.0, [], [[]], np.zeros(0), np.zeros((2, 
 
 def survives(load) -> None:
     try:
-        for sequence in load():
-            assert sequence.joints.shape[1:] == (17, 3)
+        found = load()
+        assert found and {sequence.joints.shape[1:] for sequence in found} == {(17, 3)}
     except InputError as error:
         assert "\n" not in str(error)
 
@@ -266,6 +290,8 @@ def survives(load) -> None:
 @given(field=st.sampled_from(["poses", "betas", "trans", "genders", "cam_poses", "campose_valid", "jointPositions", "sequence"]), value=WRONG)
 def test_malformed_3dpw_is_one_clear_error(body, tmp_path_factory, field, value):
     folder = tmp_path_factory.mktemp("3dpw")
+    write_3dpw(folder / "sequenceFiles/test/a.pkl", body, people=1)
+    assert motions.load("3dpw", "test", folder=folder)
     write_3dpw(folder / "sequenceFiles/test/a.pkl", body, people=1, **{field: value})
     survives(lambda: motions.load("3dpw", "test", folder=folder))
 
@@ -278,6 +304,8 @@ def test_malformed_amass_is_one_clear_error(body, tmp_path_factory, field, value
         value = np.asarray(value)
     except ValueError:
         value = np.asarray("ragged")
+    write_amass(folder / "SSM/a.npz", person(3), body)
+    assert motions.load("amass", "test", folder=folder, body=body)
     write_amass(folder / "SSM/a.npz", person(3), body, **{field: value})
     survives(lambda: motions.load("amass", "test", folder=folder, body=body))
 
@@ -291,6 +319,8 @@ def test_malformed_ocmotion_is_one_clear_error(body, tmp_path_factory, data):
     entry = good | {data.draw(st.sampled_from(sorted(good))): data.draw(WRONG)}
     frame = {"img_path": data.draw(st.sampled_from(["images/1/c/0.jpg", "0.jpg", "", None, "a/b/c.jpg"])), "h_w": (1, 1), "0": data.draw(st.sampled_from([entry, None, 5]))}
     content = data.draw(st.sampled_from([[[[frame]]], [[frame]], [frame], frame, [], [[]], [[[]]], [[[frame, 3]]], [[[frame, frame]]]]))
+    (folder / "annot/test.pkl").write_bytes(dumps([[[{"img_path": "images/1/c/0.jpg", "h_w": (1, 1), "0": good}]]]))
+    assert motions.load("ocmotion", "test", folder=folder, body=body)
     (folder / "annot/test.pkl").write_bytes(dumps(content))
     survives(lambda: motions.load("ocmotion", "test", folder=folder, body=body))
 
@@ -301,6 +331,7 @@ def test_malformed_bedlam_is_one_clear_error(body, tmp_path_factory, field, valu
     folder = tmp_path_factory.mktemp("bedlam")
     path = folder / "all_npz_12_training/a.npz"
     write_bedlam(path, body)
+    assert motions.load("bedlam", "train", folder=folder, body=body)
     with np.load(path, allow_pickle=True) as file:
         content = dict(file)
     try:
@@ -321,6 +352,7 @@ def test_damaged_files_are_one_clear_error(body, tmp_path_factory, at, byte, sou
         write_amass(path, person(4), body)
     else:
         {"3dpw": write_3dpw, "ocmotion": write_ocmotion, "bedlam": write_bedlam}[source](path, body)
+    assert motions.load(source, "train", folder=folder, body=body)
     whole = path.read_bytes()
     cut = int(at * (len(whole) - 1))
     for damaged in (whole[:cut], whole[:cut] + bytes([byte]) + whole[cut + 1 :]):

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb import InputError, Keypoints2D, PoseSequence, formats, skeleton
+from stride_nb import InputError, Keypoints2D, PoseSequence, formats, motions, skeleton
 from stride_nb.formats.documents import Document
+from stride_nb.motions.clips import Label, write_clips
 from stride_nb.report import report
 
 some = settings(max_examples=40, deadline=None)
@@ -218,6 +219,35 @@ def test_csv_as_programs_round_mediapipe_write_it(tmp_path, header):
     assert found.format == "csv" and found[0].skeleton.name == "mediapipe33"
     numbered = header in ("landmark_{i}_x", "x{i}", "x{i1}")
     assert any("33 joints were taken for mediapipe33" in note for note in found.notes) == numbered
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+@pytest.mark.parametrize("step, fps", [(2, 50), (1, 60), (1, 29.97)])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_numbers_and_rounded_times_make_one_clock(tmp_path, suffix, step, fps, numbered):
+    people = poses(33, 3)[1:]
+    people -= people[:, :, 23:25].mean(2, keepdims=True)
+    stamps = [{"timestamp_ms": round(1000 * t / fps)} | ({"frame": t} if numbered else {}) for t in range(0, step * FRAMES, step)]
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "json":
+        marks = [frame["pose_world_landmarks"] for frame in mediapipe(people)["frames"]]
+        save(path, [stamp | {"pose_world_landmarks": found} for found, stamp in zip(marks, stamps)])
+    else:
+        rows = [[*stamps[0], *(f"{joint}_{axis}" for joint in skeleton.MEDIAPIPE33.joints for axis in "xyz")]]
+        rows += [[*stamp.values(), *pose.ravel()] for pose, stamp in zip(people[0], stamps)]
+        path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    (found,) = formats.read(path)
+    every = step if numbered else 1
+    assert found.fps == pytest.approx(fps * every / step, rel=2e-3) and len(found) == every * (FRAMES - 1) + 1
+    np.testing.assert_allclose(found.joints[::every], people[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("times", [[0, 0, 0], [None, None, None], [5, 5, None]])
+def test_times_that_stand_still_beside_numbers_tell_no_rate(tmp_path, times):
+    people = poses(33, 3)[1:, :3]
+    content = [frame | {"timestamp_ms": time} for frame, time in zip(mediapipe(people)["frames"], times)]
+    found = formats.read(save(tmp_path / "a.json", content))
+    assert len(found[0]) == 3 and any("no frame rate" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -584,6 +614,39 @@ def test_retrack_wants_tracks_of_one_video():
     a, b = (PoseSequence(np.ones((n, 17, 3)), np.ones((n, 17)), 50) for n in (8, 9))
     with pytest.raises(InputError, match="retrack: sequences: expected one length"):
         formats.retrack([a, b])
+
+
+def test_tracks_of_one_video_are_put_right_and_clips_left_alone(tmp_path):
+    mixed = np.stack(crossing(0))
+    mixed[:, 100:140] = mixed[::-1, 100:140].copy()
+    given = [Keypoints2D(p, fps=30, size=(1000, 800), skeleton="halpe26", name=n) for p, n in zip(mixed, "ab")]
+    formats.write(tmp_path / "a.json", given)
+    found, tracks = formats.read_tracks(tmp_path / "a.json", size=(1000, 800))
+    assert found.format == "alphapose" and any("30 frames per second were assumed" in note for note in found.notes)
+    for before, track, right in zip(found, tracks, formats.retrack(found)):
+        np.testing.assert_array_equal(track.pixels, right.pixels)
+        assert np.nanmax(np.abs(track.pixels - before.pixels)) > 1
+    assert len(formats.read_tracks(tmp_path / "a.json", people=1)[1]) == 1
+    clips = [clip[: 40 + 10 * i] for i, clip in enumerate(motions.load("synthetic", clips=3, seconds=1.2))]
+    write_clips(tmp_path / "clips.npz", clips, [Label("1")] * 3)
+    found, tracks = formats.read_tracks(tmp_path / "clips.npz")
+    assert [len(clip) for clip in tracks] == [40, 50, 60] and tracks == list(found)
+    assert len(formats.read_tracks(tmp_path / "clips.npz", people=2)[1]) == 2
+
+
+def test_a_rate_that_the_file_contradicts_is_refused(tmp_path):
+    path = save(tmp_path / "a.json", mediapipe(poses(33, 3)[:1]))
+    assert formats.read_tracks(path, fps=25)[1][0].fps == 25
+    with pytest.raises(InputError, match="fps: expected 25, as the file says, or none given, found 30"):
+        formats.read_tracks(path, fps=30)
+
+
+def test_more_tracks_than_fit_in_memory_are_read_once_people_says_how_many(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.json", alphapose(poses(17)))
+    monkeypatch.setattr(formats.tracks, "MAX_VALUES", 1.5 * FRAMES * 34)
+    with pytest.raises(InputError, match="people=…"):
+        formats.read_tracks(path, people=2)
+    check(formats.read_tracks(path, people=1)[1], poses(17), (1,))
 
 
 def test_retrack_works_in_metres_and_keeps_one_person_as_is():

@@ -101,7 +101,9 @@ def test_a_command_is_a_room_with_arguments_and_run(command):
 
 
 @pytest.mark.parametrize("argv", [[], ["polish"], ["refine"], ["refine", "--method", "magic", "a", "b"],
-                                  ["train", "posterior"]])
+                                  ["train", "posterior"], ["refine", "a", "b", "--seed", "-1"], ["tune", "--seed", "-1"],
+                                  ["train", "prior", "--seed", "1.5"], ["refine", "a", "b", "--size", "0", "9"],
+                                  ["refine", "a", "b", "--people", "0"]])
 def test_words_that_mean_nothing_exit_2(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)
@@ -127,6 +129,8 @@ def test_an_unknown_command_is_told_the_known_ones(capsys):
     (["refine", "{here}/walk.npz", "{here}/out.npz", "--fps", "25"], "fps"),
     (["refine", "{here}/walk.npz", "{here}/out.csv", "--fps", "25"], "fps"),
     (["refine", "{here}/walk.npz", "{here}/out.npz", "--format", "papyrus"], "papyrus"),
+    (["refine", "{here}/damaged.npz", "{here}/out.npz"], "damaged.npz"),
+    (["refine", "{here}/bare.npz", "{here}/out.npz", "--skeleton", "ant"], "ant"),
     (["train", "prior", "--source", "walks", "--out", "{here}/run"], "walks"),
     (["train", "prior", "--steps", "0", "--out", "{here}/run"], "--steps"),
     (["benchmark", "--seeds", "0", "--out", "{here}/out.json"], "--seeds"),
@@ -139,6 +143,8 @@ def test_an_unknown_command_is_told_the_known_ones(capsys):
 def test_bad_input_is_one_line_exit_2_and_no_output(argv, said, walk, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "junk.npz").write_bytes(b"no archive")
+    (tmp_path / "damaged.npz").write_bytes(walk.read_bytes().replace(b"PK\1\2", b"PK\1\3"))
+    np.savez(tmp_path / "bare.npz", joints=PoseSequence.load(walk).joints)
     before = sorted(tmp_path.rglob("*"))
     assert main([word.format(here=tmp_path) for word in argv]) == 2
     *before_it, error = capsys.readouterr().err.splitlines()
@@ -188,6 +194,21 @@ def test_what_was_read_is_not_said_to_be_assumed(walk, tmp_path, capsys, monkeyp
     monkeypatch.setattr(lift, "lift", lambda track, device: formats.facing_camera(PoseSequence.load(walk)))
     assert main(["refine", str(tmp_path / "flat.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_what_the_file_does_not_say_can_be_said(walk, tmp_path, capsys, monkeypatch):
+    """Shares of an image of unknown size, one joint set of two, and a passer-by."""
+    shares = np.nan_to_num(PoseSequence.load(walk).joints[..., :2] / 10)
+    given = []
+    monkeypatch.setattr(lift, "lift", lambda track, device: given.append(track) or formats.facing_camera(PoseSequence.load(walk)))
+    seen = np.stack([shares[..., 0] != 0, shares[..., 0] == shares.max()])
+    np.savez(tmp_path / "shares.npz", joints=np.stack([shares, shares + 0.5]), confidence=seen.astype(float))
+    argv = ["refine", str(tmp_path / "shares.npz"), str(tmp_path / "out.npz"), "--method", "linear"]
+    assert main(argv) == 2 and "size" in capsys.readouterr().err
+    assert main([*argv, "--size", "640", "480", "--skeleton", "coco17", "--people", "1"]) == 0
+    (track,) = given
+    assert track.size == (640, 480) and track.skeleton.name == "coco17"
+    assert "skeleton=" not in capsys.readouterr().err
 
 
 def test_people_with_different_axes_are_named(walk, tmp_path, capsys):

@@ -46,11 +46,12 @@ def test_sources_are_found_by_themselves(monkeypatch):
     assert not {"clips", "fetch", "body", "bvh", "asf", "threedpw"} & set(found)  # rooms without motion of their own
     new = types.ModuleType("stride_nb.motions.dance")
     new.load = lambda split, clips=1: [PoseSequence(np.zeros((3, 17, 3)), name=split)] * clips
+    new.load.__module__ = new.__name__
     monkeypatch.setitem(sys.modules, "stride_nb.motions.dance", new)
     assert [s.name for s in motions.load("dance", "val", clips=2)] == ["val", "val"]
 
 
-@pytest.mark.parametrize("name", ["walks", "clips", "fetch", "threed-pw", "../cmu", "os", "", "cmu.find"])
+@pytest.mark.parametrize("name", ["walks", "clips", "fetch", "statistics", "threed-pw", "../cmu", "os", "", "cmu.find"])
 def test_unknown_sources_say_what_there_is(name):
     with pytest.raises(InputError, match="motions: source: expected one of .*cmu, .*synthetic.*found"):
         motions.load(name)

@@ -15,7 +15,7 @@ from .files import npz
 from .model import Body, load
 from .motion import BodyMotion
 
-__all__ = ["UPRIGHT", "array", "bodies", "brief", "data_folder", "npz", "observed", "one_of", "slots"]
+__all__ = ["UPRIGHT", "array", "bodies", "brief", "data_folder", "npz", "observed", "one_of", "slots", "some"]
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 """From a camera's axes (x right, y down, z forward) to axes with y up: the same right, looking out of the picture."""
@@ -35,6 +35,13 @@ def one_of(where: object, field: str, value, allowed) -> None:
     """InputError unless ``value`` is among ``allowed``."""
     if value not in allowed:
         raise InputError(where, field, "one of " + ", ".join(map(str, allowed)), repr(value))
+
+
+def some(where: object, field: str, expected: str, found: list) -> list:
+    """What was found; InputError where that is nothing."""
+    if not found:
+        raise InputError(where, field, expected, "none")
+    return found
 
 
 def brief(value) -> str:

@@ -1,7 +1,8 @@
 """Other people's poses: in from the files that estimators write, out to files that other tools open.
 
-A format to read is a module with ``LOOKS`` (what it looks like, for errors), ``recognises(document) -> bool`` and
-``parse(document, skeleton) -> Detections`` (or finished sequences); a format to write is one with ``SUFFIX``,
+A format to read is a module with ``LOOKS`` (what it looks like, for errors), ``recognises(document) -> bool`` (whether its
+content looks so, at a glance) and ``parse(document, skeleton) -> Detections`` (or finished sequences; an ``InputError``
+says what is malformed); a format to write is one with ``SUFFIX``,
 ``SEVERAL`` (people in one file), ``write(path, sequences)`` and, where it holds nothing but 2D, ``FLAT``. Both are found
 by their module's name; nothing else is edited.
 """
@@ -9,6 +10,7 @@ by their module's name; nothing else is edited.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +25,8 @@ from .axes import facing_camera, up_axis, upright
 from .documents import Document, open_document
 from .tracks import Detections, assemble, clean, retrack
 
-__all__ = ["Reading", "facing_camera", "formats", "read", "retrack", "up_axis", "upright", "write", "writer"]
+__all__ = ["Reading", "agree", "facing_camera", "formats", "read", "read_tracks", "retrack", "up_axis", "upright", "write",
+           "writer"]
 
 ASSUMED_FPS = 30.0
 SCREENS = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
@@ -79,6 +82,42 @@ def read(path: str | PathLike, format: str | None = None, fps: float | None = No
         found = _in_metres(found, document, notes)
     sequences, told = assemble(found, document.path, fps, size, people)
     return Reading(sequences, name, [*notes, *told])
+
+
+def read_tracks(path: str | PathLike, format: str | None = None, fps: float | None = None,
+                size: tuple[int, int] | None = None, skeleton: str | None = None,
+                people: int | None = None) -> tuple[Reading, list]:
+    """What ``read`` finds in a file, and the people in it: tracks of one video, with swapped ids put right (``retrack``).
+
+    Sequences of different lengths are clips instead, whose order and names are theirs: they stay as they are.
+
+    Args:
+        path, format, size, skeleton: as of ``read``.
+        fps: frames per second, where the file does not say; an error where it says otherwise.
+        people: keep this many, those seen in most frames once broken tracks are joined (of clips the first); None: all.
+
+    Raises:
+        InputError: as ``read`` does, and where file and ``fps`` disagree.
+    """
+    try:
+        found = read(path, format, fps, size, skeleton)
+    except InputError as error:
+        if people is None or error.field != "people":
+            raise
+        found = read(path, format, fps, size, skeleton, people)  # too many to hold before any could be joined
+    agree(path, fps, found[0].fps)
+    one_video = len({len(track) for track in found}) == 1
+    return found, retrack(found, people) if one_video else found[:people]
+
+
+def agree(path: str | PathLike, fps: float | None, said: float) -> None:
+    """A frame rate is given for files that do not say one; it is no way to play one that does at another speed.
+
+    Raises:
+        InputError: it is not what the file said.
+    """
+    if fps is not None and not math.isclose(fps, said, rel_tol=1e-3):
+        raise InputError(path, "fps", f"{said:g}, as the file says, or none given", f"{fps:g}")
 
 
 def _recognised(document: Document, wanted: str | None) -> str:

@@ -64,10 +64,11 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
 
 def is_own(path: str | PathLike) -> bool:
     """Is it the npz of one ``PoseSequence``? Nothing in it is read."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {f"{name}.npy" for name in _OWN} <= set(archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{name}.npy" for name in _OWN} <= set(archive.namelist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # whoever reads it says what is wrong
 
 
 def _joints(document: Document, arrays: dict) -> np.ndarray:

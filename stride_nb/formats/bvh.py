@@ -1,11 +1,11 @@
 """BVH out: rotations, by inverse kinematics, of a skeleton whose bones have one length.
 
-Measured bones breathe a little; a BVH skeleton's cannot. Each bone gets its median length (`rigid`), its direction stays
+Measured bones breathe a little; a BVH skeleton's cannot. Each bone gets its median length, its direction stays
 as measured, and every joint then has exactly one bone to turn: where several bones meet (pelvis, thorax), the joint
 itself takes the rotation that fits them all best (Kabsch), and a joint of no length before each bone, as in the
 skeletons of motion capture files (``LowerBack``, ``LHipJoint``, collars), takes what is left. The swing of a bone is the
 least rotation that does it, so nothing twists that was not measured. Nothing is fitted by descent: the joints of the
-file are those of `rigid` but for rounding.
+file are those of the bones so cut but for rounding.
 
 The rest pose is a T, facing +z. Units are metres, up is y, rotation order z, x, y: Blender's importer, at its own
 defaults, shows a person standing on its floor.
@@ -21,7 +21,7 @@ from ..errors import InputError, atomic_path
 from ..sequence import PoseSequence
 from ..skeleton import H36M17
 
-__all__ = ["SEVERAL", "SUFFIX", "kinematics", "rigid", "write"]
+__all__ = ["SEVERAL", "SUFFIX", "kinematics", "write"]
 
 SUFFIX, SEVERAL = ".bvh", False
 REST = {"rhip": (-1, 0, 0), "lhip": (1, 0, 0), "rshoulder": (-1, 0, 0), "lshoulder": (1, 0, 0), "relbow": (-1, 0, 0),
@@ -33,16 +33,6 @@ HELPERS = {"rhip": "rhipjoint", "lhip": "lhipjoint", "spine": "lowerback", "neck
 """The joint of no length that turns a bone which shares its beginning with others."""
 TIP = 0.05
 """Metres from a last joint to its End Site, along the bone."""
-
-
-def rigid(joints: np.ndarray) -> np.ndarray:
-    """Joints (T, 17, 3) with every bone at its median length over time; the pelvis and all directions as they were."""
-    out = joints.copy()
-    for j, p in H36M17.bones:
-        bone = joints[:, j] - joints[:, p]
-        length = np.linalg.norm(bone, axis=-1, keepdims=True)
-        out[:, j] = out[:, p] + bone / np.maximum(length, 1e-9) * np.median(length)
-    return out
 
 
 def kinematics(joints: np.ndarray):

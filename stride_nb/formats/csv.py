@@ -3,8 +3,8 @@
 *Wide*: a row a frame (and person), columns named after joint and axis in either order and any spelling that keeps them
 apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last part one of x, y, z or visibility (v, confidence,
 score, presence). *Long*: a row a joint, with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …),
-x, y, z, visibility. Columns beside them: the frame's number (``frame``, ``frame_number``, …), else its time (``time_s``,
-``timestamp_ms``, …), else rows are frames in order; the person (``person``, ``track_id``, ``id``, …).
+x, y, z, visibility. Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
+``timestamp_ms``, …) or both, else rows are frames in order; the person (``person``, ``track_id``, ``id``, …).
 
 With z the coordinates are 3D; MediaPipe's image landmarks, known by hips that are not at 0, have a z of another scale
 and are read as 2D.
@@ -22,7 +22,7 @@ from .. import skeleton as sk
 from ..errors import InputError, atomic_path
 from ..sequence import Keypoints2D, PoseSequence
 from . import mediapipe
-from .documents import Document, frame_number, joint_set, track_id, unnamed
+from .documents import Document, clock, frame_number, frame_rate, joint_set, track_id, unnamed
 from .tracks import Detections
 
 __all__ = ["LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
@@ -98,15 +98,11 @@ def _clock(document: Document, columns: dict, rows: int) -> tuple[np.ndarray, fl
     """(rows,) frame numbers, and the frame rate where there is a column of times."""
     time = next((name for name in TIME if name in columns), None)
     frame = next((name for name in FRAME if name in columns), None)
-    fps, numbers = None, np.arange(rows)
-    if time:
-        seconds = _number(document, time, columns[time]) * TIME[time]
-        steps = np.diff(np.unique(seconds))
-        if np.isfinite(seconds).all() and len(steps) and steps.min() > 0:
-            step = float(np.median(steps))
-            fps, numbers = round(1 / step, 3), np.round((seconds - seconds.min()) / step)
+    seconds = _number(document, time, columns[time]) * TIME[time] if time else np.full(rows, np.nan)
     if frame:
-        numbers = [frame_number(document, frame, float(v) if _is_number(v) else v) for v in columns[frame]]
+        numbers = np.array([frame_number(document, frame, float(v) if _is_number(v) else v) for v in columns[frame]])
+        return numbers, frame_rate(numbers, seconds)
+    numbers, fps = clock(seconds) if np.isfinite(seconds).all() else (np.arange(rows), None)
     return np.array([frame_number(document, time or "frame", float(n)) for n in numbers]), fps
 
 

@@ -19,7 +19,7 @@ from .. import skeleton as sk
 from .. import unpickle
 from ..errors import InputError
 
-__all__ = ["Document", "frame_number", "joint_set", "matrix", "open_document", "track_id", "unnamed"]
+__all__ = ["Document", "clock", "frame_number", "frame_rate", "joint_set", "matrix", "open_document", "track_id", "unnamed"]
 
 SUFFIXES = {".json": "json", ".csv": "csv", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle"}
 
@@ -113,6 +113,33 @@ def frame_number(document: Document, field: str, value) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**62 and value == int(value):
         return int(value)
     raise document.error(field, "a frame number, or a file name that ends in one", repr(value))
+
+
+def frame_rate(frames, seconds) -> float | None:
+    """Frames a second from the numbers (N,) of frames and their times, NaN where unknown; None where no time passes.
+
+    >>> frame_rate([0, 2, 4, 4], [1.0, 1.04, 1.08, 1.08])
+    50.0
+    """
+    return round(_rate(np.asarray(frames), np.asarray(seconds)), 3) or None
+
+
+def clock(seconds: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Frame numbers (N,), whole but float, of finite times alone, and frames a second; None where no time passes."""
+    times = np.unique(seconds)
+    steps = np.diff(times)
+    rough = np.append(0, np.cumsum(np.round(steps / np.median(steps)))) if len(steps) else np.zeros(len(times))
+    rate = _rate(rough, times)
+    return np.round((seconds - times[0]) * rate), round(rate, 3) or None
+
+
+def _rate(frames: np.ndarray, seconds: np.ndarray) -> float:
+    """The median over rows half the recording apart, so that times in whole milliseconds do; 0 where no time passes."""
+    frames, rows = np.unique(frames[np.isfinite(seconds)], return_index=True)
+    times = seconds[np.isfinite(seconds)][rows]
+    half = len(times) - len(times) // 2
+    passed, gone = times[-half:] - times[:half], frames[-half:] - frames[:half]
+    return float(np.median(gone[passed > 1e-6] / passed[passed > 1e-6])) if (passed > 1e-6).any() else 0.0
 
 
 def track_id(value) -> str | None:

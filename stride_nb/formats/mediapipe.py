@@ -3,7 +3,7 @@
 MediaPipe writes no file itself. Understood is a list with an item for each frame, the same under ``frames`` (beside
 ``fps``, ``width``, ``height``), or an object from frame number to item. An item is a list of 33 landmarks, or an object
 with it under ``pose_landmarks``, ``landmarks`` or, preferred, ``pose_world_landmarks`` or ``world_landmarks``; its number
-under ``frame`` (or ``frame_id``, ``frame_number``, …), else its ``timestamp_ms``, else its place. The list may stand
+under ``frame`` (or ``frame_id``, ``frame_number``, …), its time under ``timestamp_ms``, else its place. The list may stand
 under ``landmark`` (protobuf), or hold a list for each person (Tasks API). A landmark is ``{x, y, z, visibility}`` or a
 list of these numbers; an empty or null list means that nobody was found.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .documents import Document, frame_number, matrix
+from .documents import Document, clock, frame_number, frame_rate, matrix
 from .tracks import Detections
 
 __all__ = ["LOOKS", "parse", "recognises"]
@@ -109,18 +109,20 @@ def _values(document: Document, person: list, number: int) -> list[float]:
 
 def _clock(document: Document, items: list) -> tuple[list[int], float | None]:
     """Frame numbers, and the frame rate where the items carry times."""
-    first = items[0][1]
-    if items[0][0] is not None:
-        return [frame_number(document, "frame", number) for number, _ in items], None
-    key = next((k for k in (*NUMBER, *TIME) if isinstance(first, dict) and k in first), None)
-    if key is None:
+    keyed, first = items[0][0] is not None, items[0][1] if isinstance(items[0][1], dict) else {}
+    number, time = (next((key for key in keys if key in first), None) for keys in (NUMBER, TIME))
+    seconds = matrix(document, time, [[value] for value in _under(time, items)])[:, 0] / 1000 if time else None
+    if keyed or number:
+        given = [name for name, _ in items] if keyed else _under(number, items)
+        numbers = [frame_number(document, "frame" if keyed else number, value) for value in given]
+        return numbers, frame_rate(numbers, seconds) if time else None
+    if time is None:
         return list(range(len(items))), None
-    values = [item.get(key) if isinstance(item, dict) else None for _, item in items]
-    if key in NUMBER:
-        return [frame_number(document, key, value) for value in values], None
-    times = matrix(document, key, [[value] for value in values])[:, 0]
-    steps = np.diff(np.sort(times))
-    if not (np.isfinite(times).all() and (times >= 0).all() and (steps > 0).any()):
-        raise document.error(key, "increasing milliseconds", times[:3].tolist())
-    step = float(np.median(steps[steps > 0]))
-    return [frame_number(document, key, float(n)) for n in np.round((times - times.min()) / step)], 1000 / step
+    numbers, fps = clock(seconds) if np.isfinite(seconds).all() and (seconds >= 0).all() else ([], None)
+    if fps is None:
+        raise document.error(time, "increasing milliseconds", (seconds[:3] * 1000).tolist())
+    return [frame_number(document, time, float(n)) for n in numbers], fps
+
+
+def _under(key: str, items: list) -> list:
+    return [item.get(key) if isinstance(item, dict) else None for _, item in items]

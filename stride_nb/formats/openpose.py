@@ -32,6 +32,7 @@ def recognises(document: Document) -> bool:
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
+    """Everyone in a folder or file that ``recognises``; px, or metres in 3D. Raises InputError where it is malformed."""
     files = document.content if document.kind == "folder" else [("0", document.content)]
     return people_of(document, files, skeleton)
 

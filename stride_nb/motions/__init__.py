@@ -22,8 +22,13 @@ def sources() -> list[str]:
     """Names of the sources: the modules of this folder that define ``load``."""
     named = {module: source for source, module in _MODULES.items()}
     modules = (importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__))
-    own = (m.__name__ for m in modules if getattr(getattr(m, "load", None), "__module__", "") == m.__name__)
+    own = (m.__name__ for m in modules if _is_source(m))
     return sorted(named.get(name.rsplit(".")[-1], name.rsplit(".")[-1]) for name in own)
+
+
+def _is_source(module) -> bool:
+    """Does it define ``load``, rather than import another's?"""
+    return getattr(getattr(module, "load", None), "__module__", "") == getattr(module, "__name__", None)
 
 
 def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
@@ -44,7 +49,7 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
         if error.name != f"{__name__}.{name}":
             raise
         module = None
-    if not hasattr(module, "load"):
+    if not _is_source(module):
         raise InputError("motions", "source", f"one of {', '.join(sources())}", repr(source))
     accepted = inspect.signature(module.load).parameters
     for option in options:

@@ -15,6 +15,7 @@ from ..bodies.model import Body
 from ..bodies.motion import BodyMotion
 from ..errors import InputError, atomic_path
 from ..sequence import PoseSequence
+from .clips import at_most
 
 __all__ = ["FOLDER", "load", "read", "write"]
 
@@ -39,15 +40,16 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
         clips: at most so many.
 
     Raises:
-        InputError: a folder or model that is missing, or a file that is not AMASS's.
+        InputError: a folder or model that is missing, a split without clips, or a file that is not AMASS's.
     """
     sources.one_of("amass", "split", split, ("train", "val", "test"))
     where = sources.data_folder("amass", folder, FOLDER)
     paths = [p for p in sorted(where.rglob("*.npz")) if _split(p.relative_to(where).parts[0]) == split
              and p.name != "shape.npz" and not p.stem.endswith("stagei")]
+    paths = sources.some(where, f"split {split}", "<data set>/…/<clip>.npz of its data sets", paths)[: at_most(clips)]
     of = {kind: sources.bodies(body, kind) for kind in ("smpl", "smplh", "smplx")}
     out = []
-    for path in paths[:clips]:
+    for path in paths:
         motion = read(path)
         motion = motion.replace(name="_".join(path.relative_to(where).with_suffix("").parts).replace(" ", "_"))
         out.append(sources.observed(of[motion.kind](motion.gender), motion, _Y_UP).resample(fps))

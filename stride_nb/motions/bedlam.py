@@ -18,6 +18,7 @@ from ..bodies.model import Body
 from ..bodies.motion import BodyMotion
 from ..errors import InputError
 from ..sequence import PoseSequence
+from .clips import at_most
 
 __all__ = ["FOLDER", "load"]
 
@@ -43,14 +44,16 @@ def load(split: str = "val", folder: str | os.PathLike | None = None, body: Body
         scenes: at most so many files.
 
     Raises:
-        InputError: a folder or model that is missing, or a file that is not BEDLAM's.
+        InputError: a folder, its files or a model that are missing, or a file that is not BEDLAM's.
     """
     sources.one_of("bedlam", "split", split, _SPLITS)
     sources.one_of("bedlam", "space", space, ("world", "camera"))
     where = sources.data_folder("bedlam", folder, FOLDER)
-    found = [p for name in sorted(where.glob(f"all_npz_12*_{_SPLITS[split]}")) for p in sorted(name.glob("*.npz"))]
+    folders = f"all_npz_12*_{_SPLITS[split]}"
+    found = [p for name in sorted(where.glob(folders)) for p in sorted(name.glob("*.npz"))]
+    found = sources.some(where, "folder", f"{folders}/*.npz", found)[: at_most(scenes, "scenes")]
     of = {kind: sources.bodies(body, kind, regressor) for kind in ("smpl", "smplx")}
-    return [sequence for path in found[:scenes] for sequence in _scene(path, of, space)]
+    return [sequence for path in found for sequence in _scene(path, of, space)]
 
 
 def _scene(path, of: dict, space: str) -> list[PoseSequence]:

@@ -19,7 +19,7 @@ from ..errors import InputError, atomic_path
 from ..sequence import PoseSequence
 from ..skeleton import H36M17
 
-__all__ = ["JOINTS", "SCALE", "Label", "read_clips", "read_labels", "write_clips"]
+__all__ = ["JOINTS", "SCALE", "Label", "at_most", "read_clips", "read_labels", "write_clips"]
 
 SCALE = 5e-5  # metres a step
 JOINTS = tuple({"neck": "neck_nose", "head": "head_top"}.get(n, f"{n[0]}_{n[1:]}" if n[0] in "rl" else n)
@@ -38,6 +38,13 @@ class Label:
     """Frames per second of the raw file."""
     kind: str = "amc"
     """How the 17 joints were taken from the raw skeleton: ``amc``, ``mb2`` or ``daz``."""
+
+
+def at_most(count: int | None, field: str = "clips") -> int | None:
+    """How many of what there is: a number from 1 on, or ``None`` for all; anything less is an InputError."""
+    if count is not None and count < 1:
+        raise InputError("motions", field, "at least 1, or none given for all", count)
+    return count
 
 
 def read_clips(path: str | PathLike) -> list[PoseSequence]:

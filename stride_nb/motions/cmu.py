@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..sequence import PoseSequence
-from .clips import read_clips
+from .clips import at_most, read_clips
 
 __all__ = ["TERMS", "find", "load"]
 
@@ -52,9 +52,7 @@ def load(split: str = "test", clips: int | None = None, fps: float = 50) -> list
 
 def pick(found: list[PoseSequence], clips: int | None, fps: float) -> list[PoseSequence]:
     """``clips`` of the sequences, evenly spread, at ``fps``."""
-    if clips is not None:
-        if clips < 1:
-            raise InputError("motions", "clips", "at least 1, or none given for all", clips)
+    if at_most(clips) is not None:
         count = min(clips, len(found))
         found = [found[i * len(found) // count] for i in range(count)]
     return [clip.resample(fps) for clip in found]

@@ -18,6 +18,7 @@ from .. import unpickle
 from ..errors import InputError
 from ..sequence import PoseSequence
 from ..skeleton import H36M17
+from .clips import at_most
 
 __all__ = ["FPS", "H36M", "IMAGE_SIZES", "H36MClips", "Names", "cut", "flip", "load", "read"]
 
@@ -272,7 +273,7 @@ def load(split: str = "test", path: str | os.PathLike | None = None, clips: int 
         raise InputError("motions.h36m", "split", "train or test", repr(split))
     if path is None:
         raise InputError("motions.h36m", "path", "your copy of MotionBERT's h36m_sh_conf_cam_source_final.pkl", "none")
-    data = read(path, split)
+    clips, data = at_most(clips), read(path, split)
     out = []
     for first, end in data.source.runs()[:clips]:
         joints = data.millimetres[first:end].astype(np.float64) / 1000 * np.array([1.0, -1.0, -1.0])

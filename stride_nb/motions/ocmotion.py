@@ -39,13 +39,15 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
         fps: of the video; it does not stand in the files.
 
     Raises:
-        InputError: a folder or model that is missing, or a file that is not OcMotion's.
+        InputError: a folder or model that is missing, or a file that is not OcMotion's or has nobody in it.
     """
     sources.one_of("ocmotion", "split", split, ("train", "test"))
     sources.one_of("ocmotion", "space", space, ("world", "camera"))
     path = sources.data_folder("ocmotion", folder, FOLDER) / "annot" / f"{split}.pkl"
     of = sources.bodies(None if body == "smpl" else body, "smpl", regressor)
-    return [_sequence(path, of, video, person, space, fps) for video in _videos(path) for person in _people(video)]
+    everyone = [(video, person) for video in _videos(path) for person in _people(video)]
+    sources.some(path, "frames", "people in them", everyone)
+    return [_sequence(path, of, video, person, space, fps) for video, person in everyone]
 
 
 def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test",

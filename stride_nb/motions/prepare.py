@@ -27,6 +27,7 @@ RECIPE = "1"  # raise it when a changed rule makes kept trials stale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb prepare``."""
     parser.add_argument("--source", choices=["cmu"], default="cmu", help="which collection (default: cmu)")
     parser.add_argument("--split", choices=["train", "val", "test"], nargs="+", default=["train", "val", "test"],
                         help="which people (default: all three groups)")

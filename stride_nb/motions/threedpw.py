@@ -41,14 +41,14 @@ def load(split: str = "test", folder: str | os.PathLike | None = None, body: Bod
         regressor: with a body: (17, V) Human3.6M's joints from vertices, array or file.
 
     Raises:
-        InputError: a folder or model that is missing, or a file that is not 3DPW's.
+        InputError: a folder, its files or a model that are missing, or a file that is not 3DPW's.
     """
     sources.one_of("3dpw", "split", split, _SPLITS)
     sources.one_of("3dpw", "space", space, ("world", "camera"))
     where = sources.data_folder("3dpw", folder, FOLDER) / "sequenceFiles" / _SPLITS[split]
     of = sources.bodies(None if body == "smpl" else body, "smpl", regressor)
     return [_place(person, None if body is None and regressor is None else of(person.motion.gender), space)
-            for path in sorted(where.glob("*.pkl")) for person in read(path)]
+            for path in sources.some(where, "folder", "*.pkl", sorted(where.glob("*.pkl"))) for person in read(path)]
 
 
 def evaluate(predictions: dict[str, PoseSequence | np.ndarray], split: str = "test",
