@@ -131,7 +131,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    frozen, how, rows, began = load_network("prior"), BlindSpot(steps=args.steps), [], time.perf_counter()
+    how = BlindSpot(steps=args.steps)
+    parameters = records.called(vars(args) | {"lr": how.lr, "batch": how.batch}, prior="prior")
+    frozen, rows, began = load_network("prior"), [], time.perf_counter()
     for where, found, _ in settings(VAL, 2 * args.windows, args.seed):
         runs = [(case, adapted(case, frozen, "ours", replace(how, steps=30), args.seed)) for case in found]
         rows += curve(where, "ours", runs) + gates(where, runs, 30)
@@ -141,8 +143,8 @@ def main() -> None:
             steps = curve(where, variant, [(case, adapted(case, frozen, variant, how, args.seed, pool)) for case in found])
             print(where, variant, [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in steps], flush=True)
             rows += steps
-    run = records.record("adaptation", rows, parameters=vars(args) | {"lr": how.lr, "batch": how.batch}, seed=args.seed,
-                         seconds=time.perf_counter() - began, units={"frozen": "mm"},
+    run = records.record("adaptation", rows, parameters=parameters, seed=args.seed, seconds=time.perf_counter() - began,
+                         units={"frozen": "mm"},
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; hidden, visible, held_out: "
                                   "errors as multiples of the frozen prior's (frozen: its hidden error)")
     records.save(run, RESULT)

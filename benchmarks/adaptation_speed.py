@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    began = time.perf_counter()
+    parameters, began = records.called(vars(args), prior="prior"), time.perf_counter()
     (case,) = cases.cases(motions.load("synthetic", "test", clips=1, seconds=243 / 50), ["half"])[:1]
     torch.manual_seed(0)
     base, prior = DSTformer(**PRESETS["base"]), load_network("prior")
@@ -45,7 +45,7 @@ def main() -> None:
     rows = [{"method": "stride_ours", "parameters": sum(p.numel() for p in prior.parameters()), "seconds": round(ours, 2)},
             {"method": "stride_published", "parameters": sum(p.numel() for p in base.parameters()), "seconds": round(published, 1)}]
     print(*rows, f"ratio {published / ours:.0f}", sep="\n")
-    records.save(records.record("adaptation_speed", rows, parameters=vars(args), seed=0, units={"seconds": "s"},
+    records.save(records.record("adaptation_speed", rows, parameters=parameters, seed=0, units={"seconds": "s"},
                                 seconds=time.perf_counter() - began,
                                 protocol=f"one window of {len(case.truth)} frames, adaptation and prediction"), RESULT)
 

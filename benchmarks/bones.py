@@ -12,12 +12,11 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stride_nb import bones, motions, records
-from stride_nb.benchmark import EXPERIMENTS, choose
-from stride_nb.cases import Case, cases
+from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.cases import Case
 from stride_nb.metrics import evaluate
 from stride_nb.networks import load_network
 from stride_nb.occlusion import REGIMES
@@ -42,18 +41,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    parameters = records.called(vars(args), prior="prior")
     network, rows, began = load_network("prior"), [], time.perf_counter()
     for experiment, (source, families) in EXPERIMENTS.items():
         clips = motions.load(source, "test")
         for family in families:
-            made = []
-            for seed in range(args.seeds):
-                made += choose(cases(clips, REGIMES, family, seed=seed), args.windows, np.random.default_rng(seed))
+            made = [case for seed in range(args.seeds) for case in chosen(clips, REGIMES, family, args.windows, seed)]
             uncut, cut = zip(*(both(case, network) for case in made))
             rows += [{"experiment": experiment, "source": source, "noise": family} | row
                      for row in changes(made, uncut, cut, METRICS)]
             print(*rows[-len(METRICS):], sep="\n", flush=True)
-    run = records.record("bones", rows, parameters=vars(args), seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
+    run = records.record("bones", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol="windows, noise and occlusion of the benchmark; the frozen prior's answers, uncut and cut")
     records.save(run, RESULT)
 

@@ -19,7 +19,7 @@ import torch
 
 from stride_nb import motions, noise, records
 from stride_nb.cases import Case, cases, compare, interval, masked, select
-from stride_nb.benchmark import choose
+from stride_nb.benchmark import choose, chosen
 from stride_nb.metrics import UNITS
 from stride_nb.networks import load_network
 from stride_nb.occlusion import LIMBS
@@ -50,7 +50,7 @@ def gaps(whole: list[Case], fps: float = 50) -> Iterator[tuple[str, float, list[
 
 def levels(windows: int, seed: int, clips) -> Iterator[tuple[str, float, list[Case]]]:
     """The same, errors times a level: of joints behind limbs and halves."""
-    made = choose(cases(clips, ["limb", "half"], "estimator", seed=seed), windows, np.random.default_rng(seed))
+    made = chosen(clips, ["limb", "half"], "estimator", windows, seed)
     for level in LEVELS:
         name = f"estimator times {level:g}"
         noise.FAMILIES[name] = lambda *told, k=level: k * noise.estimator(*told)
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    parameters = records.called(vars(args), prior="prior", smoothnet="smoothnet")
     clips, network, found, began = motions.load("cmu", "test"), load_network("prior"), [], time.perf_counter()
     whole = [case for case in cases(clips, ["none"], "estimator", seed=args.seed) if len(case.truth) >= 240]
     whole = choose(whole, args.windows, np.random.default_rng(args.seed))
@@ -76,7 +77,7 @@ def main() -> None:
                               "value": round(value.value, 3), "ci_low": round(value.low, 3), "ci_high": round(value.high, 3),
                               "n": len(made), "clips": len({case.clip for case in made})})
         print(part, x, {m: round(np.mean([r["mpjpe_hidden"] for r in select(rows, method=m)])) for m in METHODS}, flush=True)
-    run = records.record("degradation", found, parameters=vars(args), seed=args.seed, seconds=time.perf_counter() - began,
+    run = records.record("degradation", found, parameters=parameters, seed=args.seed, seconds=time.perf_counter() - began,
                          protocol="CMU test people, windows of up to 243 frames at 50 fps, noise estimator; x: seconds of the gap, "
                                   "or the factor of the errors (regimes limb and half); 95 % by bootstrap over clips")
     records.save(run, RESULT)

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stride_nb import checkpoints, motions, records
+from stride_nb import motions, records
 from stride_nb.augment import alike, body_of, distinct_bodies, embodied
 from stride_nb.baselines import fill
-from stride_nb.benchmark import EXPERIMENTS, choose
-from stride_nb.cases import Case, cases, compare, select
+from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.cases import Case, compare, select
 from stride_nb.metrics import joint_errors_mm, paired_bootstrap
 from stride_nb.networks import load_network
 from stride_nb.sequence import PoseSequence
@@ -78,28 +78,24 @@ def constant(case: Case) -> tuple[str, float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=100, help="of a regime and setting, at most (default: 100)")
-    parser.add_argument("--former", help="other weights to look at too, on training clips and test people")
+    parser.add_argument("--former", type=Path, help="other weights to look at too, on training clips and test people")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     files = {"shipped": "prior"} | ({"former": args.former} if args.former else {})
+    parameters = records.called(vars(args), **files)
     networks, rows, began = {name: load_network(file) for name, file in files.items()}, [], time.perf_counter()
-
-    def chosen(clips, family):
-        return choose(cases(clips, VALIDATION, family, seed=args.seed), args.windows, np.random.default_rng(args.seed))
-
     known = motions.load("cmu", "train")[::EVERY]
     for split, body, clips in (("train", "own", known), ("train", "another's", swapped(known, args.seed)),
                                ("test", "own", motions.load("cmu", "test"))):
-        rows += trained_on(split, body, chosen(clips, "estimator"), networks)
+        rows += trained_on(split, body, chosen(clips, VALIDATION, "estimator", args.windows, args.seed), networks)
     for source, families in EXPERIMENTS.values():
         for family in families:
-            made = chosen(motions.load(source, "test"), family)
+            made = chosen(motions.load(source, "test"), VALIDATION, family, args.windows, args.seed)
             rows.append(ratio("constant", (source, "test", family), "constant / all, visible", map(constant, made)))
     print(*rows, sep="\n")
-    hashes = {f"{name}_sha256": checkpoints.load(file)[1]["sha256"] for name, file in files.items()}
-    run = records.record("limits", rows, parameters=vars(args) | hashes, seed=args.seed, seconds=time.perf_counter() - began,
+    run = records.record("limits", rows, parameters=parameters, seed=args.seed, seconds=time.perf_counter() - began,
                          units={"value": "mm", "against": "mm"},
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; ratio: value over against, "
                                   "95 % by paired bootstrap over clips")

@@ -85,6 +85,9 @@ def main() -> None:
     if args.measure:
         print(json.dumps(measure(*args.measure)))
         return
+    from stride_nb import records
+
+    parameters = records.called({"frames": args.frames, "method": args.method}, prior="prior")
     start, rows = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
         for frames in args.frames:
@@ -92,18 +95,17 @@ def main() -> None:
             print("{method} {frames} frames ({sequence:.1f} MB): {resident:.1f} MB resident, of them {anonymous:.1f} MB "
                   "anonymous, beyond the loaded network; {seconds:.0f} s".format(**rows[-1]), flush=True)
     if args.record:
-        record(rows, args, time.perf_counter() - start)
+        record(rows, parameters, time.perf_counter() - start)
 
 
-def record(rows: list[dict], args: argparse.Namespace, seconds: float) -> None:
+def record(rows: list[dict], parameters: dict, seconds: float) -> None:
     """Write the figures down."""
     from stride_nb import records
 
     protocol = ("random walks refined from file to file by the shipped prior, one thread, a fresh process each; most "
                 "memory beyond that of the process once the prior had answered for 500 frames, sampled every 10 ms")
-    records.save(records.record("refine_memory", rows, parameters={"frames": args.frames, "method": args.method}, seed=0,
-                                seconds=seconds, protocol=protocol, units={"sequence": "MB", "resident": "MB",
-                                                                           "anonymous": "MB", "seconds": "s"}),
+    records.save(records.record("refine_memory", rows, parameters=parameters, seed=0, seconds=seconds, protocol=protocol,
+                                units={"sequence": "MB", "resident": "MB", "anonymous": "MB", "seconds": "s"}),
                  ROOT / "data" / "results" / "refine_memory.json")
 
 

@@ -14,13 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
-from stride_nb import checkpoints, motions, noise, records
-from stride_nb.benchmark import EXPERIMENTS, choose
-from stride_nb.cases import Case, cases
+from stride_nb import motions, noise, records
+from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.cases import Case
 from stride_nb.doubt import DOUBT
 from stride_nb.metrics import evaluate
 from stride_nb.networks import load_network
@@ -56,19 +55,19 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    parameters = records.called(vars(args), prior="prior", lifter="lifter")
     network, lifter, rows, began = load_network("prior"), load_network("lifter"), [], time.perf_counter()
     for source, split, family, kind, tried in settings():
         clips, simulated = motions.load(source, split), "estimator" if kind == "lifted" else family
         made = [case for seed in range(args.seeds)
-                for case in choose(cases(clips, REGIMES, simulated, seed=seed, input=kind, lifter=lifter), args.windows,
-                                   np.random.default_rng(seed))]
+                for case in chosen(clips, REGIMES, simulated, args.windows, seed, input=kind, lifter=lifter)]
         first, *again = zip(*(looks(case, network, tried) for case in made))
         for doubt, second in zip(tried, again):
             rows += [{"source": source, "split": split, "noise": family, "doubt": doubt} | row
                      for row in changes(made, first, second, METRICS)]
         print(*rows[-len(METRICS) * len(tried):], sep="\n", flush=True)
-    run = records.record("second_look", rows, parameters=vars(args) | {"prior_sha256": checkpoints.load("prior")[1]["sha256"]},
-                         seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
+    run = records.record("second_look", rows, parameters=parameters, seed=list(range(args.seeds)),
+                         seconds=time.perf_counter() - began,
                          protocol="windows, noise and occlusion of the benchmark; the frozen prior's second answer against its first")
     records.save(run, RESULT)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stride_nb import checkpoints, motions, noise, records
+from stride_nb import motions, noise, records
 from stride_nb.cases import cases
 from stride_nb.metrics import UNITS, evaluate, paired_bootstrap
 from stride_nb.networks import load_network
@@ -26,6 +26,7 @@ from stride_nb.windows import Windows, both_ways
 RESULT = Path("data/results/weights.json")
 KINDS = (*((family, "estimator") for family in noise.SEEN + noise.TUNING), ("detector", "lifted"))
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
+TAKEN = ("against", "seeds")
 
 
 def scored(made, networks) -> np.ndarray:
@@ -39,12 +40,12 @@ def scored(made, networks) -> np.ndarray:
     return np.array(found).transpose(1, 0, 2)
 
 
-def named(text: str) -> tuple[str, str]:
-    """``NAME=FILE``."""
+def named(text: str) -> tuple[str, Path]:
+    """``NAME=FILE``; the record has other uses for some names."""
     name, _, file = text.partition("=")
-    if not name or not file:
-        raise argparse.ArgumentTypeError(f"expected NAME=FILE, found {text!r}")
-    return name, file
+    if not name or not file or name in TAKEN:
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, NAME none of {', '.join(TAKEN)}, found {text!r}")
+    return name, Path(file)
 
 
 def compared(family: str, made, networks: dict) -> list[dict]:
@@ -64,12 +65,15 @@ def compared(family: str, made, networks: dict) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=named, metavar="NAME=FILE", help="what to call weights, and their name or path")
-    parser.add_argument("--against", default="prior", help="name or path of the weights to divide by (default: prior)")
+    parser.add_argument("--against", type=Path, default="prior", help="name or path of the weights to divide by (default: prior)")
     parser.add_argument("--seeds", type=int, default=2, help="of occlusion and noise (default: 2)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     files = dict(args.files) | {"against": args.against}
+    if len(files) <= len(args.files):
+        parser.error("a NAME of its own for every FILE")
+    parameters = records.called({"seeds": args.seeds} | files, **files)
     networks, rows, began = {name: load_network(file) for name, file in files.items()}, [], time.perf_counter()
     val, lifter = motions.load("cmu", "val"), load_network("lifter")
     for family, kind in KINDS:
@@ -78,9 +82,7 @@ def main() -> None:
                 for case in cases(val, VALIDATION, simulated, seed=seed, input=kind, lifter=lifter)]
         rows += compared(family, made, networks)
         print(*rows[-len(METRICS) * len(args.files):], sep="\n", flush=True)
-    hashes = {f"{name}_sha256": checkpoints.load(file)[1]["sha256"] for name, file in files.items()}
-    run = records.record("weights", rows, parameters={"against": args.against, "seeds": args.seeds} | files | hashes,
-                         seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
+    run = records.record("weights", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; frozen priors; ratio: value over "
                                   "against, 95 % by paired bootstrap over clips")
     records.save(run, RESULT)

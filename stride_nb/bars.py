@@ -65,7 +65,7 @@ def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
         InputError: a row lacks a key, or a setting has two rows for one regime, method and metric.
     """
     found: dict[Setting, list[dict]] = {}
-    for row in records.rows(path):
+    for row in _rows(path):
         for key in (*Setting._fields, "regime", "method", "metric", "value", "ci_low", "ci_high", "n"):
             if key not in row:
                 raise InputError(path, "rows", f"the key {key} in every row", "a row without it")
@@ -74,6 +74,11 @@ def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
         if len({(row["regime"], row["method"], row["metric"]) for row in mine}) < len(mine):
             raise InputError(path, "rows", "one row a regime, method and metric", f"several of {setting.name}")
     return {s: found[s] for s in sorted(found, key=lambda s: (INPUTS.index(s.input), list(EXPERIMENTS).index(s.experiment)))}
+
+
+def _rows(path: str | os.PathLike) -> list[dict]:
+    """Of a single clip nothing can be drawn anew: its rows have no interval, NaN here."""
+    return [row | {key: np.nan for key in ("ci_low", "ci_high") if row.get(key, 0.0) is None} for row in records.rows(path)]
 
 
 def pivot(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, Mapping]]:
@@ -246,7 +251,7 @@ def losses(path: str | os.PathLike = RECORD) -> list[dict]:
 
 
 def _hidden_ratios(path: str | os.PathLike) -> list[dict]:
-    return [r for r in records.rows(Path(path).with_stem(Path(path).stem + "_ratios")) if r["metric"] == "mpjpe_hidden"]
+    return [r for r in _rows(Path(path).with_stem(Path(path).stem + "_ratios")) if r["metric"] == "mpjpe_hidden"]
 
 
 def _with_interval(row: Mapping, digits: int = 2) -> str:
@@ -323,7 +328,7 @@ def drawn(groups: Mapping[str, Mapping], label: str) -> list:
     """Bars with intervals on one common axis, in as few figures of at most four panels as it takes; ours in colour."""
     from .plots import bars_with_intervals
 
-    names, top = list(groups), max(np.max(value) for group in groups.values() for value in group.values())
+    names, top = list(groups), max(np.nanmax(value) for group in groups.values() for value in group.values())
     count = -(-len(names) // 4)
     figures = [bars_with_intervals({name: groups[name] for name in part}, label, highlight=[OURS])
                for part in np.array_split(names, count)]

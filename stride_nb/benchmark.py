@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,13 @@ import numpy as np
 
 from . import checkpoints, motions, noise, paired, records
 from .baselines import BASELINES
-from .cases import Case, cases, compare, interval
+from .cases import Case, Place, cases, compare, interval
 from .errors import InputError, atomic_path
 from .metrics import UNITS
 from .occlusion import REGIMES
+from .sequence import PoseSequence
 
-__all__ = ["EXPERIMENTS", "METHODS", "Part", "add_arguments", "choose", "run", "summary"]
+__all__ = ["EXPERIMENTS", "METHODS", "Part", "add_arguments", "choose", "chosen", "run", "summary"]
 
 
 class Part(NamedTuple):
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for suffix, rows in tables.items():
         file = args.out.with_stem(args.out.stem + suffix)
         with atomic_path(file) as path:
-            path.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(records.plain(rows), indent=0, allow_nan=False) + "\n", encoding="utf-8")
         print(f"{file}: {len(rows)} rows")
     return 0
 
@@ -88,7 +90,7 @@ def _families(experiment: str, kind: str) -> tuple[str, ...]:
     return () if experiment == "unseen_noise" else ("detector",)
 
 
-def choose(made: Sequence[Case], count: int, rng: np.random.Generator) -> list[Case]:
+def choose(made: Sequence[Case | Place], count: int, rng: np.random.Generator) -> list[Case | Place]:
     """``count`` windows of each regime, the same ones for all regimes that have them, spread over the clips."""
     names = sorted({(case.clip, case.window) for case in made})
     order = [names[i] for i in rng.permutation(len(names))]
@@ -98,6 +100,15 @@ def choose(made: Sequence[Case], count: int, rng: np.random.Generator) -> list[C
         found = {(case.clip, case.window): case for case in made if case.regime == regime}
         kept += [found[name] for name in clips_first if name in found][:count]
     return kept
+
+
+def chosen(clips: Sequence[PoseSequence], regimes: Sequence[str], family: str, count: int, seed: int, **how) -> list[Case]:
+    """The cases that ``choose`` takes of all, by the same seed as they are made with; no others are made.
+
+    Args:
+        how: further arguments of ``cases``.
+    """
+    return cases(clips, regimes, family, seed=seed, **how, choose=partial(choose, count=count, rng=np.random.default_rng(seed)))
 
 
 def _part(part: Part, args: argparse.Namespace) -> dict:
@@ -112,9 +123,7 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
         done = json.loads(path.read_text(encoding="utf-8"))
         if done["asked"] == asked:
             return done
-    clips = motions.load(part.source, "test")
-    made = choose(cases(clips, args.regimes, part.noise, seed=part.seed, input=part.input), args.windows,
-                  np.random.default_rng(part.seed))
+    made = chosen(motions.load(part.source, "test"), args.regimes, part.noise, args.windows, part.seed, input=part.input)
     model, rows = load_network(args.model), []
     for case in tqdm(made, desc=" ".join(map(str, part)), mininterval=2):
         rows += compare([case], args.methods, model, part.seed)
@@ -128,7 +137,7 @@ def _weights(part: Part, args: argparse.Namespace) -> dict[str, str]:
     """Network → SHA-256 of its weights, of those that the part runs: a part done with others is no part of this run."""
     used = [args.model] * bool(set(args.methods) & {"prior", "stride_published", "stride_ours"})
     used += ["smoothnet"] * ("smoothnet" in args.methods) + ["lifter"] * (part.input == "lifted")
-    return {Path(name).stem: checkpoints.load(name)[1]["sha256"] for name in used}
+    return {Path(name).stem: checkpoints.sha256(name) for name in used}
 
 
 def _settings(results: Sequence[tuple[Part, dict]]) -> dict[tuple, list[tuple[Part, dict]]]:

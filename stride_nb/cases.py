@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .errors import InputError
 from .geometry import Camera, random_camera
 from .sequence import Keypoints2D, PoseSequence
 
-__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "averages", "cases", "compare", "evenly", "interval", "masked", "score",
+__all__ = ["FRAMES", "INPUTS", "LEAST", "Case", "Place", "averages", "cases", "compare", "evenly", "interval", "masked", "score",
            "select", "windows"]
 
 FRAMES, LEAST = 243, 81
@@ -29,6 +30,14 @@ FRAMES, LEAST = 243, 81
 INPUTS = ("estimator", "lifted")
 """What a case hands to the methods: a simulated 3D estimate, or our lifter's answer to simulated 2D detections."""
 _LEAST = {"whole_2s": 162}  # a gap of two seconds wants something to be seen around it
+
+
+class Place(NamedTuple):
+    """Where a case comes from: a clip, which window of it, from 0, and the regime."""
+
+    clip: str
+    window: int
+    regime: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +76,9 @@ def windows(frames: int, length: int = FRAMES, least: int = LEAST) -> list[slice
 
 
 def cases(motions: Sequence[PoseSequence], regimes: Sequence[str], family: str = "estimator", frames: int = FRAMES,
-          seed: int = 0, input: str = "estimator", lifter="lifter") -> list[Case]:
-    """A case for every window of every clip under every regime.
+          seed: int = 0, input: str = "estimator", lifter="lifter",
+          choose: Callable[[list[Place]], Sequence[Place]] = list) -> list[Case]:
+    """A case for every window of every clip under every regime, or for those chosen.
 
     Args:
         motions: world space (metres, Y up), complete, each with a name of its own; shorter clips than ``LEAST``
@@ -78,6 +88,7 @@ def cases(motions: Sequence[PoseSequence], regimes: Sequence[str], family: str =
         frames: of a window, at most.
         input: one of ``INPUTS``.
         lifter: for lifted input, a ``Lifter`` or the name or path of weights.
+        choose: of all places those to make, in their order; the cases are the same as if all had been made.
 
     Raises:
         InputError: an unknown regime, family or input; two clips of one name.
@@ -91,13 +102,11 @@ def cases(motions: Sequence[PoseSequence], regimes: Sequence[str], family: str =
         from .networks import load_network
 
         lifter = load_network(lifter)
-    made = []
-    for motion in motions:
-        for w, part in enumerate(windows(len(motion), frames, min(LEAST, frames))):
-            for regime in regimes:
-                if part.stop - part.start >= _LEAST.get(regime, 0):
-                    made.append(_case(motion[part], w, regime, family, seed, lifter if input == "lifted" else None))
-    return made
+    parts = {(motion.name, w): motion[part] for motion in motions
+             for w, part in enumerate(windows(len(motion), frames, min(LEAST, frames)))}
+    places = [Place(*where, regime) for where, part in parts.items() for regime in regimes if len(part) >= _LEAST.get(regime, 0)]
+    lifter = lifter if input == "lifted" else None
+    return [_case(parts[clip, w], w, regime, family, seed, lifter) for clip, w, regime in choose(places)]
 
 
 def _case(motion: PoseSequence, window: int, regime: str, family: str, seed: int, lifter) -> Case:

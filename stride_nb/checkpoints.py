@@ -23,18 +23,21 @@ from . import torchfile
 from .errors import InputError, atomic_path
 from .models.dstformer import PRESETS, DSTformer
 
-__all__ = ["CARD_FIELDS", "WEIGHTS", "convert", "dstformer_from", "load", "load_dstformer", "read_published", "save",
+__all__ = ["WEIGHTS", "convert", "dstformer_from", "load", "load_dstformer", "read_published", "save", "sha256",
            "write_published"]
 
 State = dict[str, Tensor]
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "data" / "weights"
-CARD_FIELDS = ("config", "data", "command", "steps", "hardware", "validation", "sha256")
 
 
 # --- ours ----------------------------------------------------------------------------------------------------------
 def save(path: str | os.PathLike, state: State, card: dict[str, Any]) -> Path:
-    """Write ``path`` (`.safetensors`) and its card (`.json`): both or neither. Returns the path."""
+    """Write ``path`` (`.safetensors`) and its card (`.json`), each whole or not at all. Returns the path.
+
+    An error leaves both files as they were. Who ends the process between the two renames leaves the new card beside the
+    former weights, which `load` refuses.
+    """
     from safetensors.torch import save as serialised
 
     path = Path(path)
@@ -60,6 +63,11 @@ def load(source: str | os.PathLike) -> tuple[State, dict[str, Any]]:
         return load_file(path), card
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(path, "weights", "a safetensors file", _complaint(error)) from None
+
+
+def sha256(source: str | os.PathLike) -> str:
+    """SHA-256 of the file that `load` or `read_published` would read: what its card says, where it has one that is true."""
+    return _sha256(_existing(Path(source)) if Path(source).suffix == ".bin" else _locate(source))
 
 
 def load_dstformer(source: str | os.PathLike, heads: int | None = None) -> tuple[DSTformer, dict[str, Any]]:
@@ -228,6 +236,7 @@ def _number(value: Any) -> float | int | None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python -m stride_nb convert``."""
     parser.description = "Convert weights of MotionBERT, STRIDE or RePOSE (.bin) to ours (.safetensors), or back."
     parser.add_argument("source", type=Path, help="a published .bin, or a .safetensors of ours")
     parser.add_argument("target", type=Path, help="what to write: .safetensors (with a .json card) or .bin")
@@ -235,6 +244,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Convert, and say what was written."""
     print(f"wrote {convert(args.source, args.target, args.heads)}")
     return 0
 

@@ -73,28 +73,25 @@ def _frame_errors(clips: H36MClips, predictions: np.ndarray) -> tuple[np.ndarray
     return errors, count
 
 
-def predict(model, clips: H36MClips, flipped: bool = True, size: int = 32, device=None) -> np.ndarray:
-    """The model's answers for every clip, (clips, length, 17, 3) float32: by default the mean of two views.
+def predict(model, clips: H36MClips, size: int = 32) -> np.ndarray:
+    """The model's answers for every clip, (clips, length, 17, 3) float32, each averaged with the mirrored answer to the
+    mirrored input, as published.
 
     Args:
         model: a torch module from (B, T, 17, 3) to the same; it is put into evaluation mode and left in it.
-        flipped: average the answer with the mirrored answer to the mirrored input, as published.
         size: clips at once.
-        device: where the model lives; ``None``: where its first parameter is.
     """
     import torch
 
     from .losses import flip
 
     model.eval()
-    device = device or next(model.parameters()).device
+    device = next(model.parameters()).device
     out = np.empty((*clips.frames.shape, 17, 3), np.float32)
     with torch.no_grad():
         for at, (x, _) in enumerate(clips.batches(size)):
             x = torch.from_numpy(x).to(device)
-            y = model(x)
-            if flipped:
-                y = (y + flip(model(flip(x)))) / 2
+            y = (model(x) + flip(model(flip(x)))) / 2
             out[at * size : at * size + len(x)] = y.float().cpu().numpy()
     return out
 
@@ -116,6 +113,15 @@ class H36MLift:
 
         self.train, self.test, self.size, self.seed, self.combine = train, test, batch, seed, losses.combine
         self.weights = losses.with_ranking(rank)
+
+    @property
+    def identity(self) -> dict:
+        """What a run of the task is known by; of its data the first batch, to the bit, stands for all."""
+        from .training import digest
+
+        clips, frames = self.train.frames.shape
+        return {"task": "H36MLift", "clips": clips, "frames": frames, "batch": self.size, "seed": self.seed,
+                "weights": self.weights, "content": digest(*self.batch(0))}
 
     def with_rank(self, rank: tuple[float, float]) -> H36MLift:
         """The same task under other weights of the ranking losses."""

@@ -8,8 +8,7 @@ from torch import nn
 
 from .baselines import FILLED, fill
 from .errors import InputError
-from .losses import flip
-from .models.lifter import Lifter, condition_2d, mirrored_2d
+from .models.lifter import Lifter, condition_2d, mirrored_answers
 from .networks import choose_device, load_network
 from .models.prior import PRIOR_FPS
 from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
@@ -65,9 +64,7 @@ def _rooted(track: Keypoints2D) -> Keypoints2D:
 @torch.no_grad()
 def _lifted(network: nn.Module, track: Keypoints2D, starts: list[int]) -> list[PoseSequence]:
     told = torch.from_numpy(np.stack([_told(track, a) for a in starts])).to(next(network.parameters()).device)
-    plain, turned = network(torch.cat([told, mirrored_2d(told)])).chunk(2)
-    joints = (plain + flip(turned)) / 2
-    return [PoseSequence(x, fps=track.fps) for x in joints.double().cpu().numpy()]
+    return [PoseSequence(x, fps=track.fps) for x in mirrored_answers(network, told).double().cpu().numpy()]
 
 
 def _told(track: Keypoints2D, start: int) -> np.ndarray:

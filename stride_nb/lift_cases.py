@@ -13,10 +13,10 @@ import numpy as np
 
 from . import metrics, noise
 from .cases import cases
-from .models.lifter import condition_2d
+from .models.lifter import condition_2d, mirrored_answers
 from .sequence import PoseSequence
 
-__all__ = ["METRICS", "Detected", "answers", "detect", "means", "mirrored_answers", "score"]
+__all__ = ["METRICS", "Detected", "answers", "detect", "means", "score"]
 
 METRICS = {"mpjpe": "mm", "mpjpe_hidden": "mm", "mpjpe_visible": "mm",
            "spatial": "%", "spatial_hidden": "%", "spatial_visible": "%",
@@ -73,14 +73,6 @@ def answers(model, features: np.ndarray, size: int = 64) -> np.ndarray:
     parts = (torch.from_numpy(features[i : i + size]).to(device) for i in range(0, len(features), size))
     with torch.no_grad():
         return np.concatenate([mirrored_answers(model.eval(), part).double().cpu().numpy() for part in parts])
-
-
-def mirrored_answers(model, features):
-    """One batch (B, T, 17, 10) → (B, T, 17, 3), the two passes averaged."""
-    from .losses import flip
-    from .models.lifter import mirrored_2d
-
-    return (model(features) + flip(model(mirrored_2d(features)))) / 2
 
 
 def score(detected: Detected, joints: np.ndarray) -> list[dict]:

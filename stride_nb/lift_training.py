@@ -18,7 +18,7 @@ from . import motions
 from .errors import InputError
 from .lift_cases import detect
 from .models.dstformer import PRESETS, DSTformer
-from .ranking import Pool, lifter
+from .ranking import Pool, config, lifter
 from .training import Settings, fit
 
 __all__ = ["DEFAULTS", "NETWORKS", "PEOPLE", "Plan", "by_action", "plan"]
@@ -28,7 +28,7 @@ DEFAULTS = {
     "h36m": {"size": "lite", "frames": 243, "batch": 32, "lr": 0.0},
 }
 """What is taken where nothing is given: quick on two cores, or as published (``lr`` 0: the size's own)."""
-NETWORKS = {"small": ("frameformer", {"dim": 128, "depth": 3, "heads": 4, "mlp_ratio": 4, "patch": 3})}
+NETWORKS = {"small": ("frameformer", config(128, 3))}
 NETWORKS |= {name: ("dstformer", preset) for name, preset in PRESETS.items()}
 """Size → backbone and its arguments: a quick one, and DSTformer's presets."""
 PEOPLE = {"synthetic": {"train": 240, "test": 20}}
@@ -44,9 +44,11 @@ class Plan:
     task: object
     settings: Settings
     fresh: Callable[[], nn.Module]
-    """A network that has learnt nothing, the same at every call."""
+    """A network that has learnt nothing of the task, the same at every call."""
     unit: tuple[float, str]
     """What the task's unit of length is, and of what."""
+    init: str | None = None
+    """SHA-256 of the trained weights that ``fresh`` begins at; ``None``: at none."""
 
     def train(self, rank: tuple[float, float] = (0.0, 0.0), folder: str = "", progress: bool = False):
         """Train with these weights of the spatial and the temporal ranking loss.
@@ -56,9 +58,12 @@ class Plan:
 
         Returns:
             The network and its history, a row a logged step.
+
+        Raises:
+            InputError: the folder holds another run (see ``training.fit``).
         """
         where = Path(folder) / f"rank-{rank[0]:g}-{rank[1]:g}" if folder else None
-        return fit(self.fresh(), self.task.with_rank(rank), self.settings, where, progress=progress)
+        return fit(self.fresh(), self.task.with_rank(rank), self.settings, where, progress=progress, init=self.init)
 
     def row(self) -> dict:
         """The plan as a row of a table."""
@@ -121,7 +126,7 @@ def _motion(source: str, seed: int, steps: int, size: str, frames: int, batch: i
 
 
 def _h36m(path: str, seed: int, epochs: int, init: str, size: str, frames: int, batch: int, lr: float) -> Plan:
-    from .checkpoints import load_dstformer
+    from .checkpoints import load_dstformer, sha256
     from .h36m_protocol import H36MLift
     from .motions.h36m import H36MClips, read
 
@@ -138,7 +143,7 @@ def _h36m(path: str, seed: int, epochs: int, init: str, size: str, frames: int, 
         torch.manual_seed(seed)
         return load_dstformer(init)[0] if init else DSTformer(**PRESETS[size])
 
-    return Plan(task, settings, fresh, (1, "half image widths"))
+    return Plan(task, settings, fresh, (1, "half image widths"), sha256(init) if init else None)
 
 
 def by_action(task, networks: Mapping[str, nn.Module]):

@@ -28,7 +28,7 @@ from .networks import build
 from .occlusion import REGIMES
 from .sequence import PoseSequence
 from .tasks import Lift
-from .training import Settings, fit
+from .training import Settings, digest, fit
 
 __all__ = ["KINDS", "Pool", "Variant", "add_arguments", "config", "lifter", "run", "summary"]
 
@@ -45,6 +45,7 @@ class Variant(NamedTuple):
 
     @property
     def kind(self) -> str:
+        """Its key in ``KINDS``."""
         return next(kind for kind, pattern in KINDS.items() if pattern == (self.spatial > 0, self.temporal > 0))
 
 
@@ -62,15 +63,29 @@ class Pool:
         batch: windows a step, each mirrored with probability ½.
         rank: weights of the spatial and the temporal ranking loss.
         held_out: what ``validate`` scores on; ``None``: nothing.
+
+    Raises:
+        InputError: no frames, or fewer windows than a step takes.
     """
 
     def __init__(self, clips: Sequence[PoseSequence], windows: int, frames: int, batch: int = 16, seed: int = 0,
                  rank: tuple[float, float] = (0.0, 0.0), held_out: Detected | None = None):
+        if frames < 1:
+            raise InputError("Pool", "frames", "at least 1", frames)
+        if not 1 <= batch <= windows:
+            raise InputError("Pool", "batch", f"from 1 to the pool's {windows} windows", batch)
         source = Lift([c.joints for c in clips], [], windows, seed)
         source.frames = (frames,)
         self.features, self.truth = source.batch(0)
         self.size, self.seed, self.held_out = batch, seed, held_out
         self.weights = losses.with_ranking(rank)
+
+    @property
+    def identity(self) -> dict:
+        """What a run on the pool is known by: its windows, to the bit, their batches and the weights of the losses."""
+        windows, frames = self.truth.shape[:2]
+        return {"task": "Pool", "windows": windows, "frames": frames, "batch": self.size, "seed": self.seed,
+                "weights": self.weights, "content": digest(self.features, self.truth)}
 
     def with_rank(self, rank: tuple[float, float]) -> Pool:
         """The same windows under other weights of the ranking losses."""
@@ -143,8 +158,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep the weights on ``val``, train what is not trained yet, write the record of ``test``."""
-    if min(args.seeds, args.sweep_seeds, args.steps, args.batch, args.threads, *args.weights) <= 0:
-        raise InputError("ranking", "--seeds, --steps, --batch, --threads, --weights", "positive numbers", vars(args))
+    for name in ("seeds", "sweep_seeds", "weights", "steps", "batch", "frames", "pool", "dim", "depth", "lr", "threads"):
+        if not np.min(value := getattr(args, name)) > 0:
+            raise InputError("ranking", f"--{name.replace('_', '-')}", "more than 0", value)
+    if args.dim % (heads := config(args.dim, args.depth)["heads"]):
+        raise InputError("ranking", "--dim", f"a multiple of the {heads} heads", args.dim)
+    if args.pool < args.batch:
+        raise InputError("ranking", "--pool", f"windows for a step, {args.batch} or more", args.pool)
     torch.set_num_threads(args.threads)
     bench = _Bench(args)
     swept = {v: [bench.rows(v, seed, "val") for seed in range(min(args.sweep_seeds, args.seeds))]

@@ -17,9 +17,26 @@ from pathlib import Path
 from . import __version__
 from .errors import InputError, atomic_path
 
-__all__ = ["commit", "hardware", "load", "record", "rows", "save", "versions"]
+__all__ = ["called", "commit", "hardware", "load", "plain", "record", "rows", "save", "versions"]
 
 FIELDS = ("experiment", "parameters", "seed", "rows", "units", "protocol", "seconds", "commit", "versions", "hardware")
+
+
+def called(arguments: Mapping, /, **weights: str | os.PathLike) -> dict:
+    """The parameters of a run for ``record``, taken before it begins: what cannot be stored is refused before the hours, not after.
+
+    Args:
+        arguments: what it is called with; of a path the name is kept.
+        weights: what they are called → name or file of the trained weights that it measures; kept is ``<called>_sha256``.
+
+    Raises:
+        InputError: a text holds an absolute path, or there are no such weights.
+    """
+    from .checkpoints import sha256
+
+    found = plain(dict(arguments) | {f"{name}_sha256": sha256(source) for name, source in weights.items()})
+    _check_text(found, "parameters")
+    return found
 
 
 def record(experiment: str, rows: Sequence[Mapping], *, parameters: Mapping, seed: int | Sequence[int], seconds: float,
@@ -29,13 +46,13 @@ def record(experiment: str, rows: Sequence[Mapping], *, parameters: Mapping, see
     Args:
         experiment: its name, also what the file is called.
         rows: one mapping a line of the result table: plain strings and numbers.
-        parameters: everything the run was called with.
+        parameters: everything the run was called with (``called``).
         seed: the seed, or the seeds.
         seconds: wall time of the run.
         units: column → unit.
         protocol: on what data and how it was measured, in a sentence.
     """
-    return _plain({
+    return plain({
         "experiment": experiment, "parameters": dict(parameters), "seed": seed, "rows": [dict(r) for r in rows],
         "units": dict(units or {}), "protocol": protocol, "seconds": round(float(seconds), 1),
         "commit": commit(), "versions": versions(), "hardware": hardware(),
@@ -49,7 +66,7 @@ def save(run: Mapping, path: str | os.PathLike) -> None:
         InputError: a field is missing, or a text holds an absolute path.
     """
     _check(run, path)
-    text = json.dumps(_plain(run), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(run), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -125,22 +142,26 @@ def _check(run: Mapping, where: object) -> None:
             raise InputError(where, field, "a record with every field", "none of that name")
     if not isinstance(run["rows"], list) or not all(isinstance(r, Mapping) for r in run["rows"]):
         raise InputError(where, "rows", "a list of objects", type(run["rows"]).__name__)
-    path = re.search(r"(?<![\w./:])/(?:[\w.-]+/)+[\w.-]+", json.dumps(_plain(run)))
+    _check_text(run, where)
+
+
+def _check_text(value: Mapping, where: object) -> None:
+    path = re.search(r"(?<![\w./:])/(?:[\w.-]+/)+[\w.-]+", json.dumps(plain(value)))
     if path:
         raise InputError(where, "text", "no absolute path", path[0])
 
 
-def _plain(value):
+def plain(value):
     """Mappings, lists, text, numbers: NumPy scalars and arrays unwrapped, NaN and infinity as None, paths as their name."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (str, bool, int, type(None))):
         return value
     if isinstance(value, os.PathLike):
         return Path(value).name
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, (list, tuple, set)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     number = float(value)
     return number if number - number == 0 else None

@@ -23,6 +23,7 @@ from .models.lifter import condition_2d
 from .models.prior import condition
 from .networks import load_network
 from .sequence import Keypoints2D, PoseSequence
+from .training import digest
 
 __all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
@@ -50,7 +51,23 @@ def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], s
 
 
 class _Task:
-    """Motions at 50 fps, drawn by the root of their length, so that long clips do not drown short ones."""
+    """Motions at 50 fps, drawn by the root of their length, so that long clips do not drown short ones.
+
+    A task of its own gives:
+
+    - ``example(world, rng)``: from joints (T, 17, 3), world axes, metres, what the network gets and what it is to answer, float32
+      arrays whose shapes depend on T alone; ``batch`` stacks them.
+    - ``loss(model, batch)``: of such a batch, tensors (B, …), the scalar to minimise and its terms by name, unweighted.
+    - ``cases()``: for validation, always the same: what the network gets (T, …), the truth (T, 17, 3), camera axes, metres,
+      root-relative, and which joints the regime leaves visible, (T, 17) bool.
+    - ``predict(model, features)``: the model's answer (1, T, 17, 3), metres, to what it gets of one such case, (1, T, …).
+    - ``identity``, where it has options of its own: these too. Plain numbers, text and dicts of them, as it is kept with the run.
+
+    Args:
+        train, val: clips, each (T, 17, 3), world axes, metres; of ``train`` those of 60 frames or more count.
+        batch: of the longest windows how many make a step.
+        seed: of everything drawn.
+    """
 
     frames = (243, 243, 120)
 
@@ -65,7 +82,7 @@ class _Task:
 
     @property
     def identity(self) -> dict:
-        """What batches depend on, beside the step."""
+        """What a run of the task is known by: all that its batches depend on, beside the step."""
         return {"task": type(self).__name__, "batch": self.size, "seed": self.seed, "clips": len(self.train),
                 "frames": sum(map(len, self.train)), "people": len(self.people)}
 
@@ -116,7 +133,8 @@ class Denoise(_Task):
 
     @property
     def identity(self) -> dict:
-        return super().identity | {"families": self.families}
+        lifter = None if self.lifter is None else digest(*self.lifter.state_dict().values())
+        return super().identity | {"families": self.families, "lifter": lifter}
 
     def example(self, world: np.ndarray, rng: np.random.Generator):
         camera = random_camera(rng, world)
@@ -165,8 +183,7 @@ class Lift(_Task):
 
     def __init__(self, train, val, batch: int = 32, seed: int = 0, rank: tuple[float, float] = (0.0, 0.0)):
         super().__init__(train, val, batch, seed)
-        self.weights = losses.MOTIONBERT | {"loss_spatial_rank": rank[0], "loss_temporal_rank": rank[1]}
-        self.weights = {name: weight for name, weight in self.weights.items() if weight}
+        self.weights = losses.with_ranking(rank)
 
     @property
     def identity(self) -> dict:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from . import checkpoints, motions
-from .errors import InputError
+from .errors import InputError, natural
 from .models.dstformer import PRESETS
 from .networks import build, choose_device, load_network
 from .records import hardware
@@ -28,7 +28,7 @@ class Recipe:
 
     task: Callable
     head: str
-    """``prior`` or ``lifter``: how the backbone's output is read."""
+    """``prior``, ``lifter`` or ``plain`` (as it comes): how the backbone's output is read."""
     backbone: str
     config: dict
     """Arguments of the backbone."""
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the recipe's")
     parser.add_argument("--init", help="weights to go on from: name of shipped ones, or a .safetensors file")
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
     parser.add_argument("--threads", type=int, help="of the CPU (default: OMP_NUM_THREADS, else PyTorch's choice)")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches; a GPU can use more (default: 1)")
@@ -88,12 +88,12 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"
     if args.init:
         recipe = replace(recipe, config=recipe.config | _gate_of(args.init))
-    model = build(recipe.head, recipe.backbone, recipe.config)
+    model, begun = build(recipe.head, recipe.backbone, recipe.config), _init(args.init)
     if args.init:
         _go_on_from(model, args.init)
-    model, history = fit(model, task, settings, folder, args.device, workers=args.workers)
+    model, history = fit(model, task, settings, folder, args.device, workers=args.workers, init=begun and begun["sha256"])
     path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
-    card = _card(args, recipe, settings, train, history)
+    card = _card(args, recipe, settings, train, history, begun)
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
     print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
     return 0
@@ -111,7 +111,7 @@ def _go_on_from(model: nn.Module, source: str) -> None:
         raise InputError(source, "weights", "those of the recipe's network", " ".join(str(error).split())) from None
 
 
-def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], history: list[dict]) -> dict:
+def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], history: list[dict], begun: dict | None) -> dict:
     """What the weights are, for whoever finds them."""
     model = build(recipe.head, recipe.backbone, recipe.config)
     return {
@@ -123,7 +123,7 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
         "command": f"python -m stride_nb train {args.recipe} --source {args.source} --seed {args.seed}"
                    + "".join(f" --{name} {value}" for name in ("steps", "batch", "lr", "init")
                              if (value := getattr(args, name)) is not None),
-        "init": _init(args.init),
+        "init": begun,
         "seed": args.seed, "batch": args.batch or recipe.batch, "steps": settings.steps,
         "settings": asdict(settings), "task": recipe.options | _lifter(recipe),
         "seconds": history[-1]["seconds"], "hardware": hardware(),
@@ -138,12 +138,12 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
 def _lifter(recipe: Recipe) -> dict:
     """Which lifter's answers were learnt from: its name may come to stand for other weights."""
     name = recipe.options.get("lifter")
-    return {"lifter_sha256": checkpoints.load(name)[1]["sha256"]} if name else {}
+    return {"lifter_sha256": checkpoints.sha256(name)} if name else {}
 
 
 def _init(source: str | None) -> dict | None:
-    """What the card of the weights that training went on from says of how they came about."""
+    """Which weights training goes on from, and what their card says of how they came about."""
     if source is None:
         return None
     card = checkpoints.load(source)[1]
-    return {name: card.get(name) for name in ("command", "steps", "seconds", "validation", "sha256")}
+    return {name: card.get(name) for name in ("command", "steps", "seconds", "validation")} | {"sha256": checkpoints.sha256(source)}

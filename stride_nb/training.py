@@ -8,6 +8,7 @@ of PyTorch's generator (dropout) is kept with the weights.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import time
@@ -17,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from . import torchfile
 from .errors import InputError, atomic_path
 from .networks import choose_device
 
-__all__ = ["PUBLISHED", "Settings", "fit"]
+__all__ = ["PUBLISHED", "Settings", "digest", "fit"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,14 @@ def _optimizers(model: nn.Module, settings: Settings) -> list[torch.optim.Optimi
     return found
 
 
+def digest(*tensors: Tensor) -> str:
+    """SHA-256 of what the tensors hold, one after the other: to know by that data or weights are the same, to the bit."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(np.ascontiguousarray(tensor.detach().cpu().numpy()))
+    return found.hexdigest()
+
+
 _KEYS = ("settings", "model", "mean", "optimizers", "step", "history", "seconds")  # younger ones may be absent
 _ANEW = "name another folder to start anew"
 
@@ -130,8 +139,10 @@ def _kept(path: Path) -> dict:
 class _State:
     """Everything that a run is resumed from."""
 
-    def __init__(self, model: nn.Module, settings: Settings, task: dict | None = None):
-        self.model, self.settings, self.task = model, settings, task
+    def __init__(self, model: nn.Module, settings: Settings):
+        self.model, self.settings = model, settings
+        self.task: dict = {}
+        """What else than settings and network a run is known by."""
         self.mean = copy.deepcopy(model).requires_grad_(False).eval()
         self.optimizers = _optimizers(model, settings)
         self.step, self.seconds, self.history = 0, 0.0, []
@@ -162,8 +173,9 @@ class _State:
         if asdict(Settings()) | state["settings"] != asdict(self.settings):  # a field younger than the run has its default
             raise InputError(path, "settings", f"those of the run to resume, {state['settings']}",
                              f"{asdict(self.settings)}; {_ANEW}")
-        if state.get("task") and self.task and state["task"] != self.task:  # runs older than the entry have none
-            raise InputError(path, "task", f"that of the run to resume, {state['task']}", f"{self.task}; {_ANEW}")
+        kept = state.get("task") or {}
+        if self.task | kept != self.task:  # what is younger than the run, it does not have
+            raise InputError(path, "task", f"that of the run to resume, {kept}", f"{self.task}; {_ANEW}")
         try:
             self.model.load_state_dict(state["model"])
             self.mean.load_state_dict(state["mean"])
@@ -182,28 +194,33 @@ class _State:
 
 
 def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, device: str | None = None,
-        progress: bool = True, workers: int = 0) -> tuple[nn.Module, list[dict]]:
-    """Train ``model`` on ``task``; resume from ``folder`` if a run with the same settings was begun there.
+        progress: bool = True, workers: int = 0, init: str | None = None) -> tuple[nn.Module, list[dict]]:
+    """Train ``model`` on ``task``; resume from ``folder`` if the same run was begun there.
 
     Args:
         task: ``batch(step) -> tensors``, ``loss(model, tensors) -> (scalar, terms)``, ``validate(model) -> dict``;
-            ``identity``, where it has one: a dict, equal for the tasks that one run may be resumed with.
+            with a ``folder`` also ``identity``, a dict of plain values, equal for the tasks that one run may be resumed with.
         folder: where checkpoints go; ``None``: nowhere.
         progress: a progress bar on standard error.
         workers: processes that make the batches to come; 0: each is made when it is its turn. Batches are those of ``task.batch``
             all the same; what PyTorch computes of them may differ by rounding, as a worker has one thread.
+        init: names the trained weights that ``model`` comes with, such as their SHA-256; ``None``: they are fresh. A run that
+            began at others is another run.
 
     Returns:
         The trained model (its running mean where ``settings.ema``) and the history: a dict a logged step.
 
     Raises:
-        InputError: ``folder`` holds a run of other settings, another task, another network or another version of this
-            loop, or a damaged one.
+        InputError: ``folder`` holds a run of other settings, another task, another network, other weights to begin at or
+            another version of this loop, or a damaged one; or a ``folder`` for a task without ``identity``.
         FloatingPointError: a gradient that is not finite.
     """
     device = choose_device(device)
-    state = _State(model.to(device), settings, getattr(task, "identity", None))
+    state = _State(model.to(device), settings)
     if folder is not None:
+        if not hasattr(task, "identity"):
+            raise InputError(folder, "task", "one with an identity, by which its run is known again", type(task).__name__)
+        state.task = task.identity | {"init": init}
         folder.mkdir(parents=True, exist_ok=True)
         state.resume(folder)
     began = time.perf_counter() - state.seconds

@@ -128,6 +128,15 @@ def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     assert row["first in"] == "stride_ours 3, prior 1" and row["apart"] == "1 of 4"
 
 
+def test_a_record_of_one_clip_has_no_intervals_and_is_read(read):
+    single = [row | {"ci_low": None, "ci_high": None} for row in rows({"rts": scaled(80), "stride_ours": scaled(40)})]
+    found = read(single)
+    assert [row["apart"] for row in bars.standings(found)] == ["0 of 4"]
+    (mine,) = found.values()
+    (figure,) = bars.drawn(bars.panels(mine, "mpjpe_hidden"), "mm")
+    assert all(ax.get_xlim()[1] > 80 for ax in figure.axes)
+
+
 def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
     def row(regimes, value, metric="mpjpe_hidden"):
         return {"experiment": "unseen_motion", "noise": "lag", "source": "hdm05", "input": "estimator", "metric": metric, "rival": "classical",

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from stride_nb import benchmark, checkpoints, motions, networks
+from stride_nb import benchmark, checkpoints, motions, networks, noise
 from stride_nb.cases import cases
 from stride_nb.metrics import UNITS
 
@@ -41,6 +41,16 @@ def test_rows_have_the_promised_form(arguments):
         assert row["ci_low"] <= row["value"] <= row["ci_high"]
 
 
+def test_without_an_interval_the_file_is_still_json(arguments, monkeypatch):
+    clip = motions.load("synthetic", "test")[:1]
+    monkeypatch.setattr(motions, "load", lambda source, split: clip)
+    assert benchmark.run(arguments) == 0
+    for path in (arguments.out, arguments.out.with_stem("b_ratios"), arguments.out.with_stem("b_subjects")):
+        rows = json.loads(path.read_text(), parse_constant=pytest.fail)
+    rows = json.loads(arguments.out.read_text())
+    assert rows and all(row["value"] >= 0 and row["ci_low"] is row["ci_high"] is None for row in rows)
+
+
 def test_finished_parts_are_not_run_again(arguments, monkeypatch):
     benchmark.run(arguments)
     first = arguments.out.read_text()
@@ -73,6 +83,25 @@ def test_windows_are_the_same_for_all_regimes_and_spread_over_clips():
     assert limb == half
     again = benchmark.choose(made, 4, np.random.default_rng(0))
     assert [c.name for c in again] == [c.name for c in kept]
+
+
+@pytest.mark.parametrize("how", [{}, {"input": "lifted"}])
+def test_what_is_chosen_first_is_what_would_have_been_chosen_of_all(how):
+    clips, regimes = motions.load("synthetic", "test", clips=3, seconds=8), ["none", "limb", "whole_2s"]
+    all_of_them = benchmark.choose(cases(clips, regimes, "drift", seed=3, **how), 2, np.random.default_rng(3))
+    found = benchmark.chosen(clips, regimes, "drift", 2, 3, **how)
+    assert [(c.name, c.family, c.input, c.seed) for c in found] == [(c.name, c.family, c.input, c.seed) for c in all_of_them]
+    for a, b in zip(found, all_of_them):
+        for x, y in ((a.truth, b.truth), (a.visible, b.visible), (a.sequence.joints, b.sequence.joints),
+                     (a.sequence.confidence, b.sequence.confidence)):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_no_others_are_made(monkeypatch):
+    made = []
+    monkeypatch.setattr(noise, "estimate", lambda *told, estimate=noise.estimate: made.append(1) or estimate(*told))
+    benchmark.chosen(motions.load("synthetic", "test", clips=3, seconds=8), ["limb", "half"], "drift", 2, 0)
+    assert len(made) == 4
 
 
 def test_more_windows_than_there_are_gives_all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from stride_nb.models.dstformer import PRESETS, DSTformer
 
 SIZES = dict(dim=16, rep=12, depth=2, heads=8, mlp_ratio=2.5, maxlen=9)
 CARD = {"config": SIZES, "data": "none", "command": "none", "steps": 0, "hardware": "any", "validation": {"mpjpe": 1.5}}
+FIELDS = {*CARD, "sha256"}
 fuzzed = settings(max_examples=40, deadline=None)
 
 
@@ -286,7 +288,7 @@ def test_the_network_holds_a_copy(state):
 def test_save_and_load(tmp_path, state):
     path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
     found, card = checkpoints.load(path)
-    assert same(found, state) and card.items() >= CARD.items() and set(card) == set(checkpoints.CARD_FIELDS)
+    assert same(found, state) and card.items() >= CARD.items() and set(card) == FIELDS
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.safetensors"]
 
 
@@ -333,10 +335,40 @@ def test_a_failing_save_leaves_what_was_there(tmp_path, state):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_weights_whose_card_is_newer_are_refused(tmp_path, state, monkeypatch):
+    """Somebody ends the process between the two renames."""
+    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
+    replace = os.replace
+
+    def cut(source, target):
+        if str(target).endswith(".safetensors"):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(path, {n: t + 1 for n, t in state.items()}, CARD)
+    with pytest.raises(InputError, match="sha256"):
+        checkpoints.load(path)
+
+
+def test_the_hash_of_weights_is_that_of_their_card_and_needs_none(tmp_path, state):
+    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
+    said = checkpoints.load(path)[1]["sha256"]
+    path.with_suffix(".json").unlink()
+    assert checkpoints.sha256(path) == checkpoints.sha256(str(path)) == said
+    checkpoints.write_published(tmp_path / "b.bin", state)
+    assert checkpoints.sha256(tmp_path / "b.bin") == hashlib.sha256((tmp_path / "b.bin").read_bytes()).hexdigest()
+    assert checkpoints.sha256("prior") == checkpoints.load("prior")[1]["sha256"]
+    for missing in (tmp_path / "c.bin", tmp_path / "c.safetensors", "nobody"):
+        with pytest.raises(InputError):
+            checkpoints.sha256(missing)
+
+
 @pytest.mark.parametrize("path", sorted(checkpoints.WEIGHTS.glob("*.safetensors")), ids=lambda p: p.stem)
 def test_shipped_weights_say_what_they_are(path):
     state, card = checkpoints.load(path.stem)
-    assert set(checkpoints.CARD_FIELDS) <= set(card)
+    assert FIELDS <= set(card)
     assert path.stat().st_size < 16e6 and all(tensor.isfinite().all() for tensor in state.values())
 
 
@@ -358,7 +390,7 @@ def test_convert_there_and_back(tmp_path, state, capsys):
     assert (back["epoch"], back["lr"], back["min_loss"]) == (7, 2e-4, 41.5)
     assert same(back["model_pos"], training_file(state)["model_pos"])
     card = json.loads((tmp_path / "mid.json").read_text())
-    assert set(checkpoints.CARD_FIELDS) < set(card) and card["config"]["heads"] == 8
+    assert FIELDS < set(card) and card["config"]["heads"] == 8
     assert checkpoints.load_dstformer(tmp_path / "out.bin", heads=4)[0].config["heads"] == 4
 
 

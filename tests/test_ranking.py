@@ -97,6 +97,20 @@ def arguments(folder, *words):
     return parser.parse_args([*small.split(), "--runs", str(folder / "runs"), "--out", str(folder / "ranking.json"), *words])
 
 
+@pytest.mark.parametrize("words", ["--pool 3", "--pool 0", "--frames 0", "--dim 0", "--dim 18", "--depth 0", "--lr 0", "--lr nan",
+                                   "--batch 0", "--seeds 0", "--sweep-seeds -1", "--weights 1 0", "--threads 0"])
+def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, words):
+    with pytest.raises(InputError, match=f"ranking: {words.split()[0]}: expected"):
+        ranking.run(arguments(tmp_path, *words.split()))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("windows", "frames", "batch", "field"), [(3, 9, 4, "batch"), (3, 9, 0, "batch"), (3, 0, 1, "frames")])
+def test_a_pool_has_frames_and_windows_for_a_step(clips, windows, frames, batch, field):
+    with pytest.raises(InputError, match=f"Pool: {field}: expected"):
+        ranking.Pool(clips, windows, frames, batch)
+
+
 @pytest.fixture
 def few(monkeypatch):
     """A source of few short clips, under two regimes."""
@@ -124,6 +138,21 @@ def test_the_experiment_goes_on_where_it_stopped_and_its_record_is_complete(tmp_
     assert records.load(tmp_path / "ranking.json")["rows"] == record["rows"]
     with pytest.raises(InputError, match="settings: expected those of this run"):
         ranking.run(arguments(tmp_path, "--steps", "3"))
+
+
+@pytest.mark.parametrize("other", [{"seed": 5}, {"batch": 3}, {"frames": 12}, {"windows": 9}, {"rank": (1.0, 0.0)}, {"clips": "others"}])
+def test_a_run_on_another_pool_is_refused(tmp_path, clips, other):
+    def trained(clips=clips, windows=8, frames=9, batch=4, seed=0, rank=(0.0, 0.0)):
+        pool = ranking.Pool(clips, windows, frames, batch, seed, rank)
+        model = ranking.lifter("frameformer", TINY, pool.truth)
+        return fit(model, pool, Settings(1, half=False), tmp_path, device="cpu", progress=False)
+
+    _, history = trained()
+    assert trained()[1] == history
+    if "clips" in other:
+        other = {"clips": [clip.replace(joints=1.01 * clip.joints) for clip in clips]}
+    with pytest.raises(InputError, match="last.pt: task: expected that of the run to resume"):
+        trained(**other)
 
 
 def test_the_weights_of_least_hidden_error_are_chosen():
@@ -169,6 +198,22 @@ def test_a_plan_takes_what_is_given_and_the_sources_own_for_the_rest(monkeypatch
     for bad in ({"size": "huge"}, {"source": "h36m"}, {"source": "h36m", "size": "small"}):
         with pytest.raises(InputError):
             lift_training.plan(**{"source": "synthetic"} | bad)
+
+
+def test_a_plan_is_not_resumed_as_another(tmp_path, reference):
+    checkpoints.write_published(tmp_path / "a.bin", DSTformer(**PRESETS["tiny"]).state_dict())
+
+    def train(**given):
+        asked = {"frames": 27, "batch": 16, "size": "tiny", "epochs": 1, "init": str(tmp_path / "a.bin")} | given
+        plan = lift_training.plan("h36m", str(reference / "h36m_sh_conf_cam_source_tiny.pkl"), **asked)
+        plan.task.test.frames = plan.task.test.frames[::7]
+        return plan.train(folder=str(tmp_path / "run"))
+
+    _, history = train()
+    assert train()[1] == history
+    for other in ({"init": ""}, {"seed": 1}):
+        with pytest.raises(InputError, match="last.pt: task: expected that of the run to resume"):
+            train(**other)
 
 
 def test_a_plan_for_human36m_begins_at_published_weights(reference, tmp_path):

@@ -1,5 +1,6 @@
 """A record says what a run was, survives the way to disk and back, and never half."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb import records
+from stride_nb import checkpoints, records
 from stride_nb.errors import InputError
 
 
@@ -88,6 +89,20 @@ def test_holds_no_path_of_the_machine(tmp_path, text):
     with pytest.raises(InputError, match="no absolute path"):
         records.save(make(parameters={"command": text}), tmp_path / "a.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_parameters_are_known_to_be_storable_before_the_run(tmp_path):
+    weights = tmp_path / "deep" / "a.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"abc")
+    found = records.called({"windows": 3, "former": weights}, former=weights, prior="prior")
+    assert found == {"windows": 3, "former": "a.safetensors", "former_sha256": hashlib.sha256(b"abc").hexdigest(),
+                     "prior_sha256": json.loads((checkpoints.WEIGHTS / "prior.json").read_text())["sha256"]}
+    records.save(make(parameters=found), tmp_path / "a.json")
+    with pytest.raises(InputError, match="parameters: text: expected no absolute path"):
+        records.called({"former": str(weights)})
+    with pytest.raises(InputError, match="nothing there"):
+        records.called({}, former=tmp_path / "none.safetensors")
 
 
 def test_units_and_addresses_are_no_paths(tmp_path):

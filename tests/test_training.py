@@ -154,6 +154,40 @@ def test_a_run_of_another_task_is_refused(tmp_path, clips):
             fit(prior(), other, quick, tmp_path, progress=False)
 
 
+def test_a_task_that_cannot_be_known_again_has_no_folder(tmp_path):
+    class Anonymous(Line):
+        identity = property()
+
+    with pytest.raises(InputError, match="run: task: expected one with an identity.*found Anonymous"):
+        fit(line(), Anonymous(), QUICK, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+    fit(line(), Anonymous(), QUICK, progress=False)
+
+
+@pytest.mark.parametrize("first", [None, "these"])
+def test_a_run_that_began_at_other_weights_is_refused(tmp_path, first):
+    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False, init=first)
+    for other in {None, "these", "those"} - {first}:
+        with pytest.raises(InputError, match="last.pt: task: expected .*init.*name another folder"):
+            fit(line(), Line(), QUICK, tmp_path, progress=False, init=other)
+    assert fit(line(), Line(), QUICK, tmp_path, progress=False, init=first)[1] == history
+
+
+@pytest.mark.parametrize("task", [None, {}, {"task": "Line"}])
+def test_what_a_run_is_known_by_may_be_younger_than_the_run(tmp_path, task):
+    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save(state | {"task": task}, tmp_path / "last.pt")
+    assert fit(line(), Line(), QUICK, tmp_path, progress=False, init="these")[1] == history
+
+
+def test_a_prior_that_learns_from_another_lifter_is_another_task(clips):
+    found = [Denoise(clips, [], lifter=Lifter(nn.Linear(10, 3))).identity for _ in range(2)]
+    assert found[0] != found[1] and found[0] | {"lifter": 0} == found[1] | {"lifter": 0}
+    named = [Denoise(clips, [], lifter=lifter).identity for lifter in ("lifter", "lifter", None)]
+    assert named[0] == named[1] != named[2]
+
+
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
     fit(line(), Line(), QUICK, tmp_path, progress=False)
     whole = (tmp_path / "last.pt").read_bytes()
@@ -418,14 +452,24 @@ def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
 def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(tmp_path, recipe, named, channels, capsys):
     config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL | named}
     before = build(**config)
-    card = dict.fromkeys(checkpoints.CARD_FIELDS, "") | {"config": config, "steps": 1}
-    checkpoints.save(tmp_path / "a.safetensors", before.state_dict(), card)
+    checkpoints.save(tmp_path / "a.safetensors", before.state_dict(), {"config": config, "steps": 1})
     assert run("--out", str(tmp_path / "run"), "--init", str(tmp_path / "a.safetensors")) == 0
     written = json.loads((tmp_path / "run" / "small.json").read_text())
     assert written["config"] == config and written["init"]["steps"] == 1
     from stride_nb.networks import load_network
 
     assert load_network(tmp_path / "run" / "small.safetensors").backbone.dim_out == channels
+
+
+def test_a_run_is_not_resumed_as_if_it_had_begun_elsewhere(tmp_path, recipe, capsys):
+    config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
+    init = checkpoints.save(tmp_path / "a.safetensors", build(**config).state_dict(), {"config": config})
+    assert run("--out", str(tmp_path / "run"), "--init", str(init)) == 0
+    card = (tmp_path / "run" / "small.json").read_text()
+    assert json.loads(card)["init"]["sha256"] == checkpoints.sha256(init)
+    with pytest.raises(InputError, match="name another folder"):
+        run("--out", str(tmp_path / "run"))
+    assert (tmp_path / "run" / "small.json").read_text() == card
 
 
 @pytest.mark.parametrize("words, said", [(["--steps", "0"], "--steps"), (["--steps", "-1"], "--steps"),

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from ..gaps import TRUST, fill_linear, gap_seconds
 from ..geometry import normalize_screen
+from ..losses import flip
 from ..skeleton import H36M17
 
-__all__ = ["CHANNELS_2D", "UNIT", "Lifter", "condition_2d", "mirrored_2d"]
+__all__ = ["CHANNELS_2D", "UNIT", "Lifter", "condition_2d", "mirrored_2d", "mirrored_answers"]
 
 CHANNELS_2D = 10
 UNIT = 0.25
@@ -25,6 +26,7 @@ class Lifter(nn.Module):
         self.backbone = backbone
 
     def forward(self, features: Tensor) -> Tensor:
+        """Joints (B, T, J, 3) of ``features`` (B, T, J, 10) as of `condition_2d`."""
         out = self.backbone(features).float() * UNIT
         return out - out[..., :1, :]
 
@@ -61,3 +63,9 @@ def mirrored_2d(features: Tensor) -> Tensor:
     """The ten channels of the mirrored image: left is right, x is −x."""
     sign = torch.tensor([-1, 1, -1, 1, -1, 1, 1, 1, 1, 1], dtype=features.dtype, device=features.device)
     return features[..., list(H36M17.mirror), :] * sign
+
+
+def mirrored_answers(model: nn.Module, features: Tensor) -> Tensor:
+    """A lifter's answers to (B, T, 17, 10) and to the mirror image, turned back, averaged: (B, T, 17, 3) metres."""
+    plain, turned = model(torch.cat([features, mirrored_2d(features)])).chunk(2)
+    return (plain + flip(turned)) / 2
