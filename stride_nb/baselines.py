@@ -18,15 +18,19 @@ Filled joints leave with confidence ``FILLED``, so all coordinates of a result a
 
 from __future__ import annotations
 
+import math
+import numbers
+from functools import wraps
 from itertools import product
 
 import numpy as np
 
 from . import metrics
 from .errors import InputError
+from .gaps import fill_linear, neighbours
 from .sequence import PoseSequence
 
-__all__ = ["BASELINES", "FILLED", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
+__all__ = ["BASELINES", "FILLED", "LIMITS", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
            "tune"]
 
 BASELINES: dict = {}
@@ -35,16 +39,37 @@ BASELINES: dict = {}
 FILLED = 1e-3
 """Confidence of a joint that a baseline made up."""
 
+LIMITS = {"threshold": (0, 1), "sigma": (1e-3, 100), "window": (0, 1e3), "order": (0, 10), "min_cutoff": (1e-3, 1e6),
+          "beta": (0, 1e6), "accel": (1e-3, 1e6), "power": (0, 10)}
+"""Least and greatest value of a parameter; one that is not here may be any finite number."""
+
 
 def baseline(**grid: tuple):
-    """Enter the decorated function in ``BASELINES``; ``grid``: parameter → the values that ``tune`` tries."""
+    """Enter the decorated function in ``BASELINES``; ``grid``: parameter → the values that ``tune`` tries.
 
+    A call with an unknown, ill-typed or impossible parameter is an ``InputError``.
+    """
     def enter(function):
-        function.grid = grid
-        BASELINES[function.__name__] = function
-        return function
+        @wraps(function)
+        def checked(sequence: PoseSequence, *values, **named) -> PoseSequence:
+            for name, value in [*zip(grid, values), *named.items()]:
+                _check(function, grid, name, value)
+            return function(sequence, *values, **named)
+
+        checked.grid = grid
+        BASELINES[function.__name__] = checked
+        return checked
 
     return enter
+
+
+def _check(function, grid: dict, name: str, value) -> None:
+    if name not in grid:
+        raise InputError(function.__name__, "option", f"one of {', '.join(grid)}", name)
+    kind, noun = (numbers.Integral, "whole number") if isinstance(grid[name][0], int) else (numbers.Real, "finite number")
+    least, most = LIMITS.get(name, (-math.inf, math.inf))
+    if not (isinstance(value, kind) and math.isfinite(value) and least <= value <= most):
+        raise InputError(function.__name__, name, f"a {noun} from {least:g} to {most:g}", repr(value))
 
 
 # Every default below was found by `python -m stride_nb tune` on CMU's val subjects (see `tune`).
@@ -195,16 +220,10 @@ def _whole(sequence: PoseSequence, parts: np.ndarray, confidence: np.ndarray) ->
 
 def _fill(x: np.ndarray, seen: np.ndarray, how: str) -> np.ndarray:
     """(T, J, 3) filled over time, joint by joint; a joint never seen stays NaN."""
-    T, frame = len(x), np.arange(len(x))[:, None]
-    before = np.maximum.accumulate(np.where(seen, frame, -1), 0)
-    after = np.minimum.accumulate(np.where(seen, frame, T)[::-1], 0)[::-1]
-    before, after = np.where(before < 0, after, before), np.where(after == T, before, after)
-    before, after = before.clip(0, T - 1), after.clip(0, T - 1)
-    start = np.take_along_axis(x, before[..., None], 0)
     if how == "hold":
-        return start
-    share = (frame - before) / np.maximum(after - before, 1)
-    return start + share[..., None] * (np.take_along_axis(x, after[..., None], 0) - start)
+        before, after = neighbours(seen)
+        return np.take_along_axis(x, np.where(before < 0, after, before).clip(max=len(x) - 1)[..., None], 0)
+    return np.where(seen.any(0)[:, None], fill_linear(x, seen), np.nan)
 
 
 def tune(method: str, sequences: list[PoseSequence], truths: list[np.ndarray],

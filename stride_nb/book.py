@@ -3,7 +3,7 @@
 ``python -m stride_nb.book run NOTEBOOK OUT [-p NAME VALUE]`` runs one with checked parameters;
 ``commit NOTEBOOK …`` stores the outputs of a default run in the notebook itself, in the form that ``pytest --nbval``
 compares; ``build FOLDER`` makes the pages (``make book`` calls it) and checks them, as ``check FOLDER`` does;
-``readme`` renders the README's tables.
+``readme`` renders the tables in the README and in ``book/*.md``; ``figures`` draws the pictures that they show.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from .tables import Table, table
 __all__ = ["build", "check", "commit", "figures", "fill_tables", "main", "normalise", "parameters", "readme", "rooms", "run_notebook"]
 
 ROOT = Path(__file__).parents[1]
-_FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "unpickle", "torchfile", "motions", "geometry", "occlusion", "noise", "augment",
-         "models", "losses", "gaps", "metrics", "baselines", "training", "prior", "refine", "checkpoints", "records",
-         "tables", "plots", "player", "notebooks", "pages", "book")
+_FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "report", "unpickle", "torchfile", "motions", "bodies", "geometry",
+         "occlusion", "noise", "augment", "gaps", "models", "networks", "checkpoints", "losses", "tasks", "training", "train", "lift",
+         "lift_training", "metrics", "baselines", "tune", "windows", "doubt", "adapt", "refine", "bones", "cases", "lift_cases",
+         "paired", "effects", "benchmark", "bars", "ranking", "ranking_view", "ablation", "protocols", "h36m_protocol", "parity",
+         "records", "tables", "plots", "evidence", "player", "notebooks", "pages", "book")
+"""Every room in its place; one that is not here would stand last."""
 
 
 def fill_tables(text: str, root: Path = ROOT) -> str:

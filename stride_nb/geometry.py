@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["Camera", "axis_angle_to_matrix", "denormalize_screen", "look_at", "normalize_screen", "procrustes",
+__all__ = ["Camera", "axis_angle_to_matrix", "look_at", "normalize_screen", "procrustes",
            "random_camera", "rotation_about"]
 
 
@@ -48,17 +48,12 @@ class Camera:
         if not (self.focal > 0).all():
             raise InputError("camera", "focal", "two positive numbers", f"{self.focal.tolist()}")
 
-    @property
-    def eye(self) -> np.ndarray:
-        """(3,) where the camera stands, in the world."""
-        return -self.R.T @ self.t
-
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World (…, 3) to camera (…, 3), metres."""
         return np.asarray(points, np.float64) @ self.R.T + self.t
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
-        """Camera (…, 3) to world (…, 3), metres."""
+        """Camera (…, 3) to world (…, 3), metres: the way back, for refined poses too; of zeros, where the camera stands."""
         return (np.asarray(points, np.float64) - self.t) @ self.R
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -125,12 +120,6 @@ def normalize_screen(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixels (…, 2) to [−1, 1] across the image's *width* (w, h = ``size``): x/w·2 − 1, y/w·2 − h/w."""
     w, h = size
     return np.asarray(pixels, np.float64) / w * 2 - np.array([1.0, h / w])
-
-
-def denormalize_screen(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The inverse of ``normalize_screen``: (…, 2) back to pixels."""
-    w, h = size
-    return (np.asarray(points, np.float64) + np.array([1.0, h / w])) * w / 2
 
 
 def procrustes(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:

@@ -83,6 +83,7 @@ def loss_mpjpe(pred: Tensor, gt: Tensor) -> Tensor:
     return _distance(pred, gt).mean()
 
 
+# These two train nothing here: they complete the published set, and tests compare them with it.
 def weighted_mpjpe(pred: Tensor, gt: Tensor, w: Tensor) -> Tensor:
     """Mean of w ‖p − g‖ over all joints (not divided by the sum of the weights); ``w`` (B, T, 17)."""
     return (w * _distance(pred, gt)).mean()

@@ -21,7 +21,7 @@ from .skeleton import H36M17, Skeleton
 
 __all__ = ["UNITS", "Interval", "accel", "accel_error_mm_frame2", "accel_error_mps2", "bone_lengths", "bone_std_mm",
            "depth_order_accuracy_spatial", "depth_order_accuracy_temporal", "error_accel", "evaluate",
-           "joint_errors_mm", "mpjpe", "mpjpe_mm", "n_mpjpe", "n_mpjpe_mm", "p_mpjpe", "pa_mpjpe_mm",
+           "joint_errors_mm", "mpjpe", "mpjpe_mm", "n_mpjpe", "p_mpjpe", "pa_mpjpe_mm",
            "paired_bootstrap"]
 
 UNITS = {"mpjpe": "mm", "mpjpe_hidden": "mm", "mpjpe_visible": "mm", "pa_mpjpe": "mm", "bone_std": "mm",
@@ -82,12 +82,6 @@ def pa_mpjpe_mm(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = N
     """The same after the best similarity transform of each whole frame (Procrustes), mm."""
     pred, truth = _finite("pa_mpjpe_mm", pred, truth)
     return _mean("pa_mpjpe_mm", 1000 * np.linalg.norm(procrustes(pred, truth) - truth, axis=-1), mask)
-
-
-def n_mpjpe_mm(pred: np.ndarray, truth: np.ndarray) -> float:
-    """MPJPE after the best scale of each frame, mm."""
-    pred, truth = _finite("n_mpjpe_mm", pred, truth)
-    return float(1000 * n_mpjpe(_relative(pred), _relative(truth)).mean())
 
 
 def accel_error_mm_frame2(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:

@@ -1,7 +1,7 @@
 """What a 3D estimator, or a 2D detector, makes of a person: correlated errors, lost frames, confidence.
 
-A family is one function ``(rng, relative, visible, fps) -> error`` under ``@family("name")``, where the
-error is added to the root-relative joints. ``SEEN`` families train the prior; ``UNSEEN`` ones are
+A family is one function ``(rng, relative, visible, fps) -> error`` under ``@family("name")``, which says of what shapes.
+``SEEN`` families train the prior; ``UNSEEN`` ones are
 met first in the test; by ``TUNING`` ones the adaptation is tuned, on people of ``val``.
 """
 
@@ -30,7 +30,11 @@ _DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray
 
 
 def family(name: str):
-    """Register a noise family under its name."""
+    """Register a noise family under its name: a function ``(rng, relative, visible, fps) -> error``.
+
+    Of ``relative`` (T, 17, 3), true root-relative joints, metres, camera axes, at ``fps`` frames a second, and ``visible``
+    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them; 0 at the root.
+    """
 
     def add(function: Callable) -> Callable:
         FAMILIES[name] = function
@@ -111,7 +115,7 @@ def repeat(rng, relative, visible, fps):
 
 @family("crossed")
 def crossed(rng, relative, visible, fps):
-    """Neither trained on nor reported: bones too short, slow errors, and hidden limbs drawn towards the other side's."""
+    """Not trained on (`TUNING`): bones too short, slow errors, and hidden limbs drawn towards the other side's."""
     slow = _correlated(rng, visible, fps, 0.012 * rng.lognormal(0, 0.3), 0.05, 0.6, 0.002)
     other = rng.uniform(0.2, 0.7) * (relative[:, list(H36M17.mirror)] - relative)
     return slow - rng.uniform(0, 0.08) * relative + np.where(visible[..., None], 0.0, other) * (_REACH > 0)[:, None]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .report import runs
 from .skeleton import H36M17, Skeleton
 from .tables import table
 
@@ -151,29 +152,27 @@ def detections(keypoints: Mapping[str, np.ndarray], size: tuple[int, int], hidde
     return fig
 
 
-def distribution(samples: Mapping, label: str, log: bool = False, bins: int = 60, upper: float = 99.5):
+def distribution(samples: Mapping, label: str, upper: float = 99.5):
     """Densities of samples of different size over one axis, so that their shapes can be compared.
 
     Args:
         samples: name → values, or title → {name → values} for a panel a title.
         label: what is on the axis, with its unit.
-        log: logarithmic axis (values of zero or less are left out).
         upper: percentile at which the axis ends.
     """
     panels = samples if isinstance(next(iter(samples.values())), Mapping) else {"": samples}
     fig, axes = _axes(columns=len(panels), height=2.6, sharey=True, squeeze=False)
     palette = colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
     for ax, (title, group) in zip(axes[0], panels.items()):
-        values = {n: v[np.isfinite(v) & ((v > 0) | (not log))] for n, v in ((n, np.ravel(v)) for n, v in group.items())}
+        values = {name: np.ravel(v)[np.isfinite(np.ravel(v))] for name, v in group.items()}
         low = min(np.percentile(v, 100 - upper) for v in values.values())
         high = max(np.percentile(v, upper) for v in values.values())
-        edges = np.geomspace(low, high, bins) if log else np.linspace(low, high, bins)
-        widths = np.diff(np.log(edges)) if log else np.diff(edges)
+        edges = np.linspace(low, high, 60)
         for name, v in values.items():
-            density = np.histogram(v, edges)[0] / (len(v) * widths)
+            density = np.histogram(v, edges)[0] / (len(v) * np.diff(edges))
             ax.stairs(density, edges, color=palette[name], fill=True, alpha=0.12)
             ax.stairs(density, edges, color=palette[name], lw=1.3)
-        ax.set(title=title, xlabel=label, xscale="log" if log else "linear", yticks=[])
+        ax.set(title=title, xlabel=label, yticks=[])
     axes[0, 0].set_ylabel("density")
     _legend(fig, palette)
     return fig
@@ -295,15 +294,9 @@ def _filled(points: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(t, t[known], c[known]) for c in points.T], -1)
 
 
-def _spans(flags: np.ndarray) -> np.ndarray:
-    """Start and end (exclusive) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return edges.reshape(-1, 2)
-
-
 def _shade(ax, hidden: np.ndarray, fps: float) -> None:
-    for start, end in _spans(hidden):
-        ax.axvspan((start - 0.5) / fps, (end - 0.5) / fps, color=PALETTE["hidden"], alpha=0.45, lw=0, zorder=0)
+    for start, length in runs(hidden):
+        ax.axvspan((start - 0.5) / fps, (start + length - 0.5) / fps, color=PALETTE["hidden"], alpha=0.45, lw=0, zorder=0)
 
 
 def _rgb(name: str) -> np.ndarray:

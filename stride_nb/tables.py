@@ -47,7 +47,7 @@ class Table:
 
 def table(rows: Sequence[Mapping], digits: int | Mapping[str, int] = 1, lower: Sequence[str] = (),
           higher: Sequence[str] = (), names: Mapping[str, str] | None = None, volatile: Sequence[str] = ("seconds",)) -> Table:
-    """Rows of the same keys as a table, in the order of the first row's keys.
+    """Rows as a table; its columns are the keys of all rows, in the order in which they first come.
 
     Args:
         rows: one mapping a row; a missing key, None or NaN shows as a dash.

@@ -46,7 +46,7 @@ def load(path: str | os.PathLike):
 
 
 def loads(data: bytes, where: str = "pickle"):
-    """The same from bytes; ``where`` stands for the file's name in errors."""
+    """The same from bytes, as `pickle` has both; ``where`` stands for the file's name in errors."""
     return _read(io.BytesIO(data), where)
 
 

@@ -1,6 +1,7 @@
 """Baselines: what is seen stays, what is missing is filled sensibly, noise is smoothed, nothing depends on the fps."""
 
 import inspect
+from itertools import product
 
 import numpy as np
 import pytest
@@ -203,6 +204,26 @@ def test_one_frame_and_nobody(name):
     np.testing.assert_allclose(run(name, sequence).joints, truth, atol=1e-9)
     with pytest.raises(InputError, match="at least one joint seen"):
         run(name, PoseSequence(np.full((4, 17, 3), np.nan), name="nobody"))
+
+
+@pytest.mark.parametrize("name, option, value", [
+    ("hold", "threshold", np.nan), ("linear", "threshold", 1.5), ("gaussian", "sigma", 0), ("gaussian", "sigma", -1),
+    ("gaussian", "sigma", np.nan), ("gaussian", "sigma", "wide"), ("savgol", "window", np.nan), ("savgol", "window", np.inf),
+    ("savgol", "order", -1), ("savgol", "order", 1.5), ("one_euro", "min_cutoff", 0), ("one_euro", "beta", np.nan),
+    ("rts", "accel", 0), ("rts", "accel", 1e9), ("rts", "power", np.nan), ("rts", "power", None)])
+def test_impossible_options_are_named(name, option, value):
+    before = list(b.BASELINES[name].grid).index(option)
+    for given in (((), {option: value}), ((*(1,) * before, value), {})):
+        with pytest.raises(InputError, match=f"{name}: {option}: expected .*found {value!r}".replace("+", r"\+")):
+            b.BASELINES[name](walker(9)[1], *given[0], **given[1])
+
+
+@every
+@pytest.mark.parametrize("frames, fps", [(1, 24.0), (90, 120.0)])
+def test_options_at_the_ends_of_their_ranges_leave_everything_finite(name, frames, fps):
+    sequence = holed(walker(frames, fps)[1], 0)
+    for values in product(*(b.LIMITS[option] for option in b.BASELINES[name].grid)):
+        assert np.isfinite(b.BASELINES[name](sequence, *values).joints).all(), values
 
 
 def test_tune_finds_the_best_of_the_grid_and_shows_all():

@@ -1,6 +1,7 @@
 """Pages: tables come from records, the README is in step with them, every module is described, nothing needs a network."""
 
 import ast
+import importlib
 import inspect
 import io
 import json
@@ -90,6 +91,7 @@ def test_every_module_has_its_place_in_the_api_page():
     names = {".".join(f.parts).removesuffix(".__init__") for f in files} - {"__init__", "__main__"}
     found = book.rooms()
     assert set(found) == {n for n in names if not n.rpartition(".")[2].startswith("_")}
+    assert sorted(book._FLOW) == sorted({n.partition(".")[0] for n in found})
     assert found.index("skeleton") < found.index("sequence") < found.index("motions") < found.index("plots")
 
 
@@ -99,6 +101,16 @@ def test_every_module_says_what_it_is_for_and_what_is_public():
         assert ast.get_docstring(tree), path
         public = {n.id for node in tree.body if isinstance(node, ast.Assign) for n in node.targets if isinstance(n, ast.Name)}
         assert "__all__" in public or path.name in ("__main__.py", "__init__.py"), path
+
+
+@pytest.mark.parametrize("room", book.rooms())
+def test_public_functions_say_what_they_do(room):
+    """What a format ``recognises`` is said once, where the formats are."""
+    module = importlib.import_module(f"stride_nb.{room}")
+    public = {name: getattr(module, name) for name in getattr(module, "__all__", []) if name != "recognises"}
+    functions = {name: f for name, f in public.items() if inspect.isfunction(f)}
+    functions |= {name: vars(c)["forward"] for name, c in public.items() if inspect.isclass(c) and "forward" in vars(c)}
+    assert [name for name, function in functions.items() if not function.__doc__] == []
 
 
 def test_bibliography_has_what_pages_cite():

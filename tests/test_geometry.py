@@ -28,7 +28,6 @@ def test_camera_round_trips(seed):
     seen = camera.to_camera(joints)
     np.testing.assert_allclose(camera.to_world(seen), joints, atol=1e-9)
     np.testing.assert_allclose(camera.unproject(camera.project(seen), seen[..., 2]), seen, atol=1e-9)
-    np.testing.assert_allclose(camera.to_camera(camera.eye), 0, atol=1e-9)
 
 
 @fast
@@ -39,9 +38,10 @@ def test_random_camera_is_plausible_and_sees_the_whole_clip(seed):
     camera = g.random_camera(rng, joints)
     seen = camera.to_camera(joints)
     assert (seen[..., 2] > 1).all() and camera.sees(seen, 0.049).all()
-    height = camera.eye[1] - joints[..., 1].min()
+    eye = camera.to_world(np.zeros(3))
+    height = eye[1] - joints[..., 1].min()
     assert 1 - 1e-9 <= height <= 2.5 + 1e-9
-    nearest = np.linalg.norm((joints - camera.eye)[..., [0, 2]], axis=-1).min()
+    nearest = np.linalg.norm((joints - eye)[..., [0, 2]], axis=-1).min()
     assert nearest > 2.5 - 1e-9
     assert 1100 < camera.focal[0] < 1190
     # Up is up: a point above another lies higher in the image (smaller y).
@@ -99,13 +99,6 @@ def test_a_bad_camera_is_refused_by_field(field, value):
     good = {"R": np.eye(3), "t": np.zeros(3), "focal": (1, 1), "center": (0, 0), "size": (2, 2)}
     with pytest.raises(InputError, match=f"camera: {field}: expected"):
         g.Camera(**good | {field: value})
-
-
-@fast
-@given(seeds, st.sampled_from([(1000, 1002), (1920, 1080), (640, 640)]))
-def test_screen_normalisation_round_trip(seed, size):
-    pixels = np.random.default_rng(seed).uniform(-100, 2000, (7, 17, 2))
-    np.testing.assert_allclose(g.denormalize_screen(g.normalize_screen(pixels, size), size), pixels, atol=1e-9)
 
 
 def test_screen_normalisation_maps_the_width_to_two():

@@ -44,7 +44,7 @@ def figures(walk):
     yield plots.timeline(sequences, FPS, ["lwrist", "rwrist"], "y", ~hidden)
     yield plots.visibility({"limb": ~hidden, "all": np.zeros_like(hidden)}, FPS)
     yield plots.detections({"input": walk[0, :, :2] * 200}, (640, 480), hidden[30])
-    yield plots.distribution({"walk": {"a": speed, "b": 2 * speed}}, "joint speed (m/s)", log=True)
+    yield plots.distribution({"walk": {"a": speed, "b": 2 * speed}}, "joint speed (m/s)")
     yield plots.lines({"walk": {"a": ([1, 2, 3], [0, 0.5, 1])}}, "speed (m/s)", "share of frames", log=True, dots={"walk": {"a": ([2], [0.5])}})
     yield plots.loss_curve({"train": 1 / np.arange(1, 99), "val": ([1, 50], [1.0, 0.5])}, "loss (m)")
     yield plots.bars_with_intervals({"limb": {"a": (3, 2, 4), "b": 5}}, "MPJPE (mm)", highlight=["a"])

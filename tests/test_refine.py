@@ -136,12 +136,11 @@ def test_lost_ends_a_joint_never_seen_and_nobody_trusted(method):
         whole(sequence, run(sequence, method).sequence)
 
 
-@learned
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "smoothnet"])
 @pytest.mark.parametrize("model", ["prior", "bare"])
 def test_methods_work_with_either_kind_of_network(method, model):
-    if method != "smoothnet":
-        sequence = walker(130)
-        whole(sequence, run(sequence, method, network(model)).sequence)
+    sequence = walker(130)
+    whole(sequence, run(sequence, method, network(model)).sequence)
 
 
 @every
@@ -297,7 +296,8 @@ def test_unknown_options_say_what_there_is(method):
 @pytest.mark.parametrize("method, option", [
     ("stride_published", {"epochs": -1}), ("stride_published", {"window": 0}), ("stride_published", {"epochs": 2.5}),
     ("stride_published", {"lr": "fast"}), ("stride_published", {"lr": float("nan")}), ("stride_ours", {"batch": 0}),
-    ("stride_ours", {"judge_every": 0}), ("stride_ours", {"steps": -3}), ("stride_ours", {"lr": -1e-4})])
+    ("stride_ours", {"judge_every": 0}), ("stride_ours", {"steps": -3}), ("stride_ours", {"lr": -1e-4}),
+    ("gaussian", {"sigma": 0}), ("savgol", {"order": -1}), ("rts", {"power": float("nan")})])
 def test_impossible_options_are_named(method, option):
     (name, value), = option.items()
     with pytest.raises(InputError, match=f"{name}: expected .*found") as error:
@@ -403,9 +403,10 @@ def test_the_shipped_priors_doubt_is_right(shipped):
     assert right[sure < 0.5].mean() < 0.65 < right.mean()
 
 
-def test_243_frames_are_refined_in_seconds(shipped):
-    """The bar is 20 s on two cores for 30 steps; a tenth of them here."""
+def test_243_frames_cost_a_pass_of_the_network_a_step_and_a_few_to_judge_and_answer():
+    """What its seconds are made of: a pass is at most ``batch`` windows, there and back."""
+    model, passes = network(), []
+    model.register_forward_pre_hook(lambda _, told: passes.append(len(told[0])))
     _, _, sequence = noisy()
-    refined = refine(sequence, "stride_ours", shipped, device="cpu", steps=3)
-    assert refined.trace.seconds < 20
-    assert adapt.BlindSpot().steps <= 60
+    refine(sequence, "stride_ours", model, device="cpu")
+    assert len(passes) <= adapt.BlindSpot().steps + 12 <= 60 and max(passes) <= 2, passes

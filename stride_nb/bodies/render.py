@@ -43,8 +43,7 @@ def draw_mesh(ax, vertices: np.ndarray, faces: np.ndarray, at: float = 0.0, azim
                                      rasterized=True))
 
 
-def picture(body: Body, motion: BodyMotion, sequence: PoseSequence | None = None, frames: int = 6, up: str = "y",
-            azimuth: float = 30.0):
+def picture(body: Body, motion: BodyMotion, sequence: PoseSequence | None = None, frames: int = 6, up: str = "y"):
     """The body at evenly spaced times, the skeleton below it.
 
     Args:
@@ -61,23 +60,23 @@ def picture(body: Body, motion: BodyMotion, sequence: PoseSequence | None = None
     mesh = plots.upright(body.vertices(shown).astype(np.float64), up)
     joints = plots.upright(sequence.joints[times], up)
     middle = (mesh.min(1, keepdims=True) + mesh.max(1, keepdims=True)) / 2 * [1, 0, 1]
-    flat = plots.turn(mesh - middle, azimuth)
+    flat = plots.turn(mesh - middle)
     width = 1.08 * np.ptp(flat[..., 0], axis=1).max()
     return _rows(mesh - middle, joints - middle, sequence.confidence[times] == 0, sequence.skeleton, body.faces, width,
-                 [f"{t / motion.fps:.2f} s" for t in times], azimuth)
+                 [f"{t / motion.fps:.2f} s" for t in times])
 
 
-def _rows(mesh, joints, hidden, skeleton: Skeleton, faces, width: float, labels: list[str], azimuth: float):
+def _rows(mesh, joints, hidden, skeleton: Skeleton, faces, width: float, labels: list[str]):
     """Two rows on one scale: meshes (N, V, 3) above skeletons (N, J, 3), ``width`` metres a column."""
     import matplotlib.pyplot as plt
 
-    flat = plots.turn(mesh, azimuth)[..., 1]
+    flat = plots.turn(mesh)[..., 1]
     low, high = flat.min() - 0.05, flat.max() + 0.05
     columns = np.arange(len(mesh)) * width
     fig, axes = plt.subplots(2, 1, sharex=True, figsize=(7.2, 2 * 6.2 * (high - low) / (width * len(mesh)) + 0.5))
     for i, at in enumerate(columns):
-        draw_mesh(axes[0], mesh[i], faces, at, azimuth)
-        plots.draw_skeleton(axes[1], plots.turn(joints[i], azimuth) + [at, 0], hidden[i], skeleton=skeleton)
+        draw_mesh(axes[0], mesh[i], faces, at)
+        plots.draw_skeleton(axes[1], plots.turn(joints[i]) + [at, 0], hidden[i], skeleton=skeleton)
     for ax in axes:
         ax.set(xlim=(-0.5 * width, (len(mesh) - 0.5) * width), ylim=(low, high), aspect="equal", ylabel="height (m)")
         ax.grid(False)

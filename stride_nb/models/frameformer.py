@@ -38,6 +38,7 @@ class FrameFormer(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``x`` (B, T, J, dim_in), any T ≥ 1 → (B, T, J, dim_out); a last token short of frames repeats the last one."""
         B, T, J, C = x.shape
         short = -T % self.patch
         if short:

@@ -53,6 +53,7 @@ class Prior(nn.Module):
         self.backbone = backbone
 
     def forward(self, features: Tensor) -> Answer:
+        """What it makes of ``features`` (B, T, J, 9) as of `condition`, at ``PRIOR_FPS``."""
         out = self.backbone(features).float()
         joints = _smooth((_kept(out) * features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma)
         joints = joints - joints[..., :1, :]  # the root is where everything is measured from
