@@ -3,7 +3,8 @@
 An estimator is now and then sure of a joint that it does not see, or has taken for another. A network that is told to trust
 such a reading bends its answer towards it, but not all the way: the answer stays further from it than from the joint's other
 readings, and further than the network takes itself to be off. Shown the same sequence with such readings as guesses it answers
-again, nearer to the truth under noise like that of its training, and no nearer under other (``benchmarks/second_look.py``).
+again; the mean of both answers is nearer to the truth under noise like that of its training, and no nearer under other
+(``benchmarks/second_look.py``).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
 ``stride_published`` (test-time training with the published objective) or ``stride_ours`` (a blind-spot
-objective with a way back, then a second look without the readings that the answer does not believe). All return
+objective with a way back, then a second look without the readings that the answer does not believe, met halfway). All return
 the refined sequence and a trace of how it came about.
 """
 
