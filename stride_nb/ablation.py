@@ -27,6 +27,7 @@ __all__ = ["Failure", "ahead", "at_step", "conclusions", "degradation", "doubts"
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "second_look", "bones", "limits")
 _TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
+_KINDS = ("weights", "doubt", "share")
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -127,7 +128,7 @@ def _ratios(rows: Sequence[Mapping], digits: int = 2) -> dict[tuple, dict]:
     """What a row is of → its names and, error by error, the ratio with its interval."""
     found: dict[tuple, dict] = {}
     for row in rows:
-        which = {name: row[name] for name in ("weights", "doubt") if name in row}
+        which = {name: row[name] for name in _KINDS if name in row}
         here = found.setdefault(_key(row), which | {"setting": f"{row['source']}, {row['noise']}"})
         if row["metric"] in _TITLES:
             here[_TITLES[row["metric"]]] = _interval(row, digits=digits)
@@ -135,7 +136,7 @@ def _ratios(rows: Sequence[Mapping], digits: int = 2) -> dict[tuple, dict]:
 
 
 def _key(row: Mapping) -> tuple:
-    return tuple(row.get(name) for name in ("weights", "doubt", "source", "noise"))
+    return tuple(row.get(name) for name in (*_KINDS, "source", "noise"))
 
 
 def _worst(rows: Sequence[Mapping], metric: str, digits: int = 2) -> list[dict]:
@@ -175,8 +176,9 @@ def one_length(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def second_look(rows: Sequence[Mapping], split: str) -> list[dict]:
-    """A row a doubt and setting of a split: what a second look does to each error, as a multiple, and at worst in a regime."""
-    return _worst([row for row in sorted(rows, key=lambda row: row["doubt"]) if row["split"] == split], "mpjpe_hidden", digits=3)
+    """A row a doubt, share and setting of a split: what a second look does to each error, as a multiple, and at worst in a regime."""
+    ordered = sorted(rows, key=lambda row: (row["share"], row["doubt"]))
+    return _worst([row for row in ordered if row["split"] == split], "mpjpe_hidden", digits=3)
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:

@@ -92,11 +92,11 @@ def test_ratios_are_a_row_a_setting():
         {"setting": "cmu, drift"} | plain | {"worst acceleration": "1.10, half"}]
 
 
-def test_a_second_look_is_told_by_split_and_doubt():
-    rows = [row | {"split": split, "doubt": doubt} for split in ("val", "test") for doubt in (3.0, 2.0)
-            for row in ratios("lag", worst=1.5, worst_regime="limb")]
+def test_a_second_look_is_told_by_split_doubt_and_share():
+    rows = [row | {"split": split, "doubt": doubt, "share": share} for split in ("val", "test")
+            for doubt, share in ((2.0, 1.0), (3.0, 0.5), (2.0, 0.5)) for row in ratios("lag", worst=1.5, worst_regime="limb")]
     found = ablation.second_look(rows, "val")
-    assert [row["doubt"] for row in found] == [2.0, 3.0]
+    assert [(row["doubt"], row["share"]) for row in found] == [(2.0, 0.5), (3.0, 0.5), (2.0, 1.0)]
     assert found[0]["setting"] == "cmu, lag" and found[0]["hidden"] == "1.200 [1.100, 1.300]" and found[0]["worst hidden"] == "1.50, limb"
 
 
