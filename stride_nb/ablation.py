@@ -119,9 +119,10 @@ def at_step(rows: Sequence[Mapping], step: int) -> list[dict]:
 
 
 def margins(rows: Sequence[Mapping]) -> list[dict]:
-    """A row a setting and margin of the gate."""
-    return [{"setting": _named(row), "margin": row["margin"], "hidden": row["hidden"], "worst": row["worst"],
-             "in regime": row["worst_regime"], "kept": row["kept"]} for row in rows if row["part"] == "margin"]
+    """A row a variant, setting and margin of the gate, ours first."""
+    ordered = sorted((row for row in rows if row["part"] == "margin"), key=lambda row: row["variant"] != "ours")
+    return [{"variant": row["variant"], "setting": _named(row), "margin": row["margin"], "hidden": row["hidden"], "worst": row["worst"],
+             "in regime": row["worst_regime"], "kept": row["kept"]} for row in ordered]
 
 
 def _ratios(rows: Sequence[Mapping], digits: int = 2) -> dict[tuple, dict]:

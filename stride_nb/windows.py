@@ -159,8 +159,8 @@ class Windows:
 def between(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The mean of two answers, joints (T, J, 3) and scale (T, J).
 
-    A second look that was wrong to doubt can be far off. Halfway its gain is nearly as large, and no regime of ``val`` loses
-    (``benchmarks/second_look.py``).
+    A second look that was wrong to doubt can be far off. Halfway more than half of its gain is left, and no regime of ``val``
+    loses more than 1 % (``benchmarks/second_look.py``).
     """
     return tuple((a + b) / 2 for a, b in zip(first, second))
 

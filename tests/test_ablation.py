@@ -45,6 +45,13 @@ def test_objectives_are_followed_on_test_people_alone():
     assert ablation.conclusions(ROWS, rows)[-1].startswith("cmu test, lag, truth as target, 30 steps: hidden error 0.70 [")
 
 
+def test_margins_of_ours_come_first():
+    row = {"part": "margin", "source": "cmu", "split": "val", "noise": "lag", "margin": 0.1, "hidden": 0.9, "worst": 1.0,
+           "worst_regime": "limb", "kept": 0.5}
+    found = ablation.margins([row | {"variant": v} for v in ("a", "ours", "b")] + [{"part": "objective", "variant": "ours"}])
+    assert [r["variant"] for r in found] == ["ours", "a", "b"] and found[0]["setting"] == "cmu val, lag"
+
+
 def test_curves_come_with_their_intervals():
     rows = [{"part": "noise", "x": x, "method": m, "metric": "mpjpe_hidden", "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
             for x in (1, 2) for m, k in (("gaussian", 2), ("prior", 1), ("smoothnet", 1))]
