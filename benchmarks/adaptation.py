@@ -122,8 +122,8 @@ def gates(where: tuple, variant: str, runs: list[tuple[Case, list[dict]]], steps
         ratios = {r: hidden[regimes == r].sum() / frozen[regimes == r].sum() for r in VALIDATION}
         worst = max(ratios, key=ratios.get)
         rows.append(dict(zip(("source", "split", "noise"), where))
-                    | {"part": "margin", "variant": variant, "margin": margin, "steps": steps, "hidden": round(hidden.sum() / frozen.sum(), 4),
-                       "worst_regime": worst, "worst": round(ratios[worst], 4),
+                    | {"part": "margin", "variant": variant, "margin": margin, "steps": steps,
+                       "hidden": round(hidden.sum() / frozen.sum(), 4), "worst_regime": worst, "worst": round(ratios[worst], 4),
                        "kept": round(np.mean([row["step"] > 0 for row in chosen]), 3), "n": len(runs)})
     return rows
 

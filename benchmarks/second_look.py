@@ -73,7 +73,8 @@ def main() -> None:
         print(*rows[-len(METRICS) * len(tried):], sep="\n", flush=True)
     run = records.record("second_look", rows, parameters=parameters, seed=list(range(args.seeds)),
                          seconds=time.perf_counter() - began,
-                         protocol="windows, noise and occlusion of the benchmark; the frozen prior after a second look against its first answer")
+                         protocol="windows, noise and occlusion of the benchmark; the frozen prior after a second look against "
+                                  "its first answer")
     records.save(run, RESULT)
 
 

@@ -7,8 +7,8 @@ frozen one does where it sees them. It is kept only where joints held out all al
 
 The frozen answer, not the observation, is the target because an estimator's error is correlated over time: held-out
 observations are then foretold ever better by a network that learns the error with the motion, while joints that are
-really hidden get worse. What is hidden is missing. Guesses in its place, wrong as simulated estimators are, are no better
-under such noise, and do harm where those of a sequence are of another kind, as a lifter's (``benchmarks/adaptation.py``).
+really hidden get worse. What is hidden is missing. Guesses in its place, wrong as simulated estimators are, gain about
+as much under such noise, and do harm where those of a sequence are of another kind, as a lifter's (``benchmarks/adaptation.py``).
 Means over views (mirrored, turned, reversed, scaled) were tried too: a prior trained on all of these agrees with itself.
 """
 

@@ -22,8 +22,8 @@ from .occlusion import REGIMES
 from .paired import AVERAGED
 from .tables import Table, table
 
-__all__ = ["BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "means",
-           "losses", "overview", "paired", "panels", "people", "pivot", "ratio", "read", "seconds", "speed", "standings", "verdicts",
+__all__ = ["BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "drawn", "losses",
+           "means", "overview", "paired", "panels", "people", "pivot", "ratio", "read", "seconds", "speed", "standings", "verdicts",
            "worst"]
 
 RECORD = Path(__file__).parents[1] / "data" / "results" / "benchmark.json"
