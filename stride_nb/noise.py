@@ -2,7 +2,7 @@
 
 A family is one function ``(rng, relative, visible, fps) -> error`` under ``@family("name")``, which says of what shapes.
 ``SEEN`` families train the prior; ``UNSEEN`` ones are
-met first in the test; by ``TUNING`` ones the adaptation is tuned, on people of ``val``.
+met first in the test; by ``TUNING`` ones what adapts is tuned, on people of ``val``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "family
 
 FAMILIES: dict[str, Callable] = {}
 SEEN = ("estimator", "keyframe", "outlier", "repeat")
-TUNING = ("crossed",)
+TUNING = ("crossed", "swapped")
 UNSEEN = ("drift", "lag")
 
 # Estimators err more towards the ends of the limbs; 1 is the trunk.
@@ -121,6 +121,24 @@ def crossed(rng, relative, visible, fps):
     return slow - rng.uniform(0, 0.08) * relative + np.where(visible[..., None], 0.0, other) * (_REACH > 0)[:, None]
 
 
+def _mistaken(rng, frames, fps, a_second, seconds):
+    """Spans, as slices, in which an estimator takes left for right: so many begin a second, each lasts from so long to so long."""
+    for start in np.flatnonzero(rng.random(frames) < a_second / fps):
+        yield slice(start, start + round(rng.uniform(*seconds) * fps))
+
+
+@family("swapped")
+def swapped(rng, relative, visible, fps):
+    """Not trained on (`TUNING`): ``crossed``, and for 0.1 to 1 s legs, arms or both are taken for the other side's."""
+    apart, = rng.spawn(1)  # all else is as under ``crossed``
+    found, mirror = relative + crossed(rng, relative, visible, fps), np.array(H36M17.mirror)
+    legs = np.isin(np.arange(17), H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle"))
+    for span in _mistaken(apart, len(visible), fps, 0.2, (0.1, 1.0)):
+        here = (legs, ~legs, np.ones(17, bool))[apart.integers(3)]
+        found[span] = found[span][:, np.where(here, mirror, np.arange(17))]
+    return found - relative
+
+
 @family("drift")
 def drift(rng, relative, visible, fps):
     """Unseen in training: the whole body turned, tilted and flattened in depth, slowly changing; hidden limbs hang."""
@@ -144,9 +162,8 @@ def lag(rng, relative, visible, fps):
     grid = np.array([0.02, 0.02, 0.05])
     held = np.round(noisy[late] / grid) * grid
     mirror = list(H36M17.mirror)
-    for start in np.flatnonzero(rng.random(frames) < 0.15 / fps):  # left taken for right
-        end = start + round(rng.uniform(0.1, 0.4) * fps)
-        held[start:end] = held[start:end][:, mirror]
+    for span in _mistaken(rng, frames, fps, 0.15, (0.1, 0.4)):
+        held[span] = held[span][:, mirror]
     return (held - relative) * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
 
 

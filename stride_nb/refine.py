@@ -1,9 +1,9 @@
 """STRIDE: from noisy, occluded poses to continuous, plausible ones. One call for every method.
 
 ``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
-``stride_published`` (test-time training with the published objective) or ``stride_ours`` (a blind-spot
-objective with a way back, then a second look without the readings that the answer does not believe, met halfway). All return
-the refined sequence and a trace of how it came about.
+``stride_published`` (test-time training with the published objective) or ``stride_ours`` (limbs taken for the other
+side's are changed back, then a blind-spot objective with a way back, then a second look without the readings that the answer
+does not believe, met halfway). All return the refined sequence and a trace of how it came about.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import adapt
+from . import adapt, sides
 from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError, natural, positive
 from .gaps import fill_linear
@@ -48,7 +48,7 @@ class Trace:
     steps: list[dict] = field(default_factory=list)
     """Every step of test-time training: epoch, window and the terms of its loss."""
     note: str = ""
-    """What the reader should know: a root that is absent, an adaptation that was taken back."""
+    """What the reader should know: where sides were changed back, whether an adaptation was taken back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +129,10 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
         raise InputError(method, "option", "none", ", ".join(options))
     if method == "smoothnet":
         return _smoothed(sequence, network), None, [], ""
-    ours = isinstance(network, Prior)
+    ours, steps, note, sided = isinstance(network, Prior), [], "", ""
+    if method == "stride_ours":
+        sequence, sided = _righted(sequence)
     source = sequence.resample(PRIOR_FPS) if ours else sequence if method == "stride_ours" else _filled(sequence)
-    steps, note = [], ""
     if method == "stride_published":
         how = adapt.settings(adapt.Published, options)
         windows = Windows(source, network, how.window, how.window, partial=True)
@@ -144,7 +145,15 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     result, scale = _whole(source, _parts(sequence, source, windows, network, twice=method == "stride_ours"))
     if source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), None if scale is None else _at_frames(scale, source, sequence)
-    return result, scale, steps, note
+    return result, scale, steps, sided + note
+
+
+def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
+    """With no limb taken for the other side's, before anything blends frames; and a note on where that was so."""
+    righted = sequence.map(sides.put_right, sides.AROUND)
+    frames = sum(int((np.nan_to_num(a.joints) != np.nan_to_num(b.joints)).any((1, 2)).sum())
+                 for a, b in zip(sequence.parts(), righted.parts()))
+    return righted, f"left and right changed back in {frames} frame{'s' * (frames > 1)}; " if frames else ""
 
 
 def _parts(sequence, source, windows: Windows, network: nn.Module, twice: bool) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:

@@ -106,8 +106,8 @@ class _Track:
         """The whole, that many frames at a time."""
         return (self[a : a + frames] for a in range(0, len(self), frames))
 
-    def map(self, function: Callable[[Self], Self]) -> Self:
-        """``function`` of the whole; of every part where only parts are in memory (`stored.Stored`)."""
+    def map(self, function: Callable[[Self], Self], around: int = 0) -> Self:
+        """``function`` of the whole; of every part, and as many frames around, where only parts are in memory (`stored.Stored`)."""
         return function(self)
 
     def __getitem__(self, frames: slice) -> Self:

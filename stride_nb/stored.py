@@ -60,11 +60,15 @@ class Stored:
         """The whole, that many frames at a time."""
         return (self[a : a + frames] for a in range(0, self.frames, frames))
 
-    def map(self, function: Callable[[PoseSequence], PoseSequence]) -> Stored:
-        """``function`` of every part that is read: one that treats frames alike, and each by itself."""
+    def map(self, function: Callable[[PoseSequence], PoseSequence], around: int = 0) -> Stored:
+        """``function`` of every part that is read: one by which a frame depends on so many around it, and as many are returned."""
         first = function(self[:1])
-        return replace(self, fps=first.fps, skeleton=first.skeleton, name=first.name,
-                       read=lambda a, b: function(self[a:b]))
+
+        def read(a: int, b: int) -> PoseSequence:
+            low = max(a - around, 0)
+            return function(self[low : b + around])[a - low : b - low]
+
+        return replace(self, fps=first.fps, skeleton=first.skeleton, name=first.name, read=read)
 
     def to(self, skeleton: str | sk.Skeleton) -> Stored:
         """The same poses on another joint set."""

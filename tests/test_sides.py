@@ -1,0 +1,145 @@
+"""Exchanged limbs are found and changed back; whoever moves, however fast, is let be."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stride_nb import motions, sides
+from stride_nb.errors import InputError
+from stride_nb.networks import load_network
+from stride_nb.noise import FAMILIES
+from stride_nb.refine import refine
+from stride_nb.sequence import PoseSequence
+from stride_nb.skeleton import H36M17
+from stride_nb.stored import opened
+
+CLIP = motions.load("synthetic", "test", clips=1)[0]
+LEGS, ARMS = ([joint for pair in pairs for joint in pair] for pairs in sides.LIMBS)
+
+
+def exchange(sequence, span, legs=True, arms=True):
+    """The sequence with its legs, its arms or both taken for the other side's in a span of frames."""
+    order, mirror = np.arange(17), np.array(H36M17.mirror)
+    for limbs in [LEGS] * legs + [ARMS] * arms:
+        order[limbs] = mirror[limbs]
+    joints, confidence = sequence.joints.copy(), sequence.confidence.copy()
+    joints[span], confidence[span] = joints[span][:, order], confidence[span][:, order]
+    return sequence.replace(joints=joints, confidence=confidence)
+
+
+def the_same(one, two):
+    np.testing.assert_array_equal(one.joints, two.joints)
+    np.testing.assert_array_equal(one.confidence, two.confidence)
+
+
+def test_pairs_are_limbs_left_first():
+    names = [[tuple(H36M17.joints[j] for j in pair) for pair in pairs] for pairs in sides.LIMBS]
+    assert names == [[("lhip", "rhip"), ("lknee", "rknee"), ("lankle", "rankle")],
+                     [("lshoulder", "rshoulder"), ("lelbow", "relbow"), ("lwrist", "rwrist")]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(25, 150), st.integers(1, 40), st.sampled_from([(True, True), (True, False), (False, True)]), st.sampled_from([50, 25]))
+def test_what_was_exchanged_is_changed_back_exactly(start, length, which, fps):
+    clip = CLIP.resample(fps)
+    span = slice(start, start + length)  # not near an end, where it may be the others that are exchanged
+    the_same(sides.put_right(exchange(clip, span, *which)), clip)
+
+
+@pytest.mark.parametrize("fps", [100, 50, 25, 12.5])
+def test_people_who_move_are_let_be(fps):
+    for clip in motions.load("synthetic", "val", clips=8):
+        clip = clip.resample(fps)
+        the_same(sides.put_right(clip), clip)
+
+
+@pytest.mark.parametrize("source, split", [("cmu", "train"), ("cmu", "val"), ("hdm05", "test")])
+def test_nobody_in_real_motion_is_taken_for_exchanged(source, split):
+    try:
+        clips = motions.load(source, split)
+    except InputError as missing:
+        pytest.skip(str(missing))
+    changed = [clip.name for clip in clips if sides.exchanged(clip.joints - clip.joints[:, :1], clip.fps).any()]
+    assert not changed
+
+
+def test_a_spin_is_no_exchange_and_a_turn_unseen_neither():
+    t = np.arange(100) / 50
+    angle = 2 * np.pi * 2 * t  # two turns a second
+    turn = np.zeros((100, 3, 3))
+    turn[:, 0, 0], turn[:, 0, 2], turn[:, 2, 0], turn[:, 2, 2], turn[:, 1, 1] = np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle), 1
+    stands = CLIP.joints[0] - CLIP.joints[0, :1]
+    spun = PoseSequence(np.einsum("tij,kj->tki", turn, stands), fps=50)
+    the_same(sides.put_right(spun), spun)
+    lost = PoseSequence(np.where(((t > 0.2) & (t < 1.2))[:, None, None], np.nan, np.where((t > 0.7)[:, None, None], -1, 1) * stands), fps=50)
+    the_same(sides.put_right(lost), lost)
+
+
+def test_pauses_single_frames_and_nobody_at_all():
+    for frames in (1, 2, 3):
+        the_same(sides.put_right(CLIP[:frames]), CLIP[:frames])
+    nobody = PoseSequence(np.full((5, 17, 3), np.nan), fps=50)
+    the_same(sides.put_right(nobody), nobody)
+    gone = CLIP.joints.copy()
+    gone[60:64] = np.nan  # the exchange begins in frames that are lost
+    lost = CLIP.replace(joints=gone)
+    the_same(sides.put_right(exchange(lost, slice(62, 80))), lost)
+
+
+def test_both_of_a_pair_are_no_surer_than_the_less_sure():
+    confidence = CLIP.confidence.copy()
+    left, right = sides.LIMBS[0][1]
+    confidence[:, left] = 0.2
+    found = sides.put_right(exchange(CLIP.replace(confidence=confidence), slice(50, 60)))
+    assert (found.confidence[50:60][:, [left, right]] == 0.2).all()
+    assert (found.confidence[:50] == confidence[:50]).all() and (found.confidence[60:] == confidence[60:]).all()
+    np.testing.assert_array_equal(found.joints, CLIP.joints)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_which_frames_does_not_depend_on_place_side_or_view(seed):
+    rng = np.random.default_rng(seed)
+    broken = exchange(CLIP, slice(70, 90))
+    relative = broken.joints - broken.joints[:, :1] + rng.normal(0, 0.01, broken.joints.shape)
+    found = sides.exchanged(relative, 50)
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    np.testing.assert_array_equal(sides.exchanged(relative @ turn, 50), found)
+    np.testing.assert_array_equal(sides.exchanged(relative[:, list(H36M17.mirror)], 50), found)
+    assert found[70:90].all() and not found[:70].any() and not found[90:].any()
+
+
+def test_a_sequence_on_disk_is_put_right_as_one_in_memory(tmp_path):
+    long = PoseSequence(np.tile(np.concatenate([CLIP.joints, CLIP.joints[::-1]]), (4, 1, 1)), fps=50)
+    broken = exchange(exchange(long, slice(240, 260)), slice(900, 930), arms=False)
+    broken.save(tmp_path / "long.npz")
+    with opened(tmp_path / "long.npz") as stored:
+        righted = stored.map(sides.put_right, sides.AROUND)
+        assert len(righted) == len(long)
+        the_same(righted[:], long)
+        for part in (slice(0, 250), slice(250, 500), slice(880, 910), slice(len(long) - 1, len(long))):
+            the_same(righted[part], long[part])
+
+
+def test_ours_answers_as_if_nothing_had_been_exchanged():
+    rng = np.random.default_rng(0)
+    noisy = CLIP.replace(joints=CLIP.joints + rng.normal(0, 0.01, CLIP.joints.shape))
+    network = load_network("prior")
+    straight, put = (refine(x, model=network, steps=0).sequence for x in (noisy, exchange(noisy, slice(100, 120))))
+    np.testing.assert_array_equal(put.joints, straight.joints)
+    assert refine(exchange(noisy, slice(100, 120)), model=network, steps=0).trace.note.startswith("left and right changed back in 20 frames; ")
+    assert "changed back" not in refine(noisy, model=network, steps=0).trace.note
+    followed = refine(exchange(noisy, slice(100, 120)), "prior", network).sequence
+    assert np.abs(followed.joints - straight.joints)[100:120].mean() > 5 * np.abs(followed.joints - straight.joints)[:60].mean()
+
+
+def test_the_noise_that_exchanges_sides_is_its_neighbour_otherwise():
+    relative = CLIP.joints - CLIP.joints[:, :1]
+    visible = np.ones(relative.shape[:2], bool)
+    for seed in range(5):
+        swapped, crossed = (relative + FAMILIES[name](np.random.default_rng(seed), relative, visible, 50) for name in ("swapped", "crossed"))
+        moved = np.abs(swapped - crossed).max(-1) > 1e-9
+        mirror = list(H36M17.mirror)
+        np.testing.assert_allclose(swapped[moved], crossed[:, mirror][moved], atol=1e-9)
+        assert moved.any(1).mean() < 0.5 and not moved[:, [0, 7, 8, 9, 10]].any()
