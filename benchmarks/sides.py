@@ -1,9 +1,10 @@
-"""How well exchanged sides are found, and what it is worth to put them right before the frozen prior answers.
+"""How well exchanged sides are found, and what it is worth to put them right before the frozen prior, or a Gaussian, answers.
 
     python benchmarks/sides.py [--windows 8] [--seeds 3] [--threads 1]
 
 ``val``: how much a change of sides has to save, decided on people of ``val`` under every kind of noise that may be tuned on, at three
-frame rates. `swapped` is `crossed` with sides exchanged, so which frames are is known, and so is what the prior does without.
+frame rates. `swapped` is `crossed` with sides exchanged, so which frames are is known, and so is what the prior does without. The same of
+detections in the image, which `lift` puts right.
 ``test``: what the chosen one does in all settings of the benchmark with a simulated estimator. Errors as multiples of those without,
 on the same windows, with 95 % intervals from drawing clips anew, and the worst regime. Needs CMU's and HDM05's motion. Writes
 ``data/results/sides.json``.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,54 +29,80 @@ from stride_nb.networks import load_network
 from stride_nb.occlusion import REGIMES
 from stride_nb.paired import changes
 from stride_nb.refine import refine
-from stride_nb.sequence import PoseSequence
+from stride_nb.sequence import Keypoints2D, PoseSequence
 from stride_nb.sides import LIMBS, SWITCH, put_right
 
 RESULT = Path("data/results/sides.json")
-METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
+METHODS, METRICS = ("prior", "gaussian"), ("mpjpe_hidden", "mpjpe_visible", "accel_error")
 TRIED = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Metres that a change of sides has to save."""
 RATES = (50.0, 25.0, 12.5)
 """Frames a second."""
+Track = PoseSequence | Keypoints2D
 
 
-def answers(made: Sequence[Case], network, first=lambda sequence: sequence) -> list[dict]:
-    """Of each case the metrics of the frozen prior's answer, after something was done to its sequence."""
-    return [evaluate(refine(first(case.sequence), "prior", network).sequence.joints, case.truth, case.visible, case.sequence.fps)
-            for case in made]
+def gained(where: dict, made: Sequence[Case], after: Sequence[Case], network) -> Iterator[list[dict]]:
+    """A row a method and metric: errors on other versions of the cases against those on the cases as they are."""
+    for method in METHODS:
+        errors = [[evaluate(refine(case.sequence, method, network).sequence.joints, case.truth, case.visible, case.sequence.fps)
+                   for case in cases] for cases in (made, after)]
+        yield [where | {"method": method} | row for row in changes(made, *errors, METRICS)]
 
 
-def differ(one: PoseSequence, two: PoseSequence) -> np.ndarray:
-    """(T, 2) bool: where the legs, and the arms, of two versions of a sequence are not in the same places."""
-    moved = (np.abs(np.nan_to_num(one.joints) - np.nan_to_num(two.joints)) > 1e-6).any(-1)
+def righted(made: Sequence[Case]) -> list[Case]:
+    """The cases, sides put right."""
+    return [replace(case, sequence=put_right(case.sequence)) for case in made]
+
+
+def differ(one: Track, two: Track) -> np.ndarray:
+    """(T, 2) bool: where the legs, and the arms, of two versions of a track are not in the same places."""
+    one, two = (np.nan_to_num(x.pixels if isinstance(x, Keypoints2D) else x.joints) for x in (one, two))
+    moved = (np.abs(one - two) > 1e-6).any(-1)
     return np.stack([moved[:, np.ravel(pairs)].any(1) for pairs in LIMBS], -1)
 
 
-def found(made: Sequence[Case], plain: Sequence[Case]) -> list[dict]:
+def found(noise: str, made: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
     """A row for each ``switch`` tried: of legs and arms in all frames, how many are exchanged (those in which ``made`` differs from
     ``plain``), how many of these are changed, and how many of the others."""
-    wrong, rows = np.concatenate([differ(*(case.sequence for case in both)) for both in zip(made, plain)]), []
+    wrong, rows = np.concatenate([differ(*both) for both in zip(made, plain)]), []
     for switch in TRIED:
-        changed = np.concatenate([differ(case.sequence, put_right(case.sequence, switch)) for case in made])
-        rows.append({"what": "found", "source": "cmu", "split": "val", "noise": made[0].family, "fps": made[0].sequence.fps,
-                     "switch": switch, "n": len(made), "frames": wrong.size, "exchanged": int(wrong.sum()),
+        changed = np.concatenate([differ(track, put_right(track, switch)) for track in made])
+        rows.append({"what": "found", "source": "cmu", "split": "val", "noise": noise, "fps": made[0].fps, "switch": switch,
+                     "n": len(made), "frames": wrong.size, "exchanged": int(wrong.sum()),
                      "put_right": int((wrong & changed).sum()), "changed_wrongly": int((~wrong & changed).sum())})
     return rows
 
 
+def sequences(cases: Sequence[Case]) -> list[PoseSequence]:
+    return [case.sequence for case in cases]
+
+
+def detections(cases: Sequence[Case]) -> list[Keypoints2D]:
+    """What a detector makes of the cases."""
+    made = []
+    for i, case in enumerate(cases):
+        pixels, confidence = noise.detect(case.camera.project(case.truth), case.visible, case.sequence.fps, np.random.default_rng(i))
+        made.append(Keypoints2D(pixels, confidence, case.sequence.fps, case.camera.size))
+    return made
+
+
 def on_val(drawn, network) -> Iterator[list[dict]]:
-    """What is found under every kind of noise, and what that gains where sides are exchanged."""
+    """What is found under every kind of noise, in space and in the image, and what that gains where sides are exchanged."""
     clips = motions.load("cmu", "val")
     for family, kind in (*((family, "estimator") for family in noise.SEEN + ("crossed",)), ("estimator", "lifted")):
         made = drawn(clips, family, kind)
-        yield found(made, made)
+        yield found(made[0].family, sequences(made), sequences(made))
     for fps in RATES:
         slower = [clip.resample(fps) for clip in clips]
         made, plain = (drawn(slower, family) for family in ("swapped", "crossed"))
-        yield found(made, plain)
-        where, before = {"source": "cmu", "split": "val", "noise": "swapped", "fps": fps}, answers(made, network)
-        for what, after in (("put right", answers(made, network, put_right)), ("never exchanged", answers(plain, network))):
-            yield [{"what": what} | where | row for row in changes(made, before, after, METRICS)]
+        yield found("swapped", sequences(made), sequences(plain))
+        seen = detections(plain)
+        mixed = [track.replace(pixels=noise.exchange(np.random.default_rng(i), track.pixels, fps)) for i, track in enumerate(seen)]
+        yield found("detector, in the image", seen, seen)
+        yield found("detector, in the image, swapped", mixed, seen)
+        where = {"source": "cmu", "split": "val", "noise": "swapped", "fps": fps}
+        yield from gained({"what": "put right"} | where, made, righted(made), network)
+        yield from gained({"what": "never exchanged"} | where, made, plain, network)
 
 
 def on_test(drawn, network) -> Iterator[list[dict]]:
@@ -82,9 +110,8 @@ def on_test(drawn, network) -> Iterator[list[dict]]:
     for source, families in EXPERIMENTS.values():
         clips = motions.load(source, "test")
         for family in families:
-            made = drawn(clips, family)
-            rows = changes(made, answers(made, network), answers(made, network, put_right), METRICS)
-            yield [{"what": "put right", "source": source, "split": "test", "noise": family, "fps": 50.0} | row for row in rows]
+            where, made = {"what": "put right", "source": source, "split": "test", "noise": family, "fps": 50.0}, drawn(clips, family)
+            yield from gained(where, made, righted(made), network)
 
 
 def main() -> None:
@@ -106,8 +133,8 @@ def main() -> None:
             print(*some, sep="\n", flush=True)
             rows += some
     run = records.record("sides", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
-                         protocol="windows, noise and occlusion of the benchmark; the frozen prior's answers after exchanged sides "
-                                  "are put right, or never were exchanged, against those to the sequence as it is")
+                         protocol="windows, noise and occlusion of the benchmark; answers after exchanged sides are put right, or never "
+                                  "were exchanged, against those to the sequence as it is")
     records.save(run, RESULT)
 
 

@@ -21,13 +21,13 @@ from .refine import Refined
 from .skeleton import H36M17
 
 __all__ = ["Failure", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
-           "limits", "margins", "one_length", "over_steps", "read", "second_look", "slopes", "validation",
-           "weights"]
+           "limits", "margins", "one_length", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
+           "validation", "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
-NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "second_look", "bones", "limits")
+NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "sides", "second_look", "bones", "limits")
 _TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
-_KINDS = ("weights", "doubt", "share")
+_KINDS = ("weights", "doubt", "share", "fps", "what", "method")
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -180,6 +180,23 @@ def second_look(rows: Sequence[Mapping], split: str) -> list[dict]:
     """A row a doubt, share and setting of a split: what a second look does to each error, as a multiple, and at worst in a regime."""
     ordered = sorted(rows, key=lambda row: (row["share"], row["doubt"]))
     return _worst([row for row in ordered if row["split"] == split], "mpjpe_hidden", digits=3)
+
+
+def sides_found(rows: Sequence[Mapping]) -> list[dict]:
+    """A row a kind of noise and frame rate: legs and arms in how many frames, what share of them is exchanged, and for every number of
+    metres tried what share of the exchanged is changed back, and how many of the others are changed."""
+    made: dict[tuple, dict] = {}
+    for row in (row for row in rows if row["what"] == "found"):
+        here = made.setdefault((row["noise"], row["fps"]), {"noise": row["noise"], "fps": row["fps"], "in all": row["frames"],
+                                                            "exchanged (%)": 100 * row["exchanged"] / row["frames"]})
+        back = f"{100 * row['put_right'] / row['exchanged']:.0f} %" if row["exchanged"] else "–"
+        here[f"{row['switch']:g} m"] = f"{back}, {row['changed_wrongly']}"
+    return list(made.values())
+
+
+def sides_gained(rows: Sequence[Mapping], split: str) -> list[dict]:
+    """A row a method and setting of a split: what putting sides right does to each error, as a multiple, and at worst in a regime."""
+    return _worst([row for row in rows if row["what"] != "found" and row["split"] == split], "mpjpe_hidden")
 
 
 def limits(rows: Sequence[Mapping], part: str) -> list[dict]:

@@ -9,9 +9,10 @@ from torch import nn
 from .baselines import FILLED, fill
 from .errors import InputError
 from .models.lifter import Lifter, condition_2d, mirrored_answers
-from .networks import choose_device, load_network
 from .models.prior import PRIOR_FPS
+from .networks import choose_device, load_network
 from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
+from .sides import put_right
 
 __all__ = ["lift"]
 
@@ -22,6 +23,8 @@ _CONTEXT = 125  # frames to either side from which gaps at a window's ends are f
 
 def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str | None = None) -> PoseSequence:
     """3D joints of a person from 2D keypoints, window by window, mean of the plain and the mirrored pass.
+
+    Limbs that the detector has taken for the other side's are changed back first (`sides`).
 
     Args:
         keypoints: of 17 joints in H36M-17's order, or of a set that converts to it; any length and frame rate.
@@ -35,7 +38,7 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
     Raises:
         InputError: no joint in any frame, a joint set without a conversion, or a network for something else.
     """
-    h36m = keypoints.to("h36m17")
+    h36m = put_right(keypoints.to("h36m17"))
     if h36m.missing.all():
         raise InputError(keypoints.name or "keypoints", "pixels", "at least one joint that was seen", "none")
     network = model if isinstance(model, nn.Module) else load_network(model)

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import InputError
 from .skeleton import H36M17
 
-__all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "family", "smooth_noise", "sureness"]
+__all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "exchange", "family", "smooth_noise", "sureness"]
 
 FAMILIES: dict[str, Callable] = {}
 SEEN = ("estimator", "keyframe", "outlier", "repeat")
@@ -131,12 +131,17 @@ def _mistaken(rng, frames, fps, a_second, seconds):
 def swapped(rng, relative, visible, fps):
     """Not trained on (`TUNING`): ``crossed``, and for 0.1 to 1 s legs, arms or both are taken for the other side's."""
     apart, = rng.spawn(1)  # all else is as under ``crossed``
-    found, mirror = relative + crossed(rng, relative, visible, fps), np.array(H36M17.mirror)
+    return exchange(apart, relative + crossed(rng, relative, visible, fps), fps) - relative
+
+
+def exchange(rng: np.random.Generator, points: np.ndarray, fps: float) -> np.ndarray:
+    """Points (T, 17, C) whose legs, arms or both are, for 0.1 to 1 s at a time, those of the other side."""
+    points, mirror = points.copy(), np.array(H36M17.mirror)
     legs = np.isin(np.arange(17), H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle"))
-    for span in _mistaken(apart, len(visible), fps, 0.2, (0.1, 1.0)):
-        here = (legs, ~legs, np.ones(17, bool))[apart.integers(3)]
-        found[span] = found[span][:, np.where(here, mirror, np.arange(17))]
-    return found - relative
+    for span in _mistaken(rng, len(points), fps, 0.2, (0.1, 1.0)):
+        here = (legs, ~legs, np.ones(17, bool))[rng.integers(3)]
+        points[span] = points[span][:, np.where(here, mirror, np.arange(17))]
+    return points
 
 
 @family("drift")

@@ -107,6 +107,22 @@ def test_a_second_look_is_told_by_split_doubt_and_share():
     assert found[0]["setting"] == "cmu, lag" and found[0]["hidden"] == "1.200 [1.100, 1.300]" and found[0]["worst hidden"] == "1.50, limb"
 
 
+def test_exchanged_sides_are_told_by_noise_and_rate():
+    one = {"what": "found", "source": "cmu", "split": "val", "noise": "swapped", "fps": 50.0, "n": 3, "frames": 200, "exchanged": 50}
+    rows = [one | {"switch": 0.4, "put_right": 48, "changed_wrongly": 1}, one | {"switch": 0.8, "put_right": 25, "changed_wrongly": 0},
+            one | {"noise": "repeat", "exchanged": 0, "switch": 0.4, "put_right": 0, "changed_wrongly": 2}]
+    rows += [row | {"what": what, "split": "val", "fps": 50.0, "method": "prior"} for what in ("put right", "never exchanged")
+             for row in ratios("swapped", worst=1.5, worst_regime="limb")]
+    assert ablation.sides_found(rows) == [
+        {"noise": "swapped", "fps": 50.0, "in all": 200, "exchanged (%)": 25.0, "0.4 m": "96 %, 1", "0.8 m": "50 %, 0"},
+        {"noise": "repeat", "fps": 50.0, "in all": 200, "exchanged (%)": 0.0, "0.4 m": "–, 2"}]
+    found = ablation.sides_gained(rows, "val")
+    assert [(row["what"], row["method"], row["setting"]) for row in found] == [
+        ("put right", "prior", "cmu, swapped"), ("never exchanged", "prior", "cmu, swapped")]
+    assert found[0]["hidden"] == "1.20 [1.10, 1.30]" and found[0]["worst hidden"] == "1.50, limb"
+    assert not ablation.sides_gained(rows, "test")
+
+
 def test_runs_are_compared_at_the_steps_that_both_reached():
     rows = [{"run": run, "step": step, "hidden_mm": hidden, "visible_mm": 30.0}
             for run, errors in {"new": (66, 63, 60), "old": (60, 70)}.items() for step, hidden in zip((500, 1000, 1500), errors)]

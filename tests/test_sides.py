@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from stride_nb import motions, sides
 from stride_nb.errors import InputError
+from stride_nb.geometry import random_camera
+from stride_nb.lift import lift
 from stride_nb.networks import load_network
 from stride_nb.noise import FAMILIES
 from stride_nb.refine import refine
-from stride_nb.sequence import PoseSequence
+from stride_nb.sequence import Keypoints2D, PoseSequence
 from stride_nb.skeleton import H36M17
 from stride_nb.stored import opened
 
@@ -120,6 +122,36 @@ def test_a_sequence_on_disk_is_put_right_as_one_in_memory(tmp_path):
         the_same(righted[:], long)
         for part in (slice(0, 250), slice(250, 500), slice(880, 910), slice(len(long) - 1, len(long))):
             the_same(righted[part], long[part])
+
+
+CAMERA = random_camera(np.random.default_rng(1), CLIP.joints)
+IMAGE = Keypoints2D(CAMERA.project(CAMERA.to_camera(CLIP.joints)), fps=CLIP.fps, size=CAMERA.size)
+
+
+@pytest.mark.parametrize("zoom", [0.2, 1, 5])
+def test_exchanges_in_an_image_are_changed_back_whatever_its_size(zoom):
+    seen = IMAGE.replace(pixels=zoom * IMAGE.pixels)
+    assert seen.pixels is not IMAGE.pixels and np.isfinite(seen.pixels).all()
+    for which in ((True, True), (True, False), (False, True)):
+        mixed = seen.replace(pixels=exchange(CLIP.replace(joints=np.pad(seen.pixels, ((0, 0), (0, 0), (0, 1)))), slice(80, 100), *which).joints[..., :2])
+        np.testing.assert_array_equal(sides.put_right(mixed).pixels, seen.pixels)
+    np.testing.assert_array_equal(sides.put_right(seen).pixels, seen.pixels)
+
+
+def test_without_a_trunk_an_image_has_no_scale_and_nothing_is_changed():
+    pixels = IMAGE.pixels.copy()
+    pixels[:, H36M17.index("lshoulder", "rshoulder")] = np.nan
+    legless = IMAGE.replace(pixels=pixels, confidence=np.isfinite(pixels).all(-1).astype(float))
+    np.testing.assert_array_equal(sides.put_right(legless).pixels, legless.pixels)
+    point = IMAGE.replace(pixels=np.zeros_like(IMAGE.pixels))
+    np.testing.assert_array_equal(sides.put_right(point).pixels, point.pixels)
+
+
+def test_the_lifter_sees_no_exchange():
+    mixed = IMAGE.pixels.copy()
+    mixed[90:110] = mixed[90:110][:, list(H36M17.mirror)]
+    network = load_network("lifter")
+    np.testing.assert_array_equal(lift(IMAGE.replace(pixels=mixed), network).joints, lift(IMAGE, network).joints)
 
 
 def test_ours_answers_as_if_nothing_had_been_exchanged():
