@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from .errors import InputError
 from .sequence import Keypoints2D, PoseSequence
 from .skeleton import H36M17
 
@@ -76,10 +77,20 @@ def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndar
 
 
 def put_right(track: Track, switch: float = SWITCH) -> Track:
-    """The track (h36m17), in space or in an image, with exchanged limbs changed back.
+    """The track, in space or in an image, with exchanged limbs changed back.
 
-    Whether the confidence of an exchanged joint is that of the name or of the place nobody says: both get the lower one.
+    Whether the confidence of an exchanged joint is that of the name or of the place nobody says: both of a pair get the lower one.
+    A reading that is alone keeps its own.
+
+    Args:
+        track: of joint set h36m17.
+        switch: as of `exchanged`.
+
+    Raises:
+        InputError: another joint set.
     """
+    if track.skeleton != H36M17:
+        raise InputError(track.name or "put_right", "skeleton", 'h36m17 (track.to("h36m17") converts)', track.skeleton.name)
     field = "pixels" if isinstance(track, Keypoints2D) else "joints"
     points, confidence = getattr(track, field).copy(), track.confidence.copy()
     relative = points - points[:, :1]
@@ -87,9 +98,9 @@ def put_right(track: Track, switch: float = SWITCH) -> Track:
     for limb, pairs in enumerate(LIMBS):
         for pair in pairs:
             frames = np.ix_(wrong[:, limb], pair)
-            points[frames] = points[frames][:, ::-1]
-            confidence[frames] = confidence[frames].min(1, keepdims=True)
-    return track.replace(**{field: np.where(confidence[..., None] > 0, points, np.nan), "confidence": confidence})
+            points[frames], sure = points[frames][:, ::-1], confidence[frames]
+            confidence[frames] = np.where(sure.all(1, keepdims=True), sure.min(1, keepdims=True), sure[:, ::-1])
+    return track.replace(**{field: points, "confidence": confidence})
 
 
 def _metres_a_pixel(relative: np.ndarray) -> float:

@@ -99,6 +99,14 @@ def test_both_of_a_pair_are_no_surer_than_the_less_sure():
     np.testing.assert_array_equal(found.joints, CLIP.joints)
 
 
+def test_a_reading_that_is_alone_changes_sides_and_is_kept():
+    left, right = sides.LIMBS[0][2]
+    joints = CLIP.joints.copy()
+    joints[40:70, left] = np.nan
+    one = CLIP.replace(joints=joints, confidence=np.where(np.isnan(joints[..., 0]), 0, CLIP.confidence))
+    the_same(sides.put_right(exchange(one, slice(50, 60))), one)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31))
 def test_which_frames_does_not_depend_on_place_side_or_view(seed):
@@ -145,6 +153,11 @@ def test_without_a_trunk_an_image_has_no_scale_and_nothing_is_changed():
     np.testing.assert_array_equal(sides.put_right(legless).pixels, legless.pixels)
     point = IMAGE.replace(pixels=np.zeros_like(IMAGE.pixels))
     np.testing.assert_array_equal(sides.put_right(point).pixels, point.pixels)
+
+
+def test_another_joint_set_is_refused():
+    with pytest.raises(InputError, match="skeleton: expected h36m17.*found coco17"):
+        sides.put_right(PoseSequence(np.zeros((3, 17, 3)), skeleton="coco17"))
 
 
 def test_the_lifter_sees_no_exchange():
