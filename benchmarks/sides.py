@@ -16,6 +16,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,14 @@ import torch
 from stride_nb import motions, noise, records
 from stride_nb.benchmark import EXPERIMENTS, chosen
 from stride_nb.cases import Case
+from stride_nb.geometry import random_camera
 from stride_nb.metrics import evaluate
 from stride_nb.networks import load_network
 from stride_nb.occlusion import REGIMES
 from stride_nb.paired import changes
 from stride_nb.refine import refine
 from stride_nb.sequence import Keypoints2D, PoseSequence
-from stride_nb.sides import LIMBS, SWITCH, put_right
+from stride_nb.sides import PAIRS, SWITCH, put_right
 
 RESULT = Path("data/results/sides.json")
 METHODS, METRICS = ("prior", "gaussian"), ("mpjpe_hidden", "mpjpe_visible", "accel_error")
@@ -58,7 +60,7 @@ def differ(one: Track, two: Track) -> np.ndarray:
     """(T, 2) bool: where the legs, and the arms, of two versions of a track are not in the same places."""
     one, two = (np.nan_to_num(x.pixels if isinstance(x, Keypoints2D) else x.joints) for x in (one, two))
     moved = (np.abs(one - two) > 1e-6).any(-1)
-    return np.stack([moved[:, np.ravel(pairs)].any(1) for pairs in LIMBS], -1)
+    return np.stack([moved[:, np.ravel(pairs)].any(1) for pairs in PAIRS], -1)
 
 
 def found(noise: str, made: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
@@ -81,9 +83,20 @@ def detections(cases: Sequence[Case]) -> list[Keypoints2D]:
     """What a detector makes of the cases."""
     made = []
     for i, case in enumerate(cases):
-        pixels, confidence = noise.detect(case.camera.project(case.truth), case.visible, case.sequence.fps, np.random.default_rng(i))
+        pixels, confidence = noise.detect(case.camera.project(case.truth), case.visible, case.sequence.fps, np.random.default_rng([1, i]))
         made.append(Keypoints2D(pixels, confidence, case.sequence.fps, case.camera.size))
     return made
+
+
+def on_truth() -> Iterator[list[dict]]:
+    """What is changed, wrongly, in motion as it was, of everybody in training, in space and in an image."""
+    for fps in RATES:
+        clips = [clip.resample(fps) for clip in motions.load("cmu", "train")]
+        cameras = [random_camera(np.random.default_rng(i), clip.joints) for i, clip in enumerate(clips)]
+        seen = [Keypoints2D(camera.project(camera.to_camera(clip.joints)), fps=fps, size=camera.size)
+                for camera, clip in zip(cameras, clips)]
+        for name, tracks in (("none", clips), ("none, in the image", seen)):
+            yield [row | {"split": "train"} for row in found(name, tracks, tracks)]
 
 
 def on_val(drawn, network) -> Iterator[list[dict]]:
@@ -128,10 +141,9 @@ def main() -> None:
         return [case for seed in range(args.seeds)
                 for case in chosen(clips, REGIMES, family, args.windows, seed, input=kind, lifter=lifter)]
 
-    for part in (on_val, on_test):
-        for some in part(drawn, network):
-            print(*some, sep="\n", flush=True)
-            rows += some
+    for some in chain(on_truth(), on_val(drawn, network), on_test(drawn, network)):
+        print(*some, sep="\n", flush=True)
+        rows += some
     run = records.record("sides", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol="windows, noise and occlusion of the benchmark; answers after exchanged sides are put right, or never "
                                   "were exchanged, against those to the sequence as it is")

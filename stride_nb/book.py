@@ -31,8 +31,8 @@ __all__ = ["build", "check", "commit", "figures", "fill_tables", "main", "normal
 
 ROOT = Path(__file__).parents[1]
 _FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "report", "unpickle", "torchfile", "motions", "bodies", "geometry",
-         "occlusion", "noise", "augment", "gaps", "models", "networks", "checkpoints", "losses", "tasks", "training", "train", "lift",
-         "lift_training", "metrics", "baselines", "tune", "windows", "sides", "doubt", "adapt", "refine", "bones", "cases", "lift_cases",
+         "occlusion", "noise", "augment", "gaps", "models", "networks", "checkpoints", "losses", "tasks", "training", "train", "sides", "lift",
+         "lift_training", "metrics", "baselines", "tune", "windows", "doubt", "adapt", "refine", "bones", "cases", "lift_cases",
          "paired", "effects", "benchmark", "bars", "ranking", "ranking_view", "ablation", "protocols", "h36m_protocol", "parity",
          "records", "tables", "plots", "evidence", "player", "notebooks", "pages", "book")
 """Every room in its place; one that is not here would stand last."""

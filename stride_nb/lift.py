@@ -24,7 +24,7 @@ _CONTEXT = 125  # frames to either side from which gaps at a window's ends are f
 def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str | None = None) -> PoseSequence:
     """3D joints of a person from 2D keypoints, window by window, mean of the plain and the mirrored pass.
 
-    Limbs that the detector has taken for the other side's are changed back first (`sides`).
+    Limbs that the detector has taken for the other side's are changed back first (`sides.put_right`).
 
     Args:
         keypoints: of 17 joints in H36M-17's order, or of a set that converts to it; any length and frame rate.
@@ -32,7 +32,7 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
 
     Returns:
         Root-relative joints (the root at 0: one camera does not tell how far away a person is), camera axes, metres,
-        with the detector's confidence. A joint that the detector lacks in a frame is a guess of confidence
+        with the detector's confidence, which is lower where limbs were changed back. A joint that the detector lacks in a frame is a guess of confidence
         ``FILLED``; a frame with no joint at all stays missing.
 
     Raises:

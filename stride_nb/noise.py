@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .errors import InputError
+from .occlusion import HALVES
 from .skeleton import H36M17
 
 __all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "exchange", "family", "smooth_noise", "sureness"]
@@ -137,7 +138,7 @@ def swapped(rng, relative, visible, fps):
 def exchange(rng: np.random.Generator, points: np.ndarray, fps: float) -> np.ndarray:
     """Points (T, 17, C) whose legs, arms or both are, for 0.1 to 1 s at a time, those of the other side."""
     points, mirror = points.copy(), np.array(H36M17.mirror)
-    legs = np.isin(np.arange(17), H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle"))
+    legs = np.isin(np.arange(17), HALVES["both legs"])
     for span in _mistaken(rng, len(points), fps, 0.2, (0.1, 1.0)):
         here = (legs, ~legs, np.ones(17, bool))[rng.integers(3)]
         points[span] = points[span][:, np.where(here, mirror, np.arange(17))]

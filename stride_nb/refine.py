@@ -150,7 +150,9 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
 
 def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
     """With no limb taken for the other side's, before anything blends frames; and a note on where that was so."""
-    righted = sequence.map(sides.put_right, sides.AROUND)
+    righted = sequence.map(sides.put_right, round(sides.AROUND * sequence.fps))
+    if isinstance(righted, Stored):
+        righted = sequence.kept(righted.parts())  # once, not anew for every slice
     frames = sum(int((np.nan_to_num(a.joints) != np.nan_to_num(b.joints)).any((1, 2)).sum())
                  for a, b in zip(sequence.parts(), righted.parts()))
     return righted, f"left and right changed back in {frames} frame{'s' * (frames > 1)}; " if frames else ""

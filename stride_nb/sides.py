@@ -1,13 +1,14 @@
 """Left taken for right: where an estimator has the two legs, or the two arms, exchanged, and their readings put right.
 
-Estimators do that for a few frames at a time, and say nothing of it in their confidence. A network that is shown such readings
-follows them half the way (``benchmarks/sides.py`` measures at what cost). But limbs do not change places from one frame to the
-next: of two ways to label them the one by which they move less is right. Which frames are exchanged is the cheapest path through
-four states (neither, legs, arms, both; Viterbi, 1967). That a limb is labelled rightly most of the time is taken for granted;
-someone whose left is taken for right all along cannot be told from someone else.
+Estimators do that for a few frames at a time, and say nothing of it in their confidence. A network follows such readings
+(``benchmarks/sides.py`` measures at what cost). But limbs do not change places from one frame to the next: of two ways to label
+them the one by which they move less is right. Which frames are exchanged is the cheapest path through four states (neither, legs,
+arms, both; Viterbi, 1967). Guesses at hidden joints count like readings: where one of two limbs is hidden, its guess is all that
+there is to compare with. In an image, where limbs do cross, they cross by meeting, and a change of sides then saves nothing.
 
-Guesses at hidden joints count like readings: without them a fifth of the exchanges stayed, as one of the two limbs was hidden.
-In an image, where limbs do cross, they cross by meeting, and a change of sides then saves nothing.
+What it cannot tell: someone whose left is taken for right all along, or for most of the time, from someone else; an exchange that
+begins or ends where limbs meet, or unseen; a knee and ankle exchanged without the hip from a whole leg; at an end, where a single
+change has to do, an exchange from a cut. With fewer than ten frames a second nothing is changed.
 """
 
 from __future__ import annotations
@@ -17,42 +18,45 @@ from typing import TypeVar
 import numpy as np
 
 from .errors import InputError
+from .gaps import fill_linear
+from .occlusion import LIMBS
 from .sequence import Keypoints2D, PoseSequence
 from .skeleton import H36M17
 
-__all__ = ["AROUND", "LIMBS", "SWITCH", "exchanged", "put_right", "saved"]
+__all__ = ["AROUND", "PAIRS", "SWITCH", "exchanged", "put_right", "saved"]
 
-AROUND = 250
-"""Frames to either side that are looked at where a sequence is not in memory whole."""
-LIMBS = tuple(tuple(H36M17.index(f"l{joint}", f"r{joint}") for joint in joints)
-              for joints in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")))
+AROUND = 5.0
+"""Seconds to either side that are looked at where a sequence is not in memory whole."""
+PAIRS = tuple(tuple(zip(LIMBS[f"left {limb}"], LIMBS[f"right {limb}"])) for limb in ("leg", "arm"))
 """Pairs of joints, left and right, of the legs, and of the arms."""
 SWITCH = 0.4
-"""Metres that have to be saved by a change of sides. On people of ``val`` the best of those tried (``benchmarks/sides.py``)."""
-_TRUNK = 0.5  # metres from the pelvis to between the shoulders, for the scale of an image
+"""Metres that have to be saved by a change of sides. On people of ``val``, at 50 and 25 frames a second, most exchanges are found with
+it of those tried (``benchmarks/sides.py``)."""
 _STAY = 0.5  # and metres for every second that sides stay exchanged: most of the time they are not
 _FARTHEST = 0.3  # metres: an outlier's jump says no more than a limb's
 _MEMORY = 0.2  # seconds without a reading after which the place of the last one says little
+_LEAST = 10.0  # frames a second; with fewer, limbs do change places from one to the next
+_SIZES = {"trunk": 0.5, "shoulders": 0.35}  # metres: pelvis to between the shoulders, and these apart; for the scale of an image
 _STATES = np.array([[False, False], [True, False], [False, True], [True, True]])  # (4, 2): are legs, are arms exchanged?
 _CHANGES = _STATES[:, None] != _STATES  # (4, 4, 2), to and from
 Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
 
 def saved(joints: np.ndarray, fps: float) -> np.ndarray:
-    """(T, 2) metres less that legs, and arms, go from where they were last read if they change sides just before the frame.
+    """(T, 2) how much shorter, in metres, the ways of the legs, and of the arms, are if they change sides just before a frame.
 
     Args:
         joints: (T, 17, 2 or 3) metres, relative to the pelvis; NaN where missing.
         fps: frames a second.
     """
-    found = np.zeros((len(joints), len(LIMBS)))
-    for limb, pairs in enumerate(LIMBS):
+    found = np.zeros((len(joints), len(PAIRS)))
+    for limb, pairs in enumerate(PAIRS):
         for pair in pairs:
             frames = np.flatnonzero(np.isfinite(joints[:, pair]).all((1, 2)))
-            here = joints[frames][:, pair]
+            here, pause = joints[frames][:, pair], (np.diff(frames) - 1) / fps
             straight, across = (np.linalg.norm(here[1:] - before, axis=-1).clip(max=_FARTHEST).sum(1)
                                 for before in (here[:-1], here[:-1, ::-1]))
-            found[frames[1:], limb] += (straight - across) * np.exp(-(np.diff(frames) - 1) / fps / _MEMORY)
+            found[frames[1:], limb] += (straight - across) * np.exp(-pause / _MEMORY)
     return found
 
 
@@ -60,14 +64,16 @@ def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndar
     """(T, 2) bool: in which frames the sides of the legs, and of the arms, are exchanged.
 
     Args:
-        joints: (T, 17, 2 or 3) metres, relative to the pelvis; NaN where missing.
-        fps: frames a second.
+        joints, fps: as of `saved`.
         switch: metres that a change of sides has to save.
     """
-    gain, stay = saved(joints, fps), _STAY / fps * _STATES.any(1)
-    cost, before = stay, np.zeros((len(joints), len(_STATES)), int)
+    if fps < _LEAST:
+        return np.zeros((len(joints), len(PAIRS)), bool)
+    prices = switch * _CHANGES.any(-1) - np.einsum("ijk,tk->tij", _CHANGES, saved(joints, fps))
+    stay, before = _STAY / fps * _STATES.any(1), np.zeros((len(joints), len(_STATES)), int)
+    cost = stay
     for t in range(1, len(joints)):
-        paths = cost + switch * _CHANGES.any(-1) - _CHANGES @ gain[t]
+        paths = cost + prices[t]
         before[t] = paths.argmin(1)
         cost = paths.min(1) + stay
     state = np.full(len(joints), cost.argmin())
@@ -93,19 +99,21 @@ def put_right(track: Track, switch: float = SWITCH) -> Track:
         raise InputError(track.name or "put_right", "skeleton", 'h36m17 (track.to("h36m17") converts)', track.skeleton.name)
     field = "pixels" if isinstance(track, Keypoints2D) else "joints"
     points, confidence = getattr(track, field).copy(), track.confidence.copy()
-    relative = points - points[:, :1]
+    relative = points - fill_linear(points[:, :1], confidence[:, :1] > 0)
     wrong = exchanged(relative * (_metres_a_pixel(relative) if field == "pixels" else 1), track.fps, switch)
-    for limb, pairs in enumerate(LIMBS):
+    for limb, pairs in enumerate(PAIRS):
         for pair in pairs:
             frames = np.ix_(wrong[:, limb], pair)
-            points[frames], sure = points[frames][:, ::-1], confidence[frames]
+            sure = confidence[frames]
+            points[frames] = points[frames][:, ::-1]
             confidence[frames] = np.where(sure.all(1, keepdims=True), sure.min(1, keepdims=True), sure[:, ::-1])
     return track.replace(**{field: points, "confidence": confidence})
 
 
 def _metres_a_pixel(relative: np.ndarray) -> float:
-    """By the trunk, which is seldom longer in an image than when it is upright; NaN where it is never seen."""
-    shoulders = H36M17.index("lshoulder", "rshoulder")
-    trunk = np.linalg.norm(relative[:, shoulders].mean(1), axis=-1)
-    seen = trunk[np.isfinite(trunk)]
-    return _TRUNK / np.quantile(seen, 0.9) if seen.any() else np.nan
+    """By what looks largest, as foreshortening only makes smaller; NaN where neither trunk nor shoulders are ever seen."""
+    left, right = relative[:, H36M17.index("lshoulder", "rshoulder")].swapaxes(0, 1)
+    trunk = np.where(np.isfinite(relative[:, 0]), (left + right) / 2 - relative[:, 0], np.nan)
+    lengths = {"trunk": np.linalg.norm(trunk, axis=-1), "shoulders": np.linalg.norm(left - right, axis=-1)}
+    seen = {name: length[np.isfinite(length) & (length > 0)] for name, length in lengths.items()}
+    return min((_SIZES[name] / np.quantile(length, 0.9) for name, length in seen.items() if len(length)), default=np.nan)
