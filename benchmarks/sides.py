@@ -57,14 +57,14 @@ def righted(made: Sequence[Case]) -> list[Case]:
 
 
 def differ(one: Track, two: Track) -> np.ndarray:
-    """(T, 2) bool: where the legs, and the arms, of two versions of a track are not in the same places."""
+    """(T, 6) bool: which pairs of joints of two versions of a track are not in the same places."""
     one, two = (np.nan_to_num(x.pixels if isinstance(x, Keypoints2D) else x.joints) for x in (one, two))
     moved = (np.abs(one - two) > 1e-6).any(-1)
-    return np.stack([moved[:, np.ravel(pairs)].any(1) for pairs in PAIRS], -1)
+    return np.stack([moved[:, pair].any(1) for pairs in PAIRS for pair in pairs], -1)
 
 
 def found(noise: str, made: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
-    """A row for each ``switch`` tried: of legs and arms in all frames, how many are exchanged (those in which ``made`` differs from
+    """A row for each ``switch`` tried: of the pairs of joints in all frames, how many are exchanged (those in which ``made`` differs from
     ``plain``), how many of these are changed, and how many of the others."""
     wrong, rows = np.concatenate([differ(*both) for both in zip(made, plain)]), []
     for switch in TRIED:

@@ -183,7 +183,7 @@ def second_look(rows: Sequence[Mapping], split: str) -> list[dict]:
 
 
 def sides_found(rows: Sequence[Mapping]) -> list[dict]:
-    """A row a kind of noise and frame rate: legs and arms in how many frames, what share of them is exchanged, and for every number of
+    """A row a kind of noise and frame rate: how many pairs of joints in all frames, what share of them is exchanged, and for every number of
     metres tried what share of the exchanged is changed back, and how many of the others are changed."""
     made: dict[tuple, dict] = {}
     for row in (row for row in rows if row["what"] == "found"):

@@ -27,6 +27,7 @@ _REACH = np.ones(17)
 _REACH[H36M17.index("rknee", "lknee", "relbow", "lelbow", "neck", "head")] = 1.3
 _REACH[H36M17.index("rankle", "lankle", "rwrist", "lwrist")] = 1.7
 _REACH[0] = 0.0
+_ROOTS = H36M17.index("rhip", "lhip", "rshoulder", "lshoulder")  # of limbs
 _DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray is the larger one
 
 
@@ -136,11 +137,11 @@ def swapped(rng, relative, visible, fps):
 
 
 def exchange(rng: np.random.Generator, points: np.ndarray, fps: float) -> np.ndarray:
-    """Points (T, 17, C) whose legs, arms or both are, for 0.1 to 1 s at a time, those of the other side."""
+    """Points (T, 17, C) whose legs, arms or both, now and then without hips and shoulders, are for 0.1 to 1 s those of the other side."""
     points, mirror = points.copy(), np.array(H36M17.mirror)
-    legs = np.isin(np.arange(17), HALVES["both legs"])
+    legs, roots = (np.isin(np.arange(17), joints) for joints in (HALVES["both legs"], _ROOTS))
     for span in _mistaken(rng, len(points), fps, 0.2, (0.1, 1.0)):
-        here = (legs, ~legs, np.ones(17, bool))[rng.integers(3)]
+        here = (legs, ~legs, np.ones(17, bool))[rng.integers(3)] & (~roots | (rng.random() < 2 / 3))
         points[span] = points[span][:, np.where(here, mirror, np.arange(17))]
     return points
 

@@ -7,8 +7,8 @@ arms, both; Viterbi, 1967). Guesses at hidden joints count like readings: where 
 there is to compare with. In an image, where limbs do cross, they cross by meeting, and a change of sides then saves nothing.
 
 What it cannot tell: someone whose left is taken for right all along, or for most of the time, from someone else; an exchange that
-begins or ends where limbs meet, or unseen; a knee and ankle exchanged without the hip from a whole leg; at an end, where a single
-change has to do, an exchange from a cut. With fewer than ten frames a second nothing is changed.
+begins or ends where limbs meet, or unseen; at an end, where a single change has to do, an exchange from a cut. With fewer than ten
+frames a second nothing is changed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SWITCH = 0.4
 with less, limbs that cross in an image are taken for exchanged (``benchmarks/sides.py``)."""
 _STAY = 0.5  # and metres for every second that sides stay exchanged: most of the time they are not
 _FARTHEST = 0.3  # metres: an outlier's jump says no more than a limb's
+_AGAINST = 0.3  # metres that one pair speaks against it at most: hips may stay where they are when the knees are exchanged
 _MEMORY = 0.2  # seconds without a reading after which the place of the last one says little
 _LEAST = 10.0  # frames a second; with fewer, limbs do change places from one to the next
 _SIZES = {"trunk": 0.5, "shoulders": 0.35}  # metres: pelvis to between the shoulders, and these apart; for the scale of an image
@@ -43,33 +44,34 @@ Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
 
 def saved(joints: np.ndarray, fps: float) -> np.ndarray:
-    """(T, 2) how much shorter, in metres, the ways of the legs, and of the arms, are if they change sides just before a frame.
+    """(T, 2, 3) how much shorter, in metres, the ways of each pair of joints are if they change sides just before a frame.
 
     Args:
         joints: (T, 17, 2 or 3) metres, relative to the pelvis; NaN where missing.
         fps: frames a second.
     """
-    found = np.zeros((len(joints), len(PAIRS)))
+    found = np.zeros((len(joints), len(PAIRS), len(PAIRS[0])))
     for limb, pairs in enumerate(PAIRS):
-        for pair in pairs:
+        for i, pair in enumerate(pairs):
             frames = np.flatnonzero(np.isfinite(joints[:, pair]).all((1, 2)))
             here, pause = joints[frames][:, pair], (np.diff(frames) - 1) / fps
             straight, across = (np.linalg.norm(here[1:] - before, axis=-1).clip(max=_FARTHEST).sum(1)
                                 for before in (here[:-1], here[:-1, ::-1]))
-            found[frames[1:], limb] += (straight - across) * np.exp(-pause / _MEMORY)
+            found[frames[1:], limb, i] = (straight - across) * np.exp(-pause / _MEMORY)
     return found
 
 
 def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndarray:
-    """(T, 2) bool: in which frames the sides of the legs, and of the arms, are exchanged.
+    """(T, 2, 3) bool: in which frames the sides of each pair of joints, of legs and arms, are exchanged.
 
     Args:
         joints, fps: as of `saved`.
         switch: metres that a change of sides has to save.
     """
+    gain = saved(joints, fps)
     if fps < _LEAST:
-        return np.zeros((len(joints), len(PAIRS)), bool)
-    prices = switch * _CHANGES.any(-1) - np.einsum("ijk,tk->tij", _CHANGES, saved(joints, fps))
+        return np.zeros(gain.shape, bool)
+    prices = switch * _CHANGES.any(-1) - np.einsum("ijk,tk->tij", _CHANGES, gain.clip(min=-_AGAINST).sum(-1))
     stay, before = _STAY / fps * _STATES.any(1), np.zeros((len(joints), len(_STATES)), int)
     cost = stay
     for t in range(1, len(joints)):
@@ -79,7 +81,19 @@ def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndar
     state = np.full(len(joints), cost.argmin())
     for t in range(len(joints) - 1, 0, -1):
         state[t - 1] = before[t, state[t]]
-    return _STATES[state]
+    return _those_that_gain(_STATES[state], gain)
+
+
+def _those_that_gain(limbs: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """(T, 2, 3) of limbs (T, 2) that are exchanged the pairs that save something (T, 2, 3) where that begins and ends: a knee and an
+    ankle may be exchanged without the hip.
+    """
+    pairs, after = np.repeat(limbs[..., None], gain.shape[-1], -1), np.pad(gain, ((0, 1), (0, 0), (0, 0)))
+    changes = np.diff(np.pad(limbs, ((1, 1), (0, 0))).astype(int), axis=0)
+    for limb in range(limbs.shape[1]):
+        for begin, end in zip(np.flatnonzero(changes[:, limb] > 0), np.flatnonzero(changes[:, limb] < 0)):
+            pairs[begin:end, limb] &= after[begin, limb] + after[end, limb] >= 0  # 0 at either end of the sequence
+    return pairs
 
 
 def put_right(track: Track, switch: float = SWITCH) -> Track:
@@ -102,8 +116,8 @@ def put_right(track: Track, switch: float = SWITCH) -> Track:
     relative = points - fill_linear(points[:, :1], confidence[:, :1] > 0)
     wrong = exchanged(relative * (_metres_a_pixel(relative) if field == "pixels" else 1), track.fps, switch)
     for limb, pairs in enumerate(PAIRS):
-        for pair in pairs:
-            frames = np.ix_(wrong[:, limb], pair)
+        for i, pair in enumerate(pairs):
+            frames = np.ix_(wrong[:, limb, i], pair)
             sure = confidence[frames]
             points[frames] = points[frames][:, ::-1]
             confidence[frames] = np.where(sure.all(1, keepdims=True), sure.min(1, keepdims=True), sure[:, ::-1])
