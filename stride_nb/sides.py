@@ -30,8 +30,8 @@ AROUND = 5.0
 PAIRS = tuple(tuple(zip(LIMBS[f"left {limb}"], LIMBS[f"right {limb}"])) for limb in ("leg", "arm"))
 """Pairs of joints, left and right, of the legs, and of the arms."""
 SWITCH = 0.4
-"""Metres that have to be saved by a change of sides. Of those tried on people of ``val`` most exchanges in space are found with it;
-with less, limbs that cross in an image are taken for exchanged (``benchmarks/sides.py``)."""
+"""Metres that have to be saved by a change of sides: of those tried the least by which nothing is changed, from 25 frames a second
+on, in the true motion of anybody in training, in space or in an image (``benchmarks/sides.py``)."""
 _STAY = 0.5  # and metres for every second that sides stay exchanged: most of the time they are not
 _FARTHEST = 0.3  # metres: an outlier's jump says no more than a limb's
 _AGAINST = 0.3  # metres that one pair speaks against it at most: hips may stay where they are when the knees are exchanged
