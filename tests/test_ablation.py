@@ -118,7 +118,7 @@ def test_exchanged_sides_are_told_by_noise_and_rate():
         {"noise": "repeat", "fps": 50.0, "in all": 200, "exchanged (%)": 0.0, "0.4 m": "–, 2"}]
     found = ablation.sides_gained(rows, "val")
     assert [(row["what"], row["method"], row["setting"]) for row in found] == [
-        ("put right", "prior", "cmu, swapped"), ("never exchanged", "prior", "cmu, swapped")]
+        ("put right", "prior", "cmu, swapped, 50 fps"), ("never exchanged", "prior", "cmu, swapped, 50 fps")]
     assert found[0]["hidden"] == "1.20 [1.10, 1.30]" and found[0]["worst hidden"] == "1.50, limb"
     assert not ablation.sides_gained(rows, "test")
 
