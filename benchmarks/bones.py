@@ -8,14 +8,11 @@ the worst regime. Needs CMU's and HDM05's motion. Writes ``data/results/bones.js
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-import torch
-
 from stride_nb import bones, motions, records
-from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.benchmark import EXPERIMENTS, drawn, sampling
 from stride_nb.cases import Case
 from stride_nb.metrics import evaluate
 from stride_nb.networks import load_network
@@ -35,18 +32,13 @@ def both(case: Case, network) -> tuple[dict, dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = sampling(__doc__)
     parameters = records.called(vars(args), prior="prior")
     network, rows, began = load_network("prior"), [], time.perf_counter()
     for experiment, (source, families) in EXPERIMENTS.items():
         clips = motions.load(source, "test")
         for family in families:
-            made = [case for seed in range(args.seeds) for case in chosen(clips, REGIMES, family, args.windows, seed)]
+            made = drawn(clips, REGIMES, family, args.windows, args.seeds)
             uncut, cut = zip(*(both(case, network) for case in made))
             rows += [{"experiment": experiment, "source": source, "noise": family} | row
                      for row in changes(made, uncut, cut, METRICS)]

@@ -11,7 +11,6 @@ CMU's and HDM05's motion. Writes ``data/results/second_look.json``.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 
 from stride_nb import motions, noise, records
-from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.benchmark import EXPERIMENTS, drawn, sampling
 from stride_nb.cases import Case
 from stride_nb.doubt import DOUBT
 from stride_nb.metrics import evaluate
@@ -54,18 +53,12 @@ def settings() -> Iterator[tuple[str, str, str, str, tuple[tuple[float, float], 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = sampling(__doc__)
     parameters = records.called(vars(args), prior="prior", lifter="lifter")
     network, lifter, rows, began = load_network("prior"), load_network("lifter"), [], time.perf_counter()
     for source, split, family, kind, tried in settings():
         clips, simulated = motions.load(source, split), "estimator" if kind == "lifted" else family
-        made = [case for seed in range(args.seeds)
-                for case in chosen(clips, REGIMES, simulated, args.windows, seed, input=kind, lifter=lifter)]
+        made = drawn(clips, REGIMES, simulated, args.windows, args.seeds, input=kind, lifter=lifter)
         first, *again = zip(*(looks(case, network, tried) for case in made))
         for (doubt, share), second in zip(tried, again):
             rows += [{"source": source, "split": split, "noise": family, "doubt": doubt, "share": share} | row

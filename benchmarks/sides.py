@@ -12,7 +12,6 @@ on the same windows, with 95 % intervals from drawing clips anew, and the worst 
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,10 +19,9 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from stride_nb import motions, noise, records
-from stride_nb.benchmark import EXPERIMENTS, chosen
+from stride_nb.benchmark import EXPERIMENTS, drawn, sampling
 from stride_nb.cases import Case
 from stride_nb.geometry import random_camera
 from stride_nb.metrics import evaluate
@@ -32,7 +30,7 @@ from stride_nb.occlusion import REGIMES
 from stride_nb.paired import changes
 from stride_nb.refine import refine
 from stride_nb.sequence import Keypoints2D, PoseSequence
-from stride_nb.sides import PAIRS, SWITCH, put_right
+from stride_nb.sides import SWITCH, Track, moved, put_right
 
 RESULT = Path("data/results/sides.json")
 METHODS, METRICS = ("prior", "gaussian"), ("mpjpe_hidden", "mpjpe_visible", "accel_error")
@@ -40,7 +38,6 @@ TRIED = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Metres that a change of sides has to save."""
 RATES = (50.0, 25.0, 12.5)
 """Frames a second."""
-Track = PoseSequence | Keypoints2D
 
 
 def gained(where: dict, made: Sequence[Case], after: Sequence[Case], network) -> Iterator[list[dict]]:
@@ -56,20 +53,13 @@ def righted(made: Sequence[Case]) -> list[Case]:
     return [replace(case, sequence=put_right(case.sequence)) for case in made]
 
 
-def differ(one: Track, two: Track) -> np.ndarray:
-    """(T, 6) bool: which pairs of joints of two versions of a track are not in the same places."""
-    one, two = (np.nan_to_num(x.pixels if isinstance(x, Keypoints2D) else x.joints) for x in (one, two))
-    moved = (np.abs(one - two) > 1e-6).any(-1)
-    return np.stack([moved[:, pair].any(1) for pairs in PAIRS for pair in pairs], -1)
-
-
-def found(noise: str, made: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
+def found(name: str, made: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
     """A row for each ``switch`` tried: of the pairs of joints in all frames, how many are exchanged (those in which ``made`` differs from
     ``plain``), how many of these are changed, and how many of the others."""
-    wrong, rows = np.concatenate([differ(*both) for both in zip(made, plain)]), []
+    wrong, rows = np.concatenate([moved(*both) for both in zip(made, plain)]), []
     for switch in TRIED:
-        changed = np.concatenate([differ(track, put_right(track, switch)) for track in made])
-        rows.append({"what": "found", "source": "cmu", "split": "val", "noise": noise, "fps": made[0].fps, "switch": switch,
+        changed = np.concatenate([moved(track, put_right(track, switch)) for track in made])
+        rows.append({"what": "found", "source": "cmu", "split": "val", "noise": name, "fps": made[0].fps, "switch": switch,
                      "n": len(made), "frames": wrong.size, "exchanged": int(wrong.sum()),
                      "put_right": int((wrong & changed).sum()), "changed_wrongly": int((~wrong & changed).sum())})
     return rows
@@ -99,15 +89,15 @@ def on_truth() -> Iterator[list[dict]]:
             yield [row | {"split": "train"} for row in found(name, tracks, tracks)]
 
 
-def on_val(drawn, network) -> Iterator[list[dict]]:
+def on_val(cases_of, network) -> Iterator[list[dict]]:
     """What is found under every kind of noise, in space and in the image, and what that gains where sides are exchanged."""
     clips = motions.load("cmu", "val")
     for family, kind in (*((family, "estimator") for family in noise.SEEN + ("crossed",)), ("estimator", "lifted")):
-        made = drawn(clips, family, kind)
+        made = cases_of(clips, family, kind)
         yield found(made[0].family, sequences(made), sequences(made))
     for fps in RATES:
         slower = [clip.resample(fps) for clip in clips]
-        made, plain = (drawn(slower, family) for family in ("swapped", "crossed"))
+        made, plain = (cases_of(slower, family) for family in ("swapped", "crossed"))
         yield found("swapped", sequences(made), sequences(plain))
         seen = detections(plain)
         mixed = [track.replace(pixels=noise.exchange(np.random.default_rng(i), track.pixels, fps)) for i, track in enumerate(seen)]
@@ -118,30 +108,24 @@ def on_val(drawn, network) -> Iterator[list[dict]]:
         yield from gained({"what": "never exchanged"} | where, made, plain, network)
 
 
-def on_test(drawn, network) -> Iterator[list[dict]]:
+def on_test(cases_of, network) -> Iterator[list[dict]]:
     """What putting right gains in every setting of the benchmark."""
     for source, families in EXPERIMENTS.values():
         clips = motions.load(source, "test")
         for family in families:
-            where, made = {"what": "put right", "source": source, "split": "test", "noise": family, "fps": 50.0}, drawn(clips, family)
+            where, made = {"what": "put right", "source": source, "split": "test", "noise": family, "fps": 50.0}, cases_of(clips, family)
             yield from gained(where, made, righted(made), network)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = sampling(__doc__)
     parameters = records.called(vars(args) | {"switch": SWITCH}, prior="prior", lifter="lifter")
     network, lifter, rows, began = load_network("prior"), load_network("lifter"), [], time.perf_counter()
 
-    def drawn(clips, family: str, kind: str = "estimator") -> list[Case]:
-        return [case for seed in range(args.seeds)
-                for case in chosen(clips, REGIMES, family, args.windows, seed, input=kind, lifter=lifter)]
+    def made(clips, family: str, kind: str = "estimator") -> list[Case]:
+        return drawn(clips, REGIMES, family, args.windows, args.seeds, input=kind, lifter=lifter)
 
-    for some in chain(on_truth(), on_val(drawn, network), on_test(drawn, network)):
+    for some in chain(on_truth(), on_val(made, network), on_test(made, network)):
         print(*some, sep="\n", flush=True)
         rows += some
     run = records.record("sides", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,

@@ -24,7 +24,7 @@ from .metrics import UNITS
 from .occlusion import REGIMES
 from .sequence import PoseSequence
 
-__all__ = ["EXPERIMENTS", "METHODS", "Part", "add_arguments", "choose", "chosen", "run", "summary"]
+__all__ = ["EXPERIMENTS", "METHODS", "Part", "add_arguments", "choose", "chosen", "drawn", "run", "sampling", "summary"]
 
 
 class Part(NamedTuple):
@@ -109,6 +109,24 @@ def chosen(clips: Sequence[PoseSequence], regimes: Sequence[str], family: str, c
         how: further arguments of ``cases``.
     """
     return cases(clips, regimes, family, seed=seed, **how, choose=partial(choose, count=count, rng=np.random.default_rng(seed)))
+
+
+def drawn(clips: Sequence[PoseSequence], regimes: Sequence[str], family: str, count: int, seeds: int, **how) -> list[Case]:
+    """``chosen`` of every seed below ``seeds``."""
+    return [case for seed in range(seeds) for case in chosen(clips, regimes, family, count, seed, **how)]
+
+
+def sampling(description: str) -> argparse.Namespace:
+    """How a script was called that draws its windows as the benchmark does: windows, seeds, threads, which it gets."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--windows", type=int, default=8, help="a seed and regime")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    return args
 
 
 def _part(part: Part, args: argparse.Namespace) -> dict:

@@ -153,8 +153,7 @@ def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, st
     righted = sequence.map(sides.put_right, round(sides.AROUND * sequence.fps))
     if isinstance(righted, Stored):
         righted = sequence.kept(righted.parts())  # once, not anew for every slice
-    frames = sum(int((np.nan_to_num(a.joints) != np.nan_to_num(b.joints)).any((1, 2)).sum())
-                 for a, b in zip(sequence.parts(), righted.parts()))
+    frames = sum(int(sides.moved(*both).any((1, 2)).sum()) for both in zip(sequence.parts(), righted.parts()))
     return righted, f"left and right changed back in {frames} frame{'s' * (frames > 1)}; " if frames else ""
 
 

@@ -23,7 +23,7 @@ from .occlusion import LIMBS
 from .sequence import Keypoints2D, PoseSequence
 from .skeleton import H36M17
 
-__all__ = ["AROUND", "PAIRS", "SWITCH", "exchanged", "put_right", "saved"]
+__all__ = ["AROUND", "PAIRS", "SWITCH", "exchanged", "moved", "of_limbs", "put_right", "saved"]
 
 AROUND = 5.0
 """Seconds to either side that are looked at where a sequence is not in memory whole."""
@@ -61,6 +61,11 @@ def saved(joints: np.ndarray, fps: float) -> np.ndarray:
     return found
 
 
+def of_limbs(gain: np.ndarray) -> np.ndarray:
+    """(T, 2) what legs, and arms, save of what their pairs do (T, 2, 3), metres: a pair speaks against a change by 0.3 at most."""
+    return gain.clip(min=-_AGAINST).sum(-1)
+
+
 def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndarray:
     """(T, 2, 3) bool: in which frames the sides of each pair of joints, of legs and arms, are exchanged.
 
@@ -71,7 +76,7 @@ def exchanged(joints: np.ndarray, fps: float, switch: float = SWITCH) -> np.ndar
     gain = saved(joints, fps)
     if fps < _LEAST:
         return np.zeros(gain.shape, bool)
-    prices = switch * _CHANGES.any(-1) - np.einsum("ijk,tk->tij", _CHANGES, gain.clip(min=-_AGAINST).sum(-1))
+    prices = switch * _CHANGES.any(-1) - np.einsum("ijk,tk->tij", _CHANGES, of_limbs(gain))
     stay, before = _STAY / fps * _STATES.any(1), np.zeros((len(joints), len(_STATES)), int)
     cost = stay
     for t in range(1, len(joints)):
@@ -111,8 +116,7 @@ def put_right(track: Track, switch: float = SWITCH) -> Track:
     """
     if track.skeleton != H36M17:
         raise InputError(track.name or "put_right", "skeleton", 'h36m17 (track.to("h36m17") converts)', track.skeleton.name)
-    field = "pixels" if isinstance(track, Keypoints2D) else "joints"
-    points, confidence = getattr(track, field).copy(), track.confidence.copy()
+    field, points, confidence = _field(track), _points(track).copy(), track.confidence.copy()
     relative = points - fill_linear(points[:, :1], confidence[:, :1] > 0)
     wrong = exchanged(relative * (_metres_a_pixel(relative) if field == "pixels" else 1), track.fps, switch)
     for limb, pairs in enumerate(PAIRS):
@@ -122,6 +126,20 @@ def put_right(track: Track, switch: float = SWITCH) -> Track:
             points[frames] = points[frames][:, ::-1]
             confidence[frames] = np.where(sure.all(1, keepdims=True), sure.min(1, keepdims=True), sure[:, ::-1])
     return track.replace(**{field: points, "confidence": confidence})
+
+
+def moved(one: Track, two: Track) -> np.ndarray:
+    """(T, 2, 3) bool: which pairs of joints, of legs and arms, are not in the same places in two versions of a track."""
+    differ = (np.abs(np.nan_to_num(_points(one)) - np.nan_to_num(_points(two))) > 1e-6).any(-1)
+    return differ[:, np.array(PAIRS)].any(-1)
+
+
+def _field(track: Track) -> str:
+    return "pixels" if isinstance(track, Keypoints2D) else "joints"
+
+
+def _points(track: Track) -> np.ndarray:
+    return getattr(track, _field(track))
 
 
 def _metres_a_pixel(relative: np.ndarray) -> float:
