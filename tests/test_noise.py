@@ -143,6 +143,19 @@ def test_frames_are_lost_by_how_little_shows():
     assert 0 < lost[0] < 0.02 and 0.02 < lost[1] < 0.1 and 0.4 < lost[2] < 0.6 and lost[3] == 1
 
 
+def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last():
+    relative = np.zeros((200, 17, 3))
+    relative[:, 1:, 0] = np.arange(200)[:, None] * 0.02  # at 1 m/s
+    visible = np.ones((200, 17), bool)
+    visible[150:, 13] = False
+    answers = [relative + FAMILIES["tracked"](np.random.default_rng(seed), relative, visible, 50) for seed in range(100)]
+    hidden, shown = np.median(answers, 0)[:, [13, 12], 0].T
+    assert 0.05 < np.mean(relative[50:, 12, 0] - shown[50:]) < 0.12, "as late as smoothing makes it"
+    mean = relative[:, 13, 0].mean()
+    sunk = mean + (relative[149, 13, 0] - mean) * np.exp(-np.arange(1, 51) / 50 / 0.7)
+    np.testing.assert_allclose(hidden[150:], sunk, atol=0.15)
+
+
 def test_repeated_frames_stay_for_as_long_as_a_slow_video_shows_them():
     rng = np.random.default_rng(3)
     relative = np.cumsum(rng.standard_normal((200, 17, 3)), 0) * 0.01
