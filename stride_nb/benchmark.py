@@ -2,14 +2,15 @@
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
 part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run with the same weights
-goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios and people beside it, are made from the parts.
+goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios and people beside it, are
+made from the parts; rows of settings that were not asked for stay as they are, so that a new family of noise needs no more than its own run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 
 from . import checkpoints, motions, noise, paired, records
 from .baselines import BASELINES
-from .cases import Case, Place, cases, compare, interval
+from .cases import INPUTS, Case, Place, cases, compare, interval
 from .errors import InputError, atomic_path
 from .metrics import UNITS
 from .occlusion import REGIMES
@@ -44,6 +45,7 @@ EXPERIMENTS = {
 }
 """Experiment → source of its motions (split ``test``) and families of noise."""
 
+_LIFTED = ("detector",)  # has the errors of the lifter on a detector's, one family, which training knew
 METHODS = ("input", *BASELINES, "smoothnet", "prior", "stride_published", "stride_ours")
 RESULT = Path("data/results/benchmark.json")
 
@@ -51,7 +53,9 @@ RESULT = Path("data/results/benchmark.json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``python -m stride_nb benchmark``."""
     parser.add_argument("--experiments", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--inputs", nargs="+", choices=("estimator", "lifted"), default=["estimator", "lifted"])
+    parser.add_argument("--inputs", nargs="+", choices=INPUTS, default=list(INPUTS))
+    families = list(dict.fromkeys(part.noise for part in _parts(EXPERIMENTS, INPUTS, 1)))
+    parser.add_argument("--noise", nargs="+", choices=families, default=families, help="families of noise (default: all)")
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
@@ -71,23 +75,43 @@ def run(args: argparse.Namespace) -> int:
                          f"{args.seeds}, {args.windows}, {args.threads}")
     if args.threads:
         torch.set_num_threads(args.threads)
-    parts = [Part(e, family, EXPERIMENTS[e][0], kind, seed)
-             for e in args.experiments for kind in args.inputs for family in _families(e, kind) for seed in range(args.seeds)]
+    parts = [part for part in _parts(args.experiments, args.inputs, args.seeds) if part.noise in args.noise]
+    if not parts:
+        raise InputError("benchmark", "--noise", "a family of these experiments and inputs", ", ".join(args.noise))
+    made = {"": summary, "_ratios": partial(_apart, measure=paired.ratios), "_subjects": partial(_apart, measure=paired.subjects)}
+    files = {args.out.with_stem(args.out.stem + suffix): rows_of for suffix, rows_of in made.items()}
+    for file in files:
+        _beside(file, [])  # what is no record is said before the hours, not after
     results = [(part, _part(part, args)) for part in parts]
-    tables = {"": summary(results), "_ratios": _apart(results, paired.ratios), "_subjects": _apart(results, paired.subjects)}
-    for suffix, rows in tables.items():
-        file = args.out.with_stem(args.out.stem + suffix)
+    for file, rows_of in files.items():
+        rows = _beside(file, rows_of(results))
         with atomic_path(file) as path:
             path.write_text(json.dumps(records.plain(rows), indent=0, allow_nan=False) + "\n", encoding="utf-8")
         print(f"{file}: {len(rows)} rows")
     return 0
 
 
-def _families(experiment: str, kind: str) -> tuple[str, ...]:
-    """Lifted input has the errors of the lifter on a detector's, one family, which training knew."""
-    if kind == "estimator":
-        return EXPERIMENTS[experiment][1]
-    return () if experiment == "unseen_noise" else ("detector",)
+def _parts(experiments: Sequence[str], inputs: Sequence[str], seeds: int) -> list[Part]:
+    """In the order of the record."""
+    made = []
+    for name in experiments:
+        source, families = EXPERIMENTS[name]
+        kinds = {"estimator": families, "lifted": () if name == "unseen_noise" else _LIFTED}
+        made += [Part(name, family, source, kind, seed) for kind in inputs for family in kinds[kind] for seed in range(seeds)]
+    return made
+
+
+def _beside(path: Path, rows: list[dict]) -> list[dict]:
+    """These rows, and of those in the file the ones of other settings, all in the order of the record."""
+    kept = records.rows(path) if path.is_file() else []
+    new, order = {_setting(row) for row in rows}, [part[:-1] for part in _parts(EXPERIMENTS, INPUTS, 1)]
+    place = {setting: i for i, setting in enumerate(order)}
+    return sorted([row for row in kept if _setting(row) not in new] + rows, key=lambda row: place.get(_setting(row), len(place)))
+
+
+def _setting(row: Mapping) -> tuple:
+    """What `Part` says, but for the seed."""
+    return tuple(row.get(field) for field in Part._fields[:-1])
 
 
 def choose(made: Sequence[Case | Place], count: int, rng: np.random.Generator) -> list[Case | Place]:

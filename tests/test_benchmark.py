@@ -8,6 +8,7 @@ import pytest
 
 from stride_nb import benchmark, checkpoints, motions, networks, noise
 from stride_nb.cases import cases
+from stride_nb.errors import InputError
 from stride_nb.metrics import UNITS
 
 KEYS = {"experiment", "noise", "source", "split", "regime", "input", "method", "metric", "unit", "value", "ci_low",
@@ -57,6 +58,29 @@ def test_finished_parts_are_not_run_again(arguments, monkeypatch):
     monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran again"))
     benchmark.run(arguments)
     assert arguments.out.read_text() == first
+
+
+def test_a_run_of_some_settings_leaves_the_others_as_they_are(arguments):
+    arguments.experiments = ["unseen_noise", "unseen_motion"]
+    benchmark.run(arguments)
+    files = [arguments.out, arguments.out.with_stem("b_ratios"), arguments.out.with_stem("b_subjects")]
+    whole = [file.read_text() for file in files]
+    for file in files:
+        kept = [row for row in json.loads(file.read_text()) if row["noise"] != "lag"]
+        file.write_text(json.dumps(kept))
+    arguments.noise = ["lag"]
+    benchmark.run(arguments)
+    assert [file.read_text() for file in files] == whole, "the rows that were missing, where they had been"
+
+
+def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(arguments, monkeypatch):
+    monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran"))
+    with pytest.raises(InputError, match="--noise.*detector"):
+        benchmark.run(argparse.Namespace(**vars(arguments) | {"noise": ["detector"]}))
+    arguments.out.write_text("poses")
+    with pytest.raises(InputError, match="b.json"):
+        benchmark.run(arguments)
+    assert arguments.out.read_text() == "poses"
 
 
 def test_parts_of_other_weights_are_run_again(arguments):
