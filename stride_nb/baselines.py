@@ -9,7 +9,9 @@ leave nothing of keeps what it has. The others are filled first, and every filte
 
 *Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative to it. A wrist held
 where it was last seen *in the world* would be left behind by a person who walks on; held relative to the pelvis it
-comes along. Where the pelvis itself is hidden, the joints in view say where it is: each puts it at its own filled
+comes along. The pelvis is read wherever it has coordinates, however sure, as the networks here read it: what else an estimator
+says is relative to it (on people of ``val`` that is better than to let the joints in view say where it is, under every noise
+tried). Where it has none, the joints in view do say: each puts it at its own filled
 offset, and their mean is taken. Where nothing is in view its path is filled like any joint. A pelvis never seen stands
 in the middle of what is seen, any other joint never seen at its parent: a place, not a guess at a pose.
 
@@ -29,8 +31,9 @@ from . import metrics
 from .errors import InputError
 from .gaps import fill_linear, neighbours
 from .sequence import PoseSequence
+from .skeleton import Skeleton
 
-__all__ = ["BASELINES", "FILLED", "LIMITS", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
+__all__ = ["BASELINES", "FILLED", "LIMITS", "TUNED", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
            "tune"]
 
 BASELINES: dict = {}
@@ -72,6 +75,16 @@ def _check(function, grid: dict, name: str, value) -> None:
         raise InputError(function.__name__, name, f"a {noun} from {least:g} to {most:g}", repr(value))
 
 
+TUNED: dict[str, dict[str, dict]] = {
+    "estimator": {},
+    "lifted": {"hold": {"threshold": 0.0}, "linear": {"threshold": 0.0}, "gaussian": {"threshold": 0.0, "sigma": 0.02},
+               "savgol": {"threshold": 0.0, "window": 0.4, "order": 3}, "one_euro": {"threshold": 0.0, "min_cutoff": 64.0, "beta": 10.0},
+               "rts": {"threshold": 0.0, "accel": 16.0, "power": 2.0}, "smoothnet": {"threshold": 0.0}},
+}
+"""Input (`cases.INPUTS`) → method → parameters that do best there on CMU's val subjects, where they are not the defaults: found by
+``python -m stride_nb tune`` (`data/results/baselines.json`), once for each input, which is more than the prior gets. SmoothNet fills as
+``linear`` does. On lifted poses the best is to throw no guess away, and to filter next to nothing."""
+
 # Every default below was found by `python -m stride_nb tune` on CMU's val subjects (see `tune`).
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7)
 
@@ -88,7 +101,7 @@ def linear(sequence: PoseSequence, threshold: float = 0.6) -> PoseSequence:
     return fill(sequence, threshold, "linear")
 
 
-@baseline(threshold=THRESHOLDS, sigma=(0.04, 0.08, 0.12, 0.16, 0.2))
+@baseline(threshold=THRESHOLDS, sigma=(0.02, 0.04, 0.08, 0.12, 0.16, 0.2))
 def gaussian(sequence: PoseSequence, threshold: float = 0.6, sigma: float = 0.12) -> PoseSequence:
     """Linear fill, then a Gaussian of standard deviation ``sigma`` seconds over time."""
     from scipy.ndimage import gaussian_filter1d
@@ -107,7 +120,7 @@ def savgol(sequence: PoseSequence, threshold: float = 0.6, window: float = 0.4, 
     return _filtered(sequence, threshold, lambda x, _: savgol_filter(x, frames, order, axis=0))
 
 
-@baseline(threshold=THRESHOLDS, min_cutoff=(2.0, 4.0, 8.0, 16.0, 32.0), beta=(0.0, 3.0, 10.0))
+@baseline(threshold=THRESHOLDS, min_cutoff=(2.0, 4.0, 8.0, 16.0, 32.0, 64.0), beta=(0.0, 3.0, 10.0))
 def one_euro(sequence: PoseSequence, threshold: float = 0.6, min_cutoff: float = 16.0,
              beta: float = 0.0) -> PoseSequence:
     """Linear fill, then the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012), coordinate by coordinate.
@@ -128,8 +141,8 @@ def one_euro(sequence: PoseSequence, threshold: float = 0.6, min_cutoff: float =
     return _filtered(sequence, threshold, run)
 
 
-@baseline(threshold=THRESHOLDS, accel=(0.12, 0.25, 0.5, 1.0, 2.0, 4.0), power=(0.1, 0.25, 0.5, 1.0))
-def rts(sequence: PoseSequence, threshold: float = 0.6, accel: float = 0.5, power: float = 0.1) -> PoseSequence:
+@baseline(threshold=THRESHOLDS, accel=(0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0), power=(0.1, 0.25, 0.5, 1.0, 2.0))
+def rts(sequence: PoseSequence, threshold: float = 0.6, accel: float = 8.0, power: float = 1.0) -> PoseSequence:
     """Linear fill, then a Kalman filter forwards and the Rauch-Tung-Striebel smoother back (AIAA J. 3(8), 1965).
 
     Every coordinate has position and velocity, driven by white acceleration of spectral density ``accel``² (m²/s³).
@@ -187,16 +200,26 @@ def _parts(sequence: PoseSequence, threshold: float, how: str) -> tuple[np.ndarr
     """Filled (T, J, 3): the pelvis's path at joint 0, the others relative to it; and confidence (T, J)."""
     seen = sequence.confidence >= max(threshold, np.finfo(float).tiny)
     seen |= ~seen.any(0) & ~sequence.missing
+    if sequence.skeleton.joints[0] == "pelvis":
+        seen[:, 0] = ~sequence.missing[:, 0]
     if not seen.any():
         raise InputError(sequence.name or "sequence", "joints", "at least one joint seen in one frame", "none")
     x = np.where(seen[..., None], sequence.joints, np.nan)
     root = _root(x, seen, how)
     parts = _fill(x - root[:, None], seen, how)
-    for j, parent in sequence.skeleton.bones:  # parents come before their children
+    for j in _parents_first(sequence.skeleton):
         if not seen[:, j].any():
-            parts[:, j] = parts[:, parent] if parent else 0.0
+            parent = sequence.skeleton.parents[j]
+            parts[:, j] = parts[:, parent] if parent > 0 else 0.0
     parts[:, 0] = root
     return parts, np.where(seen, sequence.confidence, FILLED)
+
+
+def _parents_first(skeleton: Skeleton) -> list[int]:
+    def depth(j: int) -> int:
+        return 0 if j < 0 else 1 + depth(skeleton.parents[j])
+
+    return sorted(range(len(skeleton)), key=depth)
 
 
 def _root(x: np.ndarray, seen: np.ndarray, how: str) -> np.ndarray:

@@ -1,8 +1,8 @@
 """``python -m stride_nb benchmark``: every method under every regime, on people nothing was trained or tuned on.
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
-part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run with the same weights
-goes on from there; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios and people beside it, are
+part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there: a method whose
+weights are the same is not run again; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios, people and claims beside it, are
 made from the parts; rows of settings that were not asked for stay as they are, so that a new family of noise needs no more than its own run.
 """
 
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checkpoints, motions, noise, paired, records
-from .baselines import BASELINES
+from .baselines import BASELINES, TUNED
 from .cases import INPUTS, Case, Place, cases, compare, interval
 from .errors import InputError, atomic_path
 from .metrics import UNITS
@@ -47,6 +47,7 @@ EXPERIMENTS = {
 
 _LIFTED = ("detector",)  # has the errors of the lifter on a detector's, one family, which training knew
 METHODS = ("input", *BASELINES, "smoothnet", "prior", "stride_published", "stride_ours")
+_BESIDE = {"_ratios": paired.ratios, "_subjects": paired.subjects, "_claims": paired.claims}
 RESULT = Path("data/results/benchmark.json")
 
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     parts = [part for part in _parts(args.experiments, args.inputs, args.seeds) if part.noise in args.noise]
     if not parts:
         raise InputError("benchmark", "--noise", "a family of these experiments and inputs", ", ".join(args.noise))
-    made = {"": summary, "_ratios": partial(_apart, measure=paired.ratios), "_subjects": partial(_apart, measure=paired.subjects)}
+    made = {"": summary} | {suffix: partial(_apart, measure=measure) for suffix, measure in _BESIDE.items()}
     files = {args.out.with_stem(args.out.stem + suffix): rows_of for suffix, rows_of in made.items()}
     for file in files:
         _beside(file, [])  # what is no record is said before the hours, not after
@@ -154,31 +155,44 @@ def sampling(description: str) -> argparse.Namespace:
 
 
 def _part(part: Part, args: argparse.Namespace) -> dict:
-    """The rows of ``compare`` for one part: read if done, else run a case at a time, with progress."""
+    """The rows of ``compare`` for one part, with the commits that they are of: what is kept of a method is read, what is not is run."""
+    asked = {"regimes": args.regimes, "windows": args.windows}
+    path = args.runs / ("-".join(map(str, part)) + ".json")
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept = kept if kept.get("asked") == asked else {"asked": asked, "methods": {}}
+    weights = {method: _weights(method, part, args.model) for method in args.methods}
+    missing = [method for method in args.methods if kept["methods"].get(method, {}).get("weights") != weights[method]]
+    if missing:
+        rows = _run(part, missing, args)
+        for m in missing:
+            kept["methods"][m] = {"weights": weights[m], "commit": records.commit(), "hardware": records.hardware(),
+                                  "rows": [row for row in rows if row["method"] == m]}
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(kept), encoding="utf-8")
+    found = [kept["methods"][method] for method in args.methods]
+    commits = list(dict.fromkeys(method["commit"] for method in found))
+    if commits != [records.commit()]:
+        print(f"{path.name}: kept as it was run at {', '.join(commits)}; move it away to run it anew")
+    return {"rows": [row for window in zip(*(method["rows"] for method in found)) for row in window],
+            "commit": " ".join(commits), "hardware": found[-1]["hardware"]}
+
+
+def _run(part: Part, methods: Sequence[str], args: argparse.Namespace) -> list[dict]:
+    """A case at a time, with progress."""
     from tqdm import tqdm
 
     from .networks import load_network
 
-    asked = {"regimes": args.regimes, "methods": args.methods, "windows": args.windows, "weights": _weights(part, args)}
-    path = args.runs / ("-".join(map(str, part)) + ".json")
-    if path.is_file():
-        done = json.loads(path.read_text(encoding="utf-8"))
-        if done["asked"] == asked:
-            return done
     made = chosen(motions.load(part.source, "test"), args.regimes, part.noise, args.windows, part.seed, input=part.input)
-    model, rows = load_network(args.model), []
-    for case in tqdm(made, desc=" ".join(map(str, part)), mininterval=2):
-        rows += compare([case], args.methods, model, part.seed)
-    done = {"asked": asked, "rows": rows, "commit": records.commit(), "hardware": records.hardware()}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(done), encoding="utf-8")
-    return done
+    model = load_network(args.model)
+    return [row for case in tqdm(made, desc=" ".join(map(str, part)), mininterval=2)
+            for row in compare([case], methods, model, part.seed, TUNED[part.input])]
 
 
-def _weights(part: Part, args: argparse.Namespace) -> dict[str, str]:
-    """Network → SHA-256 of its weights, of those that the part runs: a part done with others is no part of this run."""
-    used = [args.model] * bool(set(args.methods) & {"prior", "stride_published", "stride_ours"})
-    used += ["smoothnet"] * ("smoothnet" in args.methods) + ["lifter"] * (part.input == "lifted")
+def _weights(method: str, part: Part, model: str) -> dict[str, str]:
+    """Network → SHA-256 of its weights, of those that a method runs in a part: what was done with others is not of this run."""
+    used = [model] * (method in ("prior", "stride_published", "stride_ours"))
+    used += ["smoothnet"] * (method == "smoothnet") + ["lifter"] * (part.input == "lifted")
     return {Path(name).stem: checkpoints.sha256(name) for name in used}
 
 
@@ -201,7 +215,7 @@ def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
     found = []
     for (experiment, family, source, kind), members in _settings(results).items():
         rows = [row for _, done in members for row in done["rows"]]
-        commits = " ".join(dict.fromkeys(done["commit"] for _, done in members))
+        commits = " ".join(dict.fromkeys(commit for _, done in members for commit in done["commit"].split()))
         common = {"experiment": experiment, "noise": family, "source": source, "split": "test", "input": kind,
                   "seeds": len(members), "hardware": members[-1][1]["hardware"], "commit": commits}
         for regime in dict.fromkeys(row["regime"] for row in rows):

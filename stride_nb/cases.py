@@ -151,7 +151,8 @@ def evenly(cases: Sequence[Case], count: int) -> list[Case]:
 
 def compare(cases: Sequence[Case], methods: Sequence[str] | Mapping[str, Callable], model="prior", seed: int = 0,
             options: Mapping[str, Mapping] | None = None) -> list[dict]:
-    """Run methods on cases: one row (see ``score``) a case and method.
+    """Run methods on cases: one row (see ``score``) a case and method; of a method that tells how sure it is also how sure, and how right:
+    ``claimed_hidden``, ``within_hidden``, ``claimed_visible`` and ``within_visible``, chance and share of joints within 100 mm.
 
     Args:
         methods: names that ``refine`` knows, and ``input`` (lost frames held, nothing else done); or name →
@@ -183,7 +184,16 @@ def _row(case: Case, method: str, function: Callable | None) -> dict:
     if function is None:
         return score(case, method, fill(case.sequence, how="hold").joints)
     refined = function(case.sequence)
-    return score(case, method, refined.sequence.joints, refined.trace.seconds)
+    told = {} if refined.scale is None else _claims(case, refined.sequence)
+    return score(case, method, refined.sequence.joints, refined.trace.seconds) | told
+
+
+def _claims(case: Case, answer: PoseSequence) -> dict:
+    """How likely the answer says that joints, the pelvis aside, are within 100 mm, and the share that is: of hidden and of visible ones."""
+    within = metrics.joint_errors_mm(answer.joints, case.truth)[:, 1:] < 100
+    parts = {"hidden": ~case.visible[:, 1:], "visible": case.visible[:, 1:]}
+    return {f"{what}_{part}": float(told[where].mean()) for part, where in parts.items() if where.any()
+            for what, told in (("claimed", answer.confidence[:, 1:]), ("within", within))}
 
 
 def score(case: Case, method: str, joints: np.ndarray, seconds: float = 0.0) -> dict:

@@ -18,6 +18,7 @@ from .skeleton import H36M17
 __all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "exchange", "family", "smooth_noise", "sureness"]
 
 FAMILIES: dict[str, Callable] = {}
+_SURENESS: dict[str, Callable] = {}
 SEEN = ("estimator", "keyframe", "outlier", "repeat")
 TUNING = ("crossed", "swapped")
 UNSEEN = ("drift", "lag", "tracked")
@@ -31,15 +32,18 @@ _ROOTS = H36M17.index("rhip", "lhip", "rshoulder", "lshoulder")  # of limbs
 _DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray is the larger one
 
 
-def family(name: str):
+def family(name: str, sure: Callable | None = None):
     """Register a noise family under its name: a function ``(rng, relative, visible, fps) -> error``.
 
     Of ``relative`` (T, 17, 3), true root-relative joints, metres, camera axes, at ``fps`` frames a second, and ``visible``
-    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them; 0 at the root.
+    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them; at the root that of the pelvis relative to the
+    rest, 0 in most families. ``sure``: its confidence, where that is not ``sureness``.
     """
 
     def add(function: Callable) -> Callable:
         FAMILIES[name] = function
+        if sure:
+            _SURENESS[name] = sure
         return function
 
     return add
@@ -111,8 +115,9 @@ def outlier(rng, relative, visible, fps):
 def repeat(rng, relative, visible, fps):
     """A video of 15 to 30 frames a second brought to ``fps``: each of the ``estimator``'s answers stays till the next."""
     rate = min(rng.uniform(15, 30), fps)
-    frame = np.ceil(np.floor(np.arange(len(visible)) * rate / fps) * fps / rate).astype(int)
-    return (relative + estimator(rng, relative, visible, fps))[frame] - relative
+    now = np.arange(len(visible))
+    shown = np.ceil(np.floor(now * rate / fps) * fps / rate).astype(int)
+    return (relative + estimator(rng, relative, visible, fps))[np.minimum(shown, now)] - relative  # rounding looks no frame ahead
 
 
 @family("crossed")
@@ -174,23 +179,36 @@ def lag(rng, relative, visible, fps):
     return (held - relative) * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
 
 
-@family("tracked")
-def tracked(rng, relative, visible, fps):
-    """Unseen in training: a tracker that smooths what it says, late and smeared, with depths out of scale.
+def sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+    """(T, J) in (0, 1]: high where visible, low where hidden, and wrong for one span in twenty."""
+    wander = smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
+    fooled = smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
+    mean = np.where(visible ^ fooled, 0.85, 0.3)
+    return np.clip(mean + wander, 0.02, 1.0)
 
-    Before it smooths, readings jump now and then (heavy tails), sides are exchanged, and what is hidden stays where it was last seen
-    relative to the pelvis, to sink towards its mean from there. This family was written and committed before any network here had
-    met it, after all that adapts and puts right was as it is.
+
+def slow_to_doubt(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+    """(T, J) in (0, 1]: of a tracker, which notices late that it has lost sight of a joint, and calls a third of its guesses seen."""
+    told = np.where(visible, 0.8, 0.4) + 0.15 * smooth_noise(rng, visible.shape, 0.25, fps)
+    return np.clip(_causal(told, 0.15 * fps), 0.02, 1.0)
+
+
+@family("tracked", slow_to_doubt)
+def tracked(rng, relative, visible, fps):
+    """Unseen in training: a tracker that smooths what it says, with depths out of scale, its pelvis wrong like any joint.
+
+    Before it smooths, readings jump now and then (heavy tails), legs or arms are taken for the other side's where they meet in the
+    image, and what is hidden stays where it was last seen relative to the pelvis, to sink towards its mean from there. Its confidence
+    comes about in another way than that of the other families. It was written and committed before any result under it was looked at,
+    after everything that adapts or puts right was as it is.
     """
-    deep = relative * (1, 1, rng.lognormal(0, 0.12))
+    deep = relative * (1, 1, rng.lognormal(0, 0.1))
+    reach = np.maximum(_REACH, 1)[:, None] * _DEPTH
+    slow = smooth_noise(rng, (*visible.shape, 3), 0.5, fps) * np.where(visible, 0.01, 0.035)[..., None]
     tails = np.sqrt(3 / rng.chisquare(3, (*visible.shape, 1)))  # times a Gaussian: Student's t with three degrees of freedom
-    jitter = 0.012 * tails * rng.standard_normal((*visible.shape, 3)) * _REACH[:, None] * _DEPTH
-    stale = _last_seen(deep, visible, np.exp(-1 / (0.7 * fps))) + _correlated(rng, visible, fps, 0.012, 0.035, 0.5, 0.0) + jitter
-    stale = exchange(rng, stale, fps)
-    keep = np.exp(-1 / (rng.uniform(0.05, 0.12) * fps))
-    for t in range(1, len(stale)):
-        stale[t] += keep * (stale[t - 1] - stale[t])
-    return (stale - relative) * (_REACH > 0)[:, None]
+    told = _last_seen(deep, visible, np.exp(-1 / (0.7 * fps))) + (slow + 0.01 * tails * rng.standard_normal(slow.shape)) * reach
+    told = _mistaken_where_they_meet(rng, told, relative, fps)
+    return _causal(told, rng.uniform(0.05, 0.12) * fps) - relative
 
 
 def _last_seen(points, visible, keep):
@@ -202,12 +220,24 @@ def _last_seen(points, visible, keep):
     return points
 
 
-def sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
-    """(T, J) in (0, 1]: high where visible, low where hidden, and wrong for one span in twenty."""
-    wander = smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
-    fooled = smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
-    mean = np.where(visible ^ fooled, 0.85, 0.3)
-    return np.clip(mean + wander, 0.02, 1.0)
+def _mistaken_where_they_meet(rng, points, relative, fps):
+    """Points (T, 17, 3), legs or arms at one in twenty of the moments at which they meet changed until the next, for a second at most."""
+    points, mirror = points.copy(), np.array(H36M17.mirror)
+    for limbs in (HALVES["both legs"], HALVES["both arms"]):
+        apart = np.linalg.norm(relative[:, limbs, :2] - relative[:, mirror[limbs], :2], axis=-1).mean(1)
+        meet = 1 + np.flatnonzero((apart[1:-1] < apart[:-2]) & (apart[1:-1] <= apart[2:]))
+        for start in meet[rng.random(len(meet)) < 1 / 20]:
+            stop = min([*meet[meet > start + 0.1 * fps][:1], start + round(fps)])
+            points[start:stop, limbs] = points[start:stop, mirror[limbs]]
+    return points
+
+
+def _causal(x, frames):
+    """(T, …) smoothed over the frames so far, whose weight falls by e every ``frames``."""
+    x, keep = x.copy(), np.exp(-1 / frames)
+    for t in range(1, len(x)):
+        x[t] += keep * (x[t - 1] - x[t])
+    return x
 
 
 def _lost_frames(rng, visible):
@@ -233,7 +263,7 @@ def estimate(joints: np.ndarray, visible: np.ndarray, fps: float, rng: np.random
     root = joints[:, :1] + smooth_noise(rng, (len(joints), 1, 3), 0.5, fps) * np.array([0.01, 0.01, 0.06])
     relative = joints - joints[:, :1]
     noisy = root + relative + FAMILIES[family](rng, relative, visible, fps)
-    confidence = sureness(rng, visible, fps)
+    confidence = _SURENESS.get(family, sureness)(rng, visible, fps)
     lost = _lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False  # a clip without any answer is no clip

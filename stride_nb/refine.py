@@ -23,7 +23,7 @@ from torch import nn
 from . import adapt, sides
 from .baselines import BASELINES, FILLED, gaussian, linear
 from .errors import InputError, natural, positive
-from .gaps import fill_linear
+from .gaps import TRUST, fill_linear
 from .models.dstformer import DSTformer
 from .models.prior import PRIOR_FPS, Prior
 from .models.smoothnet import SmoothNet
@@ -73,7 +73,7 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
         model: a network (`load_network`), the name of shipped weights, or a path; baselines do without.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
-        options: of the method: parameters of a baseline, fields of ``adapt.Published`` or ``adapt.BlindSpot``.
+        options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``), fields of ``adapt.Published`` or ``adapt.BlindSpot``.
 
     Returns:
         The sequence with finite coordinates in every frame, its confidence the chance that a joint is within
@@ -113,9 +113,9 @@ def _fits(method: str, network: nn.Module) -> None:
         raise InputError(method, "model", " or ".join(kind.__name__ for kind in kinds), type(network).__name__)
 
 
-def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
-    """SmoothNet on the linearly filled joints relative to the pelvis, whose own path a Gaussian smooths."""
-    source = linear(sequence.resample(PRIOR_FPS))
+def _smoothed(sequence: PoseSequence, network: SmoothNet, options: dict) -> PoseSequence:
+    """SmoothNet on the joints, filled by ``linear`` with its options, relative to the pelvis, whose own path a Gaussian smooths."""
+    source = linear(sequence.resample(PRIOR_FPS), **options)
     relative = torch.from_numpy(source.root_relative().joints).float().to(next(network.parameters()).device)
     root = gaussian(source).joints[:, :1]
     joints = network.smooth(relative).double().cpu().numpy()
@@ -125,11 +125,13 @@ def _smoothed(sequence: PoseSequence, network: SmoothNet) -> PoseSequence:
 
 def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int, options: dict):
     _fits(method, network)
-    if options and method in ("smoothnet", "prior"):
-        raise InputError(method, "option", "none", ", ".join(options))
     if method == "smoothnet":
-        return _smoothed(sequence, network), None, [], ""
-    ours, steps, note, sided = isinstance(network, Prior), [], "", ""
+        return _smoothed(sequence, network, options), None, [], ""
+    if options and method == "prior":
+        raise InputError(method, "option", "none", ", ".join(options))
+    ours, steps, note, sided, raised = isinstance(network, Prior), [], "", "", ""
+    if ours:
+        sequence, raised = _heard(sequence)
     if method == "stride_ours":
         sequence, sided = _righted(sequence)
     source = sequence.resample(PRIOR_FPS) if ours else sequence if method == "stride_ours" else _filled(sequence)
@@ -145,7 +147,18 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
     result, scale = _whole(source, _parts(sequence, source, windows, network, twice=method == "stride_ours"))
     if source.fps != sequence.fps:
         result, scale = on_clock_of(sequence, result), None if scale is None else _at_frames(scale, source, sequence)
-    return result, scale, steps, sided + note
+    return result, scale, steps, raised + sided + note
+
+
+def _heard(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
+    """Where no reading at all is as sure as what a prior trusts, all are trusted: its scale of confidence is another's, not its doubt."""
+    if max(part.confidence.max() for part in sequence.parts()) >= TRUST:
+        return sequence, ""
+
+    def trusted(part: PoseSequence) -> PoseSequence:
+        return part.replace(confidence=np.where(part.missing, 0.0, np.maximum(part.confidence, TRUST)))
+
+    return sequence.map(trusted, 0), f"no confidence reaches {TRUST:g}: all that was seen is trusted; "
 
 
 def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
@@ -159,7 +172,8 @@ def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, st
 
 def _parts(sequence, source, windows: Windows, network: nn.Module, twice: bool) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
     """The refined sequence, span by span, and the scale of its error."""
-    walks = any(np.nan_to_num(part.joints[:, 0]).any() for part in sequence.parts())  # else root-relative, as the lifter's
+    pelvis = [part.joints[:, 0][~part.missing[:, 0]] for part in sequence.parts()]
+    walks = any(known.any() for known in pelvis) or not any(map(len, pelvis))  # else root-relative, as the lifter's
     for span, joints, root, scale in windows.predict(network, twice):
         part = source[span]
         confidence = np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)

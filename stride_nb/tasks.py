@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from . import losses, noise, occlusion
-from .augment import distinct_bodies, vary, view
-from .baselines import linear
+from .augment import distinct_bodies, vary
+from .baselines import TUNED, linear
 from .errors import InputError
 from .geometry import random_camera
 from .lift import lift
@@ -115,16 +115,8 @@ def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
     return list(table)[rng.choice(len(table), p=np.array(list(table.values())) / sum(table.values()))]
 
 
-class Denoise(_Task):
-    """The prior's task: from an estimator's noisy, occluded answer to the true root-relative joints.
-
-    With a ``lifter`` three answers in twenty are a real network's: the lifter's, from simulated detections.
-
-    Loss: mean distance + 10·velocity + 0.5·bone length, and the likelihood of the error under the
-    network's own scale s (3D Laplace: r/s + 3 log s), which does not pull on the joints themselves.
-    """
-
-    weights = {"loss_mpjpe": 1.0, "loss_velocity": 10.0, "loss_limb_gt": 0.5}
+class _Estimated(_Task):
+    """A task of what estimators answer. With a ``lifter`` three answers in twenty are a real network's: its own, from simulated detections."""
 
     def __init__(self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None):
         super().__init__(train, val, batch, seed)
@@ -136,14 +128,15 @@ class Denoise(_Task):
         lifter = None if self.lifter is None else digest(*self.lifter.state_dict().values())
         return super().identity | {"families": self.families, "lifter": lifter}
 
-    def example(self, world: np.ndarray, rng: np.random.Generator):
+    def _seen(self, world: np.ndarray, rng: np.random.Generator):
+        """The motion in camera space, what is made of it (joints, confidence), and whose answer that is."""
         camera = random_camera(rng, world)
         seen = camera.to_camera(world)
         visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
         if rng.random() < 0.15:
             visible &= occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
-        joints, confidence = self._estimate(seen, camera, visible, rng, _draw(self.families, rng))
-        return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
+        family = _draw(self.families, rng)
+        return seen, self._estimate(seen, camera, visible, rng, family), family
 
     def _estimate(self, seen, camera, visible, rng, family: str):
         if family != "lifted":
@@ -153,6 +146,20 @@ class Denoise(_Task):
             # In a worker process a GPU cannot be had.
             lifted = lift(Keypoints2D(pixels, confidence, 50, camera.size), self.lifter, device="cpu")
         return lifted.joints, lifted.confidence
+
+
+class Denoise(_Estimated):
+    """The prior's task: from an estimator's noisy, occluded answer to the true root-relative joints.
+
+    Loss: mean distance + 10·velocity + 0.5·bone length, and the likelihood of the error under the
+    network's own scale s (3D Laplace: r/s + 3 log s), which does not pull on the joints themselves.
+    """
+
+    weights = {"loss_mpjpe": 1.0, "loss_velocity": 10.0, "loss_limb_gt": 0.5}
+
+    def example(self, world: np.ndarray, rng: np.random.Generator):
+        seen, (joints, confidence), _ = self._seen(world, rng)
+        return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
 
     def cases(self):
         for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
@@ -212,15 +219,15 @@ class Lift(_Task):
         return losses.combine(self.weights, model(features), truth)
 
 
-class Smooth(_Task):
+class Smooth(_Estimated):
     """SmoothNet's task: windows of linearly filled root-relative joints to the true ones.
 
     Zeng et al., ECCV 2022: L1 of the positions and 0.1 · L1 of the accelerations. The same motions, occlusions and
     noise as the prior gets.
     """
 
-    def __init__(self, train, val, batch: int = 32, seed: int = 0, window: int = 32):
-        super().__init__(train, val, batch, seed)
+    def __init__(self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None, window: int = 32):
+        super().__init__(train, val, batch, seed, lifter)
         self.window = window
 
     @property
@@ -228,21 +235,20 @@ class Smooth(_Task):
         return super().identity | {"window": self.window}
 
     def example(self, world: np.ndarray, rng: np.random.Generator):
-        seen = view(world, rng)
-        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
-        filled = self._filled(*noise.estimate(seen, visible, 50, rng, _draw(_FAMILIES, rng)))
+        seen, estimate, family = self._seen(world, rng)
+        filled = self._filled(*estimate, "lifted" if family == "lifted" else "estimator")
         truth = (seen - seen[:, :1]).astype(np.float32)
         start = int(rng.integers(len(world) % self.window + 1))
         cut = slice(start, start + len(world) // self.window * self.window)
         return tuple(x[cut].reshape(-1, self.window, 17, 3) for x in (filled, truth))
 
     @staticmethod
-    def _filled(joints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        return linear(PoseSequence(joints, confidence)).root_relative().joints.astype(np.float32)
+    def _filled(joints: np.ndarray, confidence: np.ndarray, kind: str) -> np.ndarray:
+        return linear(PoseSequence(joints, confidence), **TUNED[kind].get("smoothnet", {})).root_relative().joints.astype(np.float32)
 
     def cases(self):
         for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
-            yield self._filled(*noise.estimate(seen, visible, 50, rng, "estimator")), seen - seen[:, :1], visible
+            yield self._filled(*noise.estimate(seen, visible, 50, rng, "estimator"), "estimator"), seen - seen[:, :1], visible
 
     def predict(self, model: nn.Module, features: Tensor) -> Tensor:
         return model.smooth(features[0])[None]

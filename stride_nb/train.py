@@ -45,7 +45,7 @@ RECIPES = {
                     options={"lifter": "lifter"}),
     "lifter": Recipe(Lift, "lifter", "frameformer", _FRAMES | {"depth": 4}, Settings(2000, 3e-3, optimizer="muon"),
                      batch=32, options={"rank": (1.0, 1.0)}),
-    "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=8),
+    "smoothnet": Recipe(Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), batch=8, options={"lifter": "lifter"}),
     "prior_dstformer": Recipe(Denoise, "prior", "dstformer", PRESETS["tiny"], Settings(4500, 8e-4, half=False)),
     "lifter_dstformer": Recipe(Lift, "lifter", "dstformer", PRESETS["tiny"], Settings(2500, 8e-4, half=False)),
 }

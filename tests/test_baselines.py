@@ -12,6 +12,7 @@ from stride_nb import baselines as b
 from stride_nb.errors import InputError
 from stride_nb.metrics import accel_error_mps2, mpjpe_mm
 from stride_nb.sequence import PoseSequence
+from stride_nb.skeleton import get
 
 fast = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -111,6 +112,24 @@ def test_a_hidden_pelvis_follows_the_joints_in_view(name):
     found = run(name, PoseSequence(truth, confidence)).joints
     bound = {"hold": 1e-9, "linear": 1e-9, "one_euro": 0.2}.get(name, 0.1)
     assert np.abs(found[:, 0] - truth[:, 0])[:, 1:].max() < bound
+
+
+@every
+def test_a_pelvis_that_is_a_guess_is_read_all_the_same(name):
+    truth, sequence = walker(frames=100)
+    confidence = np.ones((100, 17))
+    confidence[30:60, 0] = 0.05
+    given = PoseSequence(truth, confidence)
+    np.testing.assert_allclose(run(name, given).joints, run(name, sequence).joints, atol=0.02 if name == "rts" else 1e-9)
+
+
+@every
+def test_joint_sets_whose_parents_come_later_are_filled_too(name):
+    rng = np.random.default_rng(0)
+    joints, confidence = rng.normal(0, 0.3, (20, 26, 3)) + (0, 0, 4), np.ones((20, 26))
+    skeleton = get("halpe26")
+    confidence[:, [j for j, joint in enumerate(skeleton.joints) if not joint.endswith(("hip", "knee", "ankle"))]] = 0
+    assert np.isfinite(run(name, PoseSequence(joints, confidence, skeleton="halpe26")).joints).all()
 
 
 @every

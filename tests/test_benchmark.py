@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stride_nb import benchmark, checkpoints, motions, networks, noise
-from stride_nb.cases import cases
+from stride_nb.cases import cases, compare
 from stride_nb.errors import InputError
 from stride_nb.metrics import UNITS
 
@@ -28,6 +28,12 @@ def arguments(tmp_path, monkeypatch):
     return parser.parse_args(f"--experiments seen_noise unseen_noise --inputs estimator --regimes none limb --methods input "
                              f"linear prior --seeds 2 --windows 2 --model {tmp_path}/p.safetensors --runs {tmp_path}/runs "
                              f"--threads 1 --out {tmp_path}/b.json".split())
+
+
+def strip(rows):
+    """Without the seconds that a run took."""
+    rows = json.loads(rows if isinstance(rows, str) else rows.read_text())
+    return [{key: value for key, value in row.items() if key != "wall_s"} for row in rows]
 
 
 def test_rows_have_the_promised_form(arguments):
@@ -58,6 +64,19 @@ def test_finished_parts_are_not_run_again(arguments, monkeypatch):
     monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran again"))
     benchmark.run(arguments)
     assert arguments.out.read_text() == first
+
+
+def test_methods_can_be_run_one_after_the_other(arguments, monkeypatch):
+    benchmark.run(arguments)
+    whole, ran = arguments.out.read_text(), []
+    for path in arguments.runs.iterdir():
+        path.unlink()
+    monkeypatch.setattr(benchmark, "compare", lambda cases, methods, *told: ran.extend(methods) or compare(cases, methods, *told))
+    for methods in (["prior"], ["input", "linear"], ["input", "linear", "prior"]):
+        arguments.methods = methods
+        benchmark.run(arguments)
+    assert strip(arguments.out) == strip(whole)
+    assert {ran.count(method) for method in ("input", "linear", "prior")} == {len(ran) // 3}, "each as often as there are windows"
 
 
 def test_a_run_of_some_settings_leaves_the_others_as_they_are(arguments):

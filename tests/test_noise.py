@@ -156,6 +156,12 @@ def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last()
     np.testing.assert_allclose(hidden[150:], sunk, atol=0.15)
 
 
+@pytest.mark.parametrize("fps", [14.985, 23.976])
+def test_repeated_frames_of_broadcast_rates_are_frames_that_there_are(fps):
+    for frames in range(1, 121):
+        answer("repeat", frames, fps=fps, visible=np.ones((frames, 17), bool))
+
+
 def test_repeated_frames_stay_for_as_long_as_a_slow_video_shows_them():
     rng = np.random.default_rng(3)
     relative = np.cumsum(rng.standard_normal((200, 17, 3)), 0) * 0.01

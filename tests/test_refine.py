@@ -288,7 +288,7 @@ def test_unknown_options_say_what_there_is(method):
     with pytest.raises(InputError, match="option") as error:
         run(walker(5), method, strength=3)
     assert "strength" in str(error.value) and "\n" not in str(error.value)
-    known = {"stride_published": "epochs", "stride_ours": "steps", "prior": "none", "smoothnet": "none"}
+    known = {"stride_published": "epochs", "stride_ours": "steps", "prior": "none", "smoothnet": "threshold"}
     named = [known[method]] if method in known else [*list(inspect.signature(BASELINES[method]).parameters)[1:]]
     assert all(name in str(error.value).partition("found")[0] for name in named), error.value
 
