@@ -77,9 +77,10 @@ def _curves(rows: Sequence[Mapping], panel: str, name: str, keys: Sequence[str])
     return {title: {label: tuple(np.transpose(points)) for label, points in group.items()} for title, group in panels.items()}
 
 
-def degradation(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:
-    """Curves for ``evidence.curves``: part → method → (x, mean, low, high)."""
-    return _curves([row for row in rows if row["metric"] == metric], "part", "method", ("x", "value", "ci_low", "ci_high"))
+def degradation(rows: Sequence[Mapping], metric: str, kind: str = "") -> dict[str, dict[str, tuple]]:
+    """Curves for ``evidence.curves``: part, of those whose name begins with ``kind`` → method → (x, mean, low, high)."""
+    found = [row for row in rows if row["metric"] == metric and row["part"].startswith(kind)]
+    return _curves(found, "part", "method", ("x", "value", "ci_low", "ci_high"))
 
 
 def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[str]:

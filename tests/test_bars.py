@@ -147,6 +147,15 @@ def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
                                                  "hidden error ÷ its": "1.200 [1.100–1.300]", "windows": 24}]
 
 
+def test_claims_stand_beside_what_was_found(tmp_path):
+    def row(part, claimed, value, method="stride_ours"):
+        return {"experiment": "unseen_noise", "noise": "drift", "source": "cmu", "input": "estimator", "method": method, "part": part,
+                "claimed": claimed, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 12}
+    (tmp_path / "b_claims.json").write_text(json.dumps([row("hidden", 0.8, 0.6), row("hidden", 0.1, 0.1, "prior"), row("visible", 0.9, 0.85)]))
+    assert bars.claims(tmp_path / "b.json") == [{"setting": "unseen noise: drift", "windows": 12, "hidden: claimed": 0.8,
+        "hidden: found": "0.60 [0.50–0.70]", "visible: claimed": 0.9, "visible: found": "0.85 [0.75–0.95]"}]
+
+
 @pytest.mark.parametrize(("ours", "published", "met"), [(2.0, 100.0, "yes yes"), (11.0, 100.0, "no no"), (9.0, 100.0, "yes no")])
 def test_speed_is_asked_in_seconds_and_against_the_published_procedure(tmp_path, ours, published, met):
     run = json.loads(bars.SPEED.read_text())

@@ -116,6 +116,17 @@ def rows_of(**values):
             for w, v in enumerate(vs)]
 
 
+def test_a_method_that_says_how_sure_it_is_is_held_to_it(motions, some):
+    case = by_name(some)[f"{motions[0].name}/0/limb"]
+    off = np.where(~case.visible & (np.arange(17) == np.argmax((~case.visible).sum(0))), 0.2, 0.0)
+    answer = case.sequence.replace(joints=case.truth + off[..., None] * (1, 0, 0), confidence=np.full(off.shape, 0.9))
+    (row,) = cs.compare([case], {"sure": lambda sequence: Refined(answer, Trace("sure", 0.0), scale=np.ones(off.shape))})
+    assert row["claimed_hidden"] == row["claimed_visible"] == pytest.approx(0.9) and row["within_visible"] == 1
+    assert row["within_hidden"] == pytest.approx(1 - (off > 0).sum() / (~case.visible).sum())
+    (row,) = cs.compare([case], {"mute": lambda sequence: Refined(answer, Trace("mute", 0.0))})
+    assert "claimed_hidden" not in row
+
+
 def test_averages_are_over_windows():
     rows = rows_of(a={"x": [1.0, 3.0], "y": [5.0]}, b={"x": [2.0, 2.0], "y": [2.0]})
     assert cs.averages(rows) == [{"regime": "limb", "method": "a", "n": 3, "mpjpe": 3.0},

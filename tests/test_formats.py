@@ -13,6 +13,7 @@ from stride_nb import InputError, Keypoints2D, PoseSequence, formats, motions, s
 from stride_nb.formats.documents import Document
 from stride_nb.motions.clips import Label, write_clips
 from stride_nb.report import report
+from stride_nb.stored import opened
 
 some = settings(max_examples=40, deadline=None)
 LOST = range(7, 12)
@@ -250,6 +251,67 @@ def test_times_that_stand_still_beside_numbers_tell_no_rate(tmp_path, times):
     assert len(found[0]) == 3 and any("no frame rate" in note for note in found.notes)
 
 
+def test_one_frame_with_a_time_is_one_frame(tmp_path):
+    frame = mediapipe(poses(33, 3)[1:, :1])["frames"][0]
+    del frame["frame"]
+    (found,) = formats.read(save(tmp_path / "a.json", [frame | {"timestamp_ms": 40}]))
+    assert len(found) == 1 and not found.missing.any()
+    for stamps in ([-40], [None], [40, 40]):
+        with pytest.raises(InputError, match="timestamp_ms: expected increasing milliseconds"):
+            formats.read(save(tmp_path / "a.json", [frame | {"timestamp_ms": stamp} for stamp in stamps]))
+
+
+@pytest.mark.parametrize("format", ["mediapipe", None])
+def test_a_video_that_nobody_enters_for_long_is_recognised(tmp_path, format):
+    frames = mediapipe(poses(33, 3)[1:, :4])["frames"]
+    content = [[]] * 1001 + [frame["pose_world_landmarks"] for frame in frames]
+    (found,) = formats.read(save(tmp_path / "a.json", content), format, size=(1000, 500))
+    assert len(found) == 1005 and (np.flatnonzero(~found.missing.all(1)) == range(1001, 1005)).all()
+
+
+def test_a_person_without_landmarks_is_nobody(tmp_path):
+    marks = mediapipe(poses(33, 3)[1:, :1] / 10)["frames"][0]["pose_world_landmarks"]
+    content = [[{"landmark": marks}, {"label": "nobody"}, {"landmark": None}]] * 3
+    (found,) = formats.read(save(tmp_path / "a.json", content), size=(1000, 500))
+    assert found.skeleton.name == "mediapipe33" and not found.missing.any()
+
+
+def table(path, sequences, change):
+    """A csv of sequences, the cells of every row but the header changed."""
+    formats.write(path, sequences)
+    header, *rows = [line.split(",") for line in path.read_text().splitlines()]
+    rows = [change(i, dict(zip(header, row))) for i, row in enumerate(rows)]
+    path.write_text("\n".join(",".join(map(str, line)) for line in [list(rows[0]), *(row.values() for row in rows)]))
+    return path
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_time_that_is_missing_is_refused_where_nothing_else_numbers_the_frames(tmp_path, numbered):
+    def change(i, row):
+        frame = {"frame": row["frame"]} if numbered else {}
+        return frame | {key: value for key, value in row.items() if key != "frame"} | ({"time_s": ""} if i == 25 else {})
+
+    path = table(tmp_path / "a.csv", [PoseSequence(p[12:], fps=25) for p in poses(17, 3)], change)
+    if numbered:
+        check(formats.read(path), poses(17, 3)[:, 12:])
+    else:
+        with pytest.raises(InputError, match="column time_s: expected a time in every row.*found none in row 27"):
+            formats.read(path)
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("column, factor, unit", [("timestamp", 1000, "seconds"), ("time_s", 1000, "seconds"),
+                                                  ("timestamp_ms", 1, "milliseconds")])
+def test_times_in_another_unit_are_refused(tmp_path, column, factor, unit, numbered):
+    def change(i, row):
+        row = {"frame": row["frame"], column: factor * float(row["time_s"])} | dict(list(row.items())[2:])
+        return row if numbered else dict(list(row.items())[1:])
+
+    path = table(tmp_path / "a.csv", PoseSequence(poses(17, 3)[1], fps=30), change)
+    with pytest.raises(InputError, match=f"column {column}: expected {unit}, 1 to 1000 frames in 1 s"):
+        formats.read(path)
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
 def test_what_is_written_is_read_back(tmp_path, suffix, dims):
@@ -264,6 +326,39 @@ def test_what_is_written_is_read_back(tmp_path, suffix, dims):
     for back, sequence in zip(found, given):
         np.testing.assert_allclose(back.confidence, sequence.confidence, atol=1e-6)
         assert back.fps == pytest.approx(29.97, rel=1e-4) and back.skeleton.name == "h36m17"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_frames_lost_at_the_ends_are_read_back_as_lost(tmp_path, suffix):
+    points = np.tile(poses(17, 3)[1], (4, 1, 1))[:100]
+    points[:30] = points[80:] = np.nan
+    formats.write(tmp_path / f"out{suffix}", PoseSequence(points, fps=25))
+    (found,) = formats.read(tmp_path / f"out{suffix}")
+    assert len(found) == 100 and (np.flatnonzero(~found.missing.all(1)) == range(30, 80)).all()
+
+
+def test_a_csv_holds_one_frame_rate_that_can_be_told_again(tmp_path):
+    a, b = (PoseSequence(p, fps=fps) for p, fps in zip(poses(17, 3), (25, 50)))
+    with pytest.raises(InputError, match="fps: expected one .*found 25, 50"):
+        formats.write(tmp_path / "out.csv", [a, b])
+    with pytest.raises(InputError, match="fps: expected one from 1 to 1000, found 0.5"):
+        formats.write(tmp_path / "out.csv", a.replace(fps=0.5))
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_what_is_longer_than_memory_is_written_as_what_is_not(tmp_path, several):
+    walk = PoseSequence(poses(17, 3)[1], fps=25, name="walk")
+    walk.save(tmp_path / "walk.npz")
+    for suffix in (".npz", ".csv", ".bvh"):
+        with opened(tmp_path / "walk.npz") as stored:
+            ways = [formats.write(tmp_path / kind / f"out{suffix}", [given] * 2 if several else given)
+                    for kind, given in (("stored", stored), ("whole", walk))]
+        for a, b in zip(*ways):
+            if suffix == ".npz":
+                np.testing.assert_array_equal(PoseSequence.load(a).joints, PoseSequence.load(b).joints)
+            else:
+                assert a.read_bytes() == b.read_bytes()
 
 
 def test_alphapose_is_written_as_it_is_read(tmp_path):
@@ -291,6 +386,38 @@ def test_plain_arrays_in_millimetres_and_with_confidence(tmp_path):
     assert found[0].skeleton.name == "coco17" and found[0].fps == 24 and found[0].size == (800, 1200)
     assert np.nanmax(found[1].confidence) == 0.5
     assert formats.read(tmp_path / "b.npz", skeleton="coco17").notes == ()  # everything was said
+
+
+@pytest.mark.parametrize("key", ["confidence", "scores", "keypoint_scores", "score"])
+@pytest.mark.parametrize("people", [1, 2])
+def test_confidence_beside_an_array_belongs_to_its_joints(tmp_path, key, people):
+    joints = np.nan_to_num(poses(17)[2 - people :])
+    confidence = np.random.default_rng(0).uniform(0.1, 1, joints.shape[:-1])
+    one = people == 1
+    shapes = [confidence, confidence[..., None], *([confidence[0], confidence[0, :, :, None]] if one else [])]
+    for given in [joints, *([joints[0]] if one else [])]:
+        for beside in shapes:
+            np.savez(tmp_path / "a.npz", joints=given, **{key: beside})
+            found = formats.read(tmp_path / "a.npz", size=(1000, 1000), skeleton="coco17")
+            for person, truth in zip(found, confidence):
+                np.testing.assert_array_equal(person.confidence, truth * (person.confidence > 0))
+
+
+@pytest.mark.parametrize("key", ["confidence", "scores", "keypoint_scores"])
+@pytest.mark.parametrize("shape", [(FRAMES,), (FRAMES - 3, 17), (17, FRAMES), (17 * FRAMES,), (2, FRAMES, 17), ()])
+def test_confidence_of_another_shape_than_the_joints_is_refused(tmp_path, key, shape):
+    np.savez(tmp_path / "a.npz", joints=poses(17)[1], **{key: np.full(shape, 0.5)})
+    with pytest.raises(InputError) as error:
+        formats.read(tmp_path / "a.npz", size=(1000, 1000))
+    assert error.value.field == key and f"({FRAMES}, 17)" in error.value.expected and error.value.found == f"float64 {shape}"
+
+
+def test_confidence_beside_an_array_is_numbers_and_a_score_of_poses_is_none(tmp_path):
+    np.savez(tmp_path / "a.npz", joints=poses(17)[1], confidence=np.full((FRAMES, 17), "sure"))
+    with pytest.raises(InputError, match="confidence: expected numbers"):
+        formats.read(tmp_path / "a.npz", size=(1000, 1000))
+    np.savez(tmp_path / "a.npz", joints=poses(17)[1], score=np.full(FRAMES, 0.5))
+    assert formats.read(tmp_path / "a.npz", size=(1000, 1000))[0].confidence.min() == 1
 
 
 def test_a_wrong_guess_is_an_error_with_the_alternatives(tmp_path):
@@ -331,6 +458,16 @@ def test_keep_the_people_seen_most(tmp_path):
     people = poses(17)
     path = save(tmp_path / "a.json", alphapose(people))
     check(formats.read(path, people=1), people, (1,))
+
+
+@pytest.mark.parametrize("people", [0, -1])
+def test_to_keep_nobody_is_refused(tmp_path, people):
+    save(tmp_path / "a.json", alphapose(poses(17)))
+    PoseSequence(poses(17, 3)[1]).save(tmp_path / "a.npz")
+    for path in (tmp_path / "a.json", tmp_path / "a.npz"):
+        for reader in (formats.read, formats.read_tracks):
+            with pytest.raises(InputError, match=f"people: expected at least 1, or None for all, found {people}"):
+                reader(path, people=people)
 
 
 # --- malformed files -------------------------------------------------------------------------------------------------
@@ -675,3 +812,22 @@ def test_up_is_told_by_the_person():
         np.testing.assert_allclose(formats.facing_camera(sequence).joints, formats.facing_camera(PoseSequence(
             sequence.joints @ formats.axes.TURNS[up].T)).joints, atol=1e-12)
         assert formats.up_axis(formats.facing_camera(sequence)) == "-y"
+
+
+@pytest.mark.parametrize("lost", [["pelvis"], ["pelvis", "rhip", "lhip"], ["pelvis", "thorax", "neck", "rankle", "lankle"],
+                                  ["rhip", "lhip", "rknee", "lknee", "rankle", "lankle"]])
+@pytest.mark.parametrize("up", ["y", "-y", "z"])
+def test_up_is_told_without_the_pelvis_and_whatever_else_is_lost(up, lost):
+    walk = motions.load("synthetic", clips=1, seconds=2)[0]
+    joints = walk.joints @ formats.axes.TURNS[up] + (3, 4, 5)
+    joints[:, [walk.skeleton.index(name) for name in lost]] = np.nan
+    assert formats.up_axis(walk.replace(joints=joints, confidence=None)) == up
+
+
+def test_up_is_told_by_any_frame_that_tells_and_is_y_where_none_does():
+    walk = formats.facing_camera(motions.load("synthetic", clips=1, seconds=2)[0])
+    joints = np.full_like(walk.joints, np.nan)
+    joints[:, 8:] = walk.joints[:, 8:]  # without hips and legs
+    assert formats.up_axis(walk.replace(joints=joints, confidence=None)) == "y"
+    joints[7, 2] = walk.joints[7, 2]  # but for one knee, once
+    assert formats.up_axis(walk.replace(joints=joints, confidence=None)) == "-y"

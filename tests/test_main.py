@@ -211,6 +211,19 @@ def test_what_the_file_does_not_say_can_be_said(walk, tmp_path, capsys, monkeypa
     assert "skeleton=" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [["--skeleton", "coco17"], ["--people", "3"], ["--size", "640", "480"],
+                                     ["--skeleton", "coco17", "--people", "3", "--size", "640", "480"]])
+@pytest.mark.parametrize("out", ["out.npz", "out.csv"])
+def test_what_a_file_of_our_own_says_cannot_be_said_again(options, out, walk, tmp_path, capsys):
+    Keypoints2D(PoseSequence.load(walk).joints[..., :2] * 100, fps=50).save(tmp_path / "flat.npz")
+    for path in (walk, tmp_path / "flat.npz"):
+        assert main(["refine", str(path), str(tmp_path / out), "--method", "linear", *options]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and said.err.startswith(f"python -m stride_nb refine: {path}: ") and said.err.count("\n") == 1
+        assert [word for word in said.err.partition("found")[2].split() if word[0] == "-"] == [w for w in options if w[0] == "-"]
+    assert not (tmp_path / out).exists()
+
+
 def test_people_with_different_axes_are_named(walk, tmp_path, capsys):
     joints = PoseSequence.load(walk).joints
     np.savez(tmp_path / "two.npz", joints=np.stack([joints, (joints + (3, 0, 0)) @ TURNS["-y"]]), fps=50)

@@ -57,3 +57,13 @@ def test_a_change_is_told_by_its_ratio_its_interval_and_the_worst_regime():
     assert whole["ratio"] == pytest.approx(3.1 / 3, abs=1e-4) and hidden["ratio"] == pytest.approx(1.05)
     assert hidden["ratio_low"] == hidden["ratio_high"] == pytest.approx(1.05)  # every clip alike
     assert (hidden["worst_regime"], hidden["worst"]) == ("half", pytest.approx(1.2))
+
+
+def test_claims_are_means_over_the_regimes_that_count():
+    told = [{"regime": regime, "method": "prior", "clip": f"c{i}", "window": 0, "input": "estimator", "noise": "drift", "seed": 0,
+             "claimed_hidden": 0.9, "within_hidden": share, "claimed_visible": 1.0, "within_visible": 1.0}
+            for i, share in enumerate((0.5, 0.7)) for regime in ("limb", "half", "flicker")]
+    told += [{"regime": "limb", "method": "linear", "clip": "c0", "window": 0, "input": "estimator", "noise": "drift", "seed": 0}]
+    hidden, visible = paired.claims(told)
+    assert hidden == {"method": "prior", "part": "hidden", "claimed": 0.9, "value": 0.6, "ci_low": 0.5, "ci_high": 0.7, "n": 4}
+    assert visible["part"] == "visible" and visible["value"] == 1.0

@@ -3,8 +3,8 @@
 A format to read is a module with ``LOOKS`` (what it looks like, for errors), ``recognises(document) -> bool`` (whether its
 content looks so, at a glance) and ``parse(document, skeleton) -> Detections`` (or finished sequences; an ``InputError``
 says what is malformed); a format to write is one with ``SUFFIX``,
-``SEVERAL`` (people in one file), ``write(path, sequences)`` and, where it holds nothing but 2D, ``FLAT``. Both are found
-by their module's name; nothing else is edited.
+``SEVERAL`` (people in one file), ``write(path, sequences)`` and, where it holds nothing but 2D, ``FLAT``, where it takes
+a sequence longer than memory (`stored.Stored`), ``STORED``. Both are found by their module's name; nothing else is edited.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sequence import Keypoints2D, PoseSequence
+from ..stored import Stored
 from .axes import facing_camera, up_axis, upright
 from .documents import Document, open_document
 from .tracks import Detections, assemble, clean, retrack
@@ -63,9 +64,10 @@ def read(path: str | PathLike, format: str | None = None, fps: float | None = No
         people: keep this many, those seen in most frames; None: all.
 
     Raises:
-        InputError: not the format named, a format that is not recognised (with the alternatives), or a file that is
-            malformed.
+        InputError: not the format named, a format that is not recognised (with the alternatives), a file that is
+            malformed, or nobody to keep.
     """
+    _somebody(path, people)
     document = open_document(path)
     name = _recognised(document, format)
     found = formats()[name].parse(document, skeleton)
@@ -99,6 +101,7 @@ def read_tracks(path: str | PathLike, format: str | None = None, fps: float | No
     Raises:
         InputError: as ``read`` does, and where file and ``fps`` disagree.
     """
+    _somebody(path, people)
     try:
         found = read(path, format, fps, size, skeleton)
     except InputError as error:
@@ -108,6 +111,12 @@ def read_tracks(path: str | PathLike, format: str | None = None, fps: float | No
     agree(path, fps, found[0].fps)
     one_video = len({len(track) for track in found}) == 1
     return found, retrack(found, people) if one_video else found[:people]
+
+
+def _somebody(path: str | PathLike, people: int | None) -> None:
+    """Raises InputError where nobody is to be kept."""
+    if people is not None and people < 1:
+        raise InputError(path, "people", "at least 1, or None for all", people)
 
 
 def agree(path: str | PathLike, fps: float | None, said: float) -> None:
@@ -123,16 +132,17 @@ def agree(path: str | PathLike, fps: float | None, said: float) -> None:
 def _recognised(document: Document, wanted: str | None) -> str:
     """The format's name: the one wanted if the content agrees, else the one that the content looks like."""
     known = formats()
-    looks = [name for name, module in known.items() if module.recognises(document)]
     if wanted is not None and wanted not in known:
         raise document.error("format", f"one of {', '.join(known)}", repr(wanted))
-    if wanted in looks or (wanted is None and looks):
-        return wanted or looks[0]
-    if wanted is not None:
-        raise document.error("format", f"{wanted} ({known[wanted].LOOKS})",
-                             f"what looks like {' or '.join(looks) or 'none known'}")
-    raise InputError(document.path, "format", "; ".join(f"{name}: {known[name].LOOKS}" for name in known),
-                     f"{document.kind} of another form")
+    looks = (name for name, module in known.items() if module.recognises(document))
+    if wanted is None:
+        if found := next(looks, None):
+            return found
+        raise InputError(document.path, "format", "; ".join(f"{name}: {known[name].LOOKS}" for name in known),
+                         f"{document.kind} of another form")
+    if known[wanted].recognises(document):
+        return wanted
+    raise document.error("format", f"{wanted} ({known[wanted].LOOKS})", f"what looks like {' or '.join(looks) or 'none known'}")
 
 
 def _in_pixels(found: Detections, size, document: Document, notes: list[str]):
@@ -178,11 +188,12 @@ def writer(path: str | PathLike, format: str | None = None, flat: bool = True):
     return writers[name]
 
 
-def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence, format: str | None = None,
+def write(path: str | PathLike, sequences: PoseSequence | Stored | Keypoints2D | Sequence, format: str | None = None,
           **options) -> list[Path]:
     """Write sequences: all in one file where the format can, else ``out_1.bvh``, ``out_2.bvh`` … for several.
 
     Args:
+        sequences: one or several; one longer than memory is read whole for any file but npz.
         format: ``npz``, ``csv``, ``bvh``, ``glb``, ``json`` (AlphaPose's), or a module's name (``amass``); None: the
             path's suffix.
         options: the format's own (``body`` of ``amass`` and ``glb``).
@@ -197,6 +208,8 @@ def write(path: str | PathLike, sequences: PoseSequence | Keypoints2D | Sequence
     sequences = list(sequences) if isinstance(sequences, (list, tuple)) else [sequences]
     if not sequences:
         raise InputError(path, "sequences", "at least one", "none")
+    if not getattr(to, "STORED", False):
+        sequences = [s[:] if isinstance(s, Stored) else s for s in sequences]
     if to.SEVERAL or len(sequences) == 1:
         parts = {path: sequences}
     else:

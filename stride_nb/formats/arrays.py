@@ -2,8 +2,8 @@
 
 A foreign array is (T, J, C), or (P, T, J, C) for several people, with C the coordinates: x, y; x, y, confidence (told
 from x, y, z by a last column within [0, 1] beside larger coordinates); x, y, z; or x, y, z, confidence. In an npz or
-pickle it stands under one of ``KEYS``, or is the only array of such a shape; ``confidence`` or ``scores`` (T, J), ``fps``
-and ``size`` may stand beside it.
+pickle it stands under one of ``KEYS``, or is the only array of such a shape; ``confidence``, ``scores``,
+``keypoint_scores`` or ``score``, (T, J) or (P, T, J), ``fps`` and ``size`` may stand beside it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ import numpy as np
 from ..errors import InputError
 from ..motions.clips import read_clips
 from ..sequence import Keypoints2D, PoseSequence
+from ..stored import Stored
 from .documents import Document, joint_set, unnamed
 from .tracks import Detections
 
-__all__ = ["KEYS", "LOOKS", "SEVERAL", "SUFFIX", "is_own", "parse", "recognises", "write"]
+__all__ = ["KEYS", "LOOKS", "SEVERAL", "STORED", "SUFFIX", "is_own", "parse", "recognises", "write"]
 
 LOOKS = "an npz, npy or pickle with an array (T, J, C) or (P, T, J, C) of joints"
-SUFFIX, SEVERAL = ".npz", False
+SUFFIX, SEVERAL, STORED = ".npz", False, True
 KEYS = ("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d", "keypoints",
         "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0")
 
 _OWN = {"joints", "confidence", "fps", "skeleton"}
+_OWN_2D = {"pixels", "confidence", "fps", "size"}
 
 
 def recognises(document: Document) -> bool:
@@ -45,15 +47,15 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         return read_clips(document.path)
     if own and _OWN <= arrays.keys():
         return [PoseSequence.load(document.path)]
-    if own and {"pixels", "confidence", "fps", "size"} <= arrays.keys():
+    if own and _OWN_2D <= arrays.keys():
         return [Keypoints2D.load(document.path)]
     joints = _joints(document, arrays)
+    beside = _beside(document, arrays, joints.shape[:-1])
     if joints.ndim == 3:
         joints = joints[None]
     P, T, J, C = joints.shape
     points, confidence = _split(joints.reshape(P * T, J, C))
-    beside = next((arrays[key] for key in ("confidence", "scores", "keypoint_scores") if key in arrays), None)
-    if beside is not None and beside.size == confidence.size and beside.dtype.kind in "iufb":
+    if beside is not None:
         confidence = beside.reshape(confidence.shape).astype(np.float64)
     people = [str(p + 1) for p in range(P) for _ in range(T)]
     name = joint_set(document, points, skeleton)
@@ -62,11 +64,11 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
                       clock=(0, T - 1), notes=() if skeleton else (unnamed(points, name),))
 
 
-def is_own(path: str | PathLike) -> bool:
-    """Is it the npz of one ``PoseSequence``? Nothing in it is read."""
+def is_own(path: str | PathLike, flat: bool = False) -> bool:
+    """Is it the npz of one ``PoseSequence``, or (``flat``) of one ``Keypoints2D``? Nothing in it is read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return {f"{name}.npy" for name in _OWN} <= set(archive.namelist())
+            return {f"{name}.npy" for name in (_OWN_2D if flat else _OWN)} <= set(archive.namelist())
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return False  # whoever reads it says what is wrong
 
@@ -83,6 +85,25 @@ def _joints(document: Document, arrays: dict) -> np.ndarray:
         shapes = ", ".join(f"{k} {a.dtype} {a.shape}" for k, a in arrays.items()) or "none"
         raise document.error("arrays", "numbers of shape (T, J, C) or (P, T, J, C), C from 2 to 4", shapes)
     return arrays[key].astype(np.float64)
+
+
+def _beside(document: Document, arrays: dict, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The confidence of joints of that shape, axes of length 1 apart; None where there is none.
+
+    ``score`` may be one of whole poses: it is left where it does not fit.
+
+    Raises:
+        InputError: another shape, or no numbers.
+    """
+    def fits(array) -> bool:
+        return array.dtype.kind in "iufb" and np.squeeze(array).shape == tuple(n for n in shape if n != 1)
+
+    key = next((k for k in ("confidence", "scores", "keypoint_scores") if k in arrays), None)
+    if key is None:
+        return arrays["score"] if "score" in arrays and fits(arrays["score"]) else None
+    if not fits(arrays[key]):
+        raise document.error(key, f"numbers of shape {shape}, as of the joints", f"{arrays[key].dtype} {arrays[key].shape}")
+    return arrays[key]
 
 
 def _split(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +127,7 @@ def _scalar(document: Document, arrays: dict, key: str, count: int):
     return float(values.item()) if count == 1 else tuple(int(v) for v in values.ravel())
 
 
-def write(path, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
+def write(path, sequences: Sequence[PoseSequence | Stored | Keypoints2D]) -> None:
     """The package's own npz (``save``), one person a file."""
     if len(sequences) != 1:
         raise InputError(path, "sequences", "one", len(sequences))

@@ -18,21 +18,32 @@ TURNS = {
 
 
 def up_axis(sequence: PoseSequence | Stored) -> str:
-    """``y``, ``-y`` or ``z``: the axis nearest to the way from the ankles over the pelvis to the thorax, on average.
+    """``y``, ``-y`` or ``z``: the axis nearest to the way from knees and ankles over the pelvis to thorax and head, on average.
 
-    Right for anyone who stands, walks or sits most of the time; a person lying down throughout is not recognised.
+    Right for anyone who stands, walks or sits most of the time; a person lying down throughout is not recognised. Where no
+    frame has joints of two of the three regions (legs, hips, from the thorax up), nothing tells: ``y``.
     """
     mean = sum(_upwards(part.to("h36m17") if part.skeleton.name != "h36m17" else part) for part in sequence.parts())
     return max(TURNS, key=lambda axis: (TURNS[axis] @ mean)[1])
 
 
 def _upwards(body: PoseSequence) -> np.ndarray:
-    """(3,) the sum of what says where up is; zero where nothing does."""
-    parts = body.root_relative().joints
-    pick = body.skeleton.index
-    ways = np.concatenate([parts[:, pick("thorax", "neck", "head")].reshape(-1, 3),
-                           -parts[:, pick("rankle", "lankle", "rknee", "lknee")].reshape(-1, 3)])
-    return ways[np.isfinite(ways).all(-1)].sum(0)
+    """(3,) the sum of what says where up is; zero where nothing does.
+
+    The pelvis is between the upper and the lower joints; where it is missing, the hips seen or the middle of both groups.
+    """
+    regions = ("thorax", "neck", "head"), ("rhip", "lhip"), ("rankle", "lankle", "rknee", "lknee")
+    upper, hips, lower = (body.joints[:, body.skeleton.index(*names)] for names in regions)
+    between = body.joints[:, :1]
+    for other in (_mean(hips), (_mean(upper) + _mean(lower)) / 2):
+        between = np.where(np.isnan(between), other, between)
+    return np.nansum(upper - between, (0, 1)) - np.nansum(lower - between, (0, 1))
+
+
+def _mean(joints: np.ndarray) -> np.ndarray:
+    """(T, 1, 3) the mean of those that are there; NaN where none is."""
+    seen = np.isfinite(joints).sum(1, keepdims=True)
+    return np.where(seen > 0, np.nansum(joints, 1, keepdims=True) / np.maximum(seen, 1), np.nan)
 
 
 def upright(sequence: PoseSequence | Stored, up: str | None = None) -> PoseSequence | Stored:

@@ -4,7 +4,8 @@
 apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last part one of x, y, z or visibility (v, confidence,
 score, presence). *Long*: a row a joint, with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …),
 x, y, z, visibility. Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
-``timestamp_ms``, …) or both, else rows are frames in order; the person (``person``, ``track_id``, ``id``, …).
+``timestamp_ms``, …; in seconds unless its name says ms) or both, else rows are frames in order; the person (``person``,
+``track_id``, ``id``, …).
 
 With z the coordinates are 3D; MediaPipe's image landmarks, known by hips that are not at 0, have a z of another scale
 and are read as 2D.
@@ -31,6 +32,8 @@ LOOKS = "a CSV whose header names joint and axis (rhip_x, landmark_24_x, x24), o
 SUFFIX, SEVERAL = ".csv", True
 FRAME = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno")
 TIME = {"times": 1.0, "time": 1.0, "seconds": 1.0, "timestamp": 1.0, "timestampms": 1e-3, "timems": 1e-3}
+RATES = (1, 1000)
+"""Least and most frames a second that a column of times may come to: beyond, its unit is another."""
 PERSON = ("person", "trackid", "track", "personid", "id", "idx")
 JOINT = ("landmark", "joint", "landmarkname", "jointname", "landmarkid", "landmarkindex", "jointid", "keypoint", "name")
 AXES = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3, "c": 3, "confidence": 3, "score": 3, "presence": 3}
@@ -101,9 +104,26 @@ def _clock(document: Document, columns: dict, rows: int) -> tuple[np.ndarray, fl
     seconds = _number(document, time, columns[time]) * TIME[time] if time else np.full(rows, np.nan)
     if frame:
         numbers = np.array([frame_number(document, frame, float(v) if _is_number(v) else v) for v in columns[frame]])
-        return numbers, frame_rate(numbers, seconds)
-    numbers, fps = clock(seconds) if np.isfinite(seconds).all() else (np.arange(rows), None)
-    return np.array([frame_number(document, time or "frame", float(n)) for n in numbers]), fps
+        return numbers, _plausible(document, time, frame_rate(numbers, seconds))
+    known = np.isfinite(seconds)
+    if known.any() and not known.all():
+        raise document.error(_column(document, time), "a time in every row, or a column of frame numbers",
+                             f"none in row {np.argmin(known) + 2}")
+    numbers, fps = clock(seconds) if known.all() else (np.arange(rows), None)
+    return np.array([frame_number(document, time or "frame", float(n)) for n in numbers]), _plausible(document, time, fps)
+
+
+def _plausible(document: Document, time: str | None, fps: float | None) -> float | None:
+    """The frame rate that a column of times came to. Raises InputError where its unit must be another."""
+    if fps is None or RATES[0] <= fps <= RATES[1]:
+        return fps
+    unit = "seconds" if TIME[time] == 1 else "milliseconds"
+    raise document.error(_column(document, time), f"{unit}, {RATES[0]} to {RATES[1]} frames in 1 s", f"{fps:g} frames in 1 s")
+
+
+def _column(document: Document, plain: str) -> str:
+    """What an error calls the column of that plain name: as the header spells it."""
+    return f"column {next(name for name in document.content[0] if _plain(name) == plain)}"
 
 
 def _is_number(text: str) -> bool:
@@ -161,7 +181,8 @@ def _detections(document: Document, frames, people, names, values, fps, skeleton
         hips = values[:, 23:25, :2].mean(1)
         flat = np.nanmedian(np.abs(hips)) > 0.05 if np.isfinite(hips).any() else True
         notes += () if flat else (mediapipe.NOTE,)
-    return Detections(frames, people, values[..., : 2 if flat else 3], values[..., 3], name, fps=fps, notes=notes)
+    return Detections(frames, people, values[..., : 2 if flat else 3], values[..., 3], name, fps=fps,
+                      clock=(frames.min(), frames.max()), notes=notes)
 
 
 def _set_of(document: Document, names: list[str], values: np.ndarray) -> str:
@@ -174,9 +195,15 @@ def _set_of(document: Document, names: list[str], values: np.ndarray) -> str:
 
 
 def write(path, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
-    """A row a person and frame: frame, time_s, person, then x, y(, z), confidence of each joint; missing cells empty."""
+    """A row a person and frame: frame, time_s, person, then x, y(, z), confidence of each joint; missing cells empty.
+
+    Raises:
+        InputError: sequences of several kinds or frame rates, or a rate that would not be read back.
+    """
     if len({(type(s), s.skeleton.name) for s in sequences}) > 1:
         raise InputError(path, "sequences", "one kind and one joint set", "several")
+    if len(rates := {round(s.fps, 3) for s in sequences}) > 1 or not RATES[0] <= min(rates) <= RATES[1]:
+        raise InputError(path, "fps", f"one from {RATES[0]} to {RATES[1]}", ", ".join(f"{fps:g}" for fps in sorted(rates)))
     first = sequences[0]
     axes = "xyz" if isinstance(first, PoseSequence) else "xy"
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:

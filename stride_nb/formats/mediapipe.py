@@ -29,7 +29,7 @@ NOTE = "MediaPipe's world landmarks have no path: the middle of the hips is alwa
 
 
 def recognises(document: Document) -> bool:
-    return document.kind == "json" and any(_landmarks(item)[1] for _, item in _items(document.content)[:1000])
+    return document.kind == "json" and any(_landmarks(item)[1] for _, item in _items(document.content))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
@@ -88,7 +88,7 @@ def _landmarks(item) -> tuple[str, list]:
     if not isinstance(item, list) or not item:
         return kind, []
     if isinstance(item[0], dict) and isinstance(item[0].get("landmark"), list):
-        item = [person["landmark"] for person in item if isinstance(person, dict)]
+        item = [person.get("landmark") for person in item if isinstance(person, dict)]
     if _is_landmark(item[0]):
         return kind, [item] if len(item) == 33 or isinstance(item[0], dict) else []
     people = [p for p in item if isinstance(p, list) and p and _is_landmark(p[0])]
@@ -119,7 +119,7 @@ def _clock(document: Document, items: list) -> tuple[list[int], float | None]:
     if time is None:
         return list(range(len(items))), None
     numbers, fps = clock(seconds) if np.isfinite(seconds).all() and (seconds >= 0).all() else ([], None)
-    if fps is None:
+    if fps is None and len(numbers) != 1:
         raise document.error(time, "increasing milliseconds", (seconds[:3] * 1000).tolist())
     return [frame_number(document, time, float(n)) for n in numbers], fps
 
