@@ -3,7 +3,8 @@
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
 part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there: a method whose
 weights are the same is not run again; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios, people and claims beside it, are
-made from the parts; rows of settings that were not asked for stay as they are, so that a new family of noise needs no more than its own run.
+made from the parts; rows of settings and methods that were not asked for stay as they are, so that a new family of noise needs no more
+than its own run.
 """
 
 from __future__ import annotations
@@ -103,16 +104,16 @@ def _parts(experiments: Sequence[str], inputs: Sequence[str], seeds: int) -> lis
 
 
 def _beside(path: Path, rows: list[dict]) -> list[dict]:
-    """These rows, and of those in the file the ones of other settings, all in the order of the record."""
+    """These rows, and of those in the file the ones of other settings and other methods, or rivals, all in the order of the record."""
     kept = records.rows(path) if path.is_file() else []
-    new, order = {_setting(row) for row in rows}, [part[:-1] for part in _parts(EXPERIMENTS, INPUTS, 1)]
+    new, order = {_about(row) for row in rows}, [part[:-1] for part in _parts(EXPERIMENTS, INPUTS, 1)]
     place = {setting: i for i, setting in enumerate(order)}
-    return sorted([row for row in kept if _setting(row) not in new] + rows, key=lambda row: place.get(_setting(row), len(place)))
+    return sorted([row for row in kept if _about(row) not in new] + rows, key=lambda row: place.get(_about(row)[:-2], len(place)))
 
 
-def _setting(row: Mapping) -> tuple:
-    """What `Part` says, but for the seed."""
-    return tuple(row.get(field) for field in Part._fields[:-1])
+def _about(row: Mapping) -> tuple:
+    """What `Part` says, but for the seed; the method, and the one that it is compared with."""
+    return *(row.get(field) for field in Part._fields[:-1]), row.get("method"), row.get("rival")
 
 
 def choose(made: Sequence[Case | Place], count: int, rng: np.random.Generator) -> list[Case | Place]:

@@ -92,6 +92,14 @@ def test_a_run_of_some_settings_leaves_the_others_as_they_are(arguments):
     assert [file.read_text() for file in files] == whole, "the rows that were missing, where they had been"
 
 
+def test_methods_that_are_not_asked_for_stay_in_the_record(arguments):
+    benchmark.run(arguments)
+    whole = strip(arguments.out)
+    arguments.methods = ["prior"]
+    benchmark.run(arguments)
+    assert sorted(map(str, strip(arguments.out))) == sorted(map(str, whole))
+
+
 def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(arguments, monkeypatch):
     monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran"))
     with pytest.raises(InputError, match="--noise.*detector"):
