@@ -63,17 +63,20 @@ class BlindSpot:
 
 _LESSONS = 16  # windows of a sequence that is learnt from
 _MAY_BE_NONE = ("epochs", "steps")  # no step at all is the frozen network; no window, or none judged, is nothing
+_SHARES = ("mirror", "held_out", "margin")
 
 
 def settings(kind: type, options: dict):
-    """``kind(**options)``, an unknown or ill-typed option being one clear error."""
+    """``kind(**options)``, an unknown, ill-typed or impossible option being one clear error."""
     known = {f.name: type(f.default) for f in fields(kind)}
     for name, value in options.items():
         if name not in known:
             raise InputError(kind.__name__, "option", f"one of {', '.join(known)}", name)
         least = 0 if known[name] is float or name in _MAY_BE_NONE else 1
-        if not isinstance(value, (int, known[name])) or not value >= least:
-            raise InputError(kind.__name__, name, f"{known[name].__name__} ≥ {least}", repr(value))
+        most = 1 if name in _SHARES else np.finfo(float).max
+        if not isinstance(value, (int, known[name])) or not least <= value <= most:
+            expected = f"{known[name].__name__} in [0, 1]" if name in _SHARES else f"finite {known[name].__name__} ≥ {least}"
+            raise InputError(kind.__name__, name, expected, repr(value))
     return kind(**options)
 
 

@@ -31,7 +31,6 @@ from . import metrics
 from .errors import InputError
 from .gaps import fill_linear, neighbours
 from .sequence import PoseSequence
-from .skeleton import Skeleton
 
 __all__ = ["BASELINES", "FILLED", "LIMITS", "TUNED", "baseline", "fill", "gaussian", "hold", "linear", "one_euro", "rts", "savgol",
            "tune"]
@@ -207,19 +206,12 @@ def _parts(sequence: PoseSequence, threshold: float, how: str) -> tuple[np.ndarr
     x = np.where(seen[..., None], sequence.joints, np.nan)
     root = _root(x, seen, how)
     parts = _fill(x - root[:, None], seen, how)
-    for j in _parents_first(sequence.skeleton):
+    for j in sequence.skeleton.from_root:
         if not seen[:, j].any():
             parent = sequence.skeleton.parents[j]
             parts[:, j] = parts[:, parent] if parent > 0 else 0.0
     parts[:, 0] = root
     return parts, np.where(seen, sequence.confidence, FILLED)
-
-
-def _parents_first(skeleton: Skeleton) -> list[int]:
-    def depth(j: int) -> int:
-        return 0 if j < 0 else 1 + depth(skeleton.parents[j])
-
-    return sorted(range(len(skeleton)), key=depth)
 
 
 def _root(x: np.ndarray, seen: np.ndarray, how: str) -> np.ndarray:

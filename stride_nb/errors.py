@@ -51,7 +51,8 @@ def positive(text: str) -> int:
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure.
 
-    The temporary name keeps the suffix, because savers (NumPy, matplotlib) read it.
+    The temporary name keeps the suffix, because savers (matplotlib) read it. One that appends a suffix of its own where it
+    misses it (NumPy's) is handed the open file instead of the path.
 
     Raises:
         OSError: that names ``path``, where it cannot be written or the disk is full.

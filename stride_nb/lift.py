@@ -36,8 +36,11 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
         a frame is a guess of confidence ``FILLED``; a frame with no joint at all stays missing.
 
     Raises:
-        InputError: no joint in any frame, a joint set without a conversion, or a network for something else.
+        InputError: something else than keypoints, no joint in any frame, a joint set without a conversion, or a network for
+            something else.
     """
+    if not isinstance(keypoints, Keypoints2D):
+        raise InputError("lift", "keypoints", "Keypoints2D", type(keypoints).__name__)
     h36m = put_right(keypoints.to("h36m17"))
     if h36m.missing.all():
         raise InputError(keypoints.name or "keypoints", "pixels", "at least one joint that was seen", "none")

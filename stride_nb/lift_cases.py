@@ -13,7 +13,9 @@ import numpy as np
 
 from . import metrics, noise
 from .cases import cases
+from .errors import InputError
 from .models.lifter import condition_2d, mirrored_answers
+from .models.prior import PRIOR_FPS
 from .sequence import PoseSequence
 
 __all__ = ["METRICS", "Detected", "answers", "detect", "means", "score"]
@@ -48,13 +50,22 @@ def detect(motions: Sequence[PoseSequence], regimes: Sequence[str], frames: int,
     """Windows of ``frames`` frames of every clip under every regime: camera, occlusion, detector.
 
     Args:
-        motions: world space, 50 fps, each with a name of its own.
+        motions: world space, each with a name of its own; taken at 50 frames a second, whatever their own rate.
         regimes: keys of ``occlusion.REGIMES``.
         each: from the middle of every clip, at most so many windows in a row; ``None``: all.
+
+    Raises:
+        InputError: windows without frames, no clip as long as one, or what ``cases`` raises.
     """
+    if frames < 1:
+        raise InputError("detect", "frames", "at least 1", frames)
+    motions = [m.resample(PRIOR_FPS) for m in motions]
     if each:
         motions = [m[(start := max(0, len(m) - each * frames) // 2) : start + each * frames] for m in motions]
     made = [case for case in cases(motions, regimes, frames=frames, seed=seed) if len(case.truth) == frames]
+    if not made:
+        raise InputError("detect", "motions", f"a clip of {frames} frames or more, and a regime that has room in them",
+                         f"at most {max(map(len, motions), default=0)} frames; {', '.join(regimes)}")
     columns = []
     for case in made:
         rng = np.random.default_rng([seed, zlib.crc32(case.name.encode())])

@@ -104,7 +104,7 @@ def plan(source: str, h36m_file: str = "", seed: int = 0, steps: int = 600, epoc
         init: for ``h36m``: published weights (``.bin``) to begin from.
 
     Raises:
-        InputError: an unknown size, or what reading a source may raise.
+        InputError: an unknown size, more frames than any clip to be tested on has, or what reading a source may raise.
     """
     given = {"size": size, "frames": frames, "batch": batch, "lr": lr}
     chosen = DEFAULTS["h36m" if source == "h36m" else "motion"] | {k: v for k, v in given.items() if v}

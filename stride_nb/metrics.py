@@ -1,12 +1,12 @@
 """How wrong a sequence is: float64 metrics with their units, split by what was hidden.
 
 Two families. *As published* (``mpjpe``, ``p_mpjpe``, ``n_mpjpe``, ``accel``, ``error_accel``): the numbers of
-MotionBERT and STRIDE, a value a frame, in the unit of the input, which is scored as it comes. *Ours* (a unit at the
+MotionBERT and STRIDE, a value a frame, in the unit and the axes of the input. *Ours* (a unit at the
 end of every name, and ``evaluate``, which returns them together): metres in; every pose relative to its own pelvis
 (joint 0), which stays in the mean with its error of zero; ``mask`` (T, J) bool says which joints and frames count.
 
-Visible means: not hidden by the occlusion, whatever the detector or estimator made of it. A NaN that would be scored
-is an ``InputError``, never a frame left out in silence.
+Visible means: not hidden by the occlusion, whatever the detector or estimator made of it. In both families a NaN that
+would be scored is an ``InputError``, never a frame left out in silence, and so are two shapes that differ.
 """
 
 from __future__ import annotations
@@ -33,17 +33,19 @@ UNITS = {"mpjpe": "mm", "mpjpe_hidden": "mm", "mpjpe_visible": "mm", "pa_mpjpe":
 
 def mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """Mean per-joint position error: (…, J, 3) twice → (…)."""
-    return np.linalg.norm(_float(pred) - _float(gt), axis=-1).mean(-1)
+    pred, gt = _finite("mpjpe", pred, gt)
+    return np.linalg.norm(pred - gt, axis=-1).mean(-1)
 
 
 def p_mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """MPJPE after the best similarity transform of each frame ("protocol 2", PA-MPJPE): (…, J, 3) twice → (…)."""
+    pred, gt = _finite("p_mpjpe", pred, gt)
     return mpjpe(procrustes(pred, gt), gt)
 
 
 def n_mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
     """MPJPE after the best scale of each frame, ⟨p, g⟩/⟨p, p⟩ (Rhodin et al., 2018): (…, J, 3) twice → (…)."""
-    pred, gt = _float(pred), _float(gt)
+    pred, gt = _finite("n_mpjpe", pred, gt)
     dot, size = (pred * gt).sum((-2, -1)), (pred**2).sum((-2, -1))
     scale = np.divide(dot, size, out=np.zeros_like(size), where=size != 0)
     return mpjpe(scale[..., None, None] * pred, gt)
@@ -51,7 +53,8 @@ def n_mpjpe(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
 
 def accel(joints: np.ndarray) -> np.ndarray:
     """Mean norm of the joints' second difference: (T, J, 3) → (T − 2,), unit of the input per frame²."""
-    return np.linalg.norm(np.diff(_float(joints), n=2, axis=0), axis=-1).mean(-1)
+    (joints,) = _finite("accel", joints)
+    return _accel(joints)
 
 
 def error_accel(pred: np.ndarray, gt: np.ndarray, vis: np.ndarray | None = None) -> np.ndarray:
@@ -59,28 +62,38 @@ def error_accel(pred: np.ndarray, gt: np.ndarray, vis: np.ndarray | None = None)
 
     With ``vis`` (T,) bool, only the entries whose three frames are all visible are returned.
     """
-    error = accel(_float(pred) - _float(gt))
-    if vis is None:
-        return error
-    vis = np.asarray(vis, bool)
-    return error[vis[:-2] & vis[1:-1] & vis[2:]]
+    pred, gt = _alike("error_accel", pred, gt)
+    error = _accel(pred - gt)
+    if vis is not None:
+        vis = np.asarray(vis, bool)
+        error = error[vis[:-2] & vis[1:-1] & vis[2:]]
+    return _scored("error_accel", error, "frames")
+
+
+def _accel(joints: np.ndarray) -> np.ndarray:
+    """``accel`` of what is not checked."""
+    return np.linalg.norm(np.diff(joints, n=2, axis=0), axis=-1).mean(-1)
 
 
 # Ours: metres in, units in the names, every pose relative to its own pelvis.
 
 def joint_errors_mm(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Position error of every joint in every frame, mm: (…, J, 3) metres twice → (…, J). NaN where either is."""
-    return 1000 * np.linalg.norm(_relative(pred) - _relative(truth), axis=-1)
+    return _errors_mm("joint_errors_mm", pred, truth)
+
+
+def _errors_mm(where: str, pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return 1000 * np.linalg.norm(_difference(where, pred, truth), axis=-1)
 
 
 def mpjpe_mm(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Mean per-joint position error over the joints and frames of ``mask``, mm."""
-    return _mean("mpjpe_mm", joint_errors_mm(pred, truth), mask)
+    return _mean("mpjpe_mm", _errors_mm("mpjpe_mm", pred, truth), mask)
 
 
 def pa_mpjpe_mm(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
     """The same after the best similarity transform of each whole frame (Procrustes), mm."""
-    pred, truth = _finite("pa_mpjpe_mm", pred, truth)
+    pred, truth = _whole("pa_mpjpe_mm", pred, truth)
     return _mean("pa_mpjpe_mm", 1000 * np.linalg.norm(procrustes(pred, truth) - truth, axis=-1), mask)
 
 
@@ -89,12 +102,12 @@ def accel_error_mm_frame2(pred: np.ndarray, truth: np.ndarray, mask: np.ndarray 
 
     ``mask``: a second difference counts where its three frames all do. At least three frames.
     """
-    difference = _relative(pred) - _relative(truth)
+    difference = _difference("accel_error_mm_frame2", pred, truth)
     if len(difference) < 3:
-        raise InputError("accel_error", "pred", "three frames or more", len(difference))
+        raise InputError("accel_error_mm_frame2", "pred", "three frames or more", len(difference))
     if mask is not None:
         mask = mask[:-2] & mask[1:-1] & mask[2:]
-    return _mean("accel_error", 1000 * np.linalg.norm(np.diff(difference, n=2, axis=0), axis=-1), mask)
+    return _mean("accel_error_mm_frame2", 1000 * np.linalg.norm(np.diff(difference, n=2, axis=0), axis=-1), mask)
 
 
 def accel_error_mps2(pred: np.ndarray, truth: np.ndarray, fps: float, mask: np.ndarray | None = None) -> float:
@@ -111,7 +124,7 @@ def bone_lengths(joints: np.ndarray, skeleton: Skeleton = H36M17) -> np.ndarray:
 
 def bone_std_mm(pred: np.ndarray, skeleton: Skeleton = H36M17) -> float:
     """Standard deviation of each bone's length over time, mean over bones, mm. 0 for a body that does not stretch."""
-    (pred,) = _finite("bone_std_mm", pred)
+    (pred,) = _whole("bone_std_mm", pred)
     return float(1000 * bone_lengths(pred, skeleton).std(0).mean())
 
 
@@ -130,7 +143,7 @@ def evaluate(pred: np.ndarray, truth: np.ndarray, visible: np.ndarray, fps: floa
     Raises:
         InputError: shapes that differ, a NaN.
     """
-    pred, truth = _finite("evaluate", pred, truth)
+    pred, truth = _whole("evaluate", pred, truth)
     visible = np.asarray(visible)
     if visible.dtype != bool or visible.shape != pred.shape[:-1]:
         raise InputError("evaluate", "visible", f"bool of shape {pred.shape[:-1]}", f"{visible.dtype} {visible.shape}")
@@ -169,7 +182,7 @@ def depth_order_accuracy_temporal(pred: np.ndarray, truth: np.ndarray, visible: 
 
 
 def _order_shares(where: str, pred, truth, visible, time_last: bool) -> dict[str, float]:
-    pred, truth = _finite(where, pred, truth)
+    pred, truth = _whole(where, pred, truth)
     hidden = np.zeros(pred.shape, bool) if visible is None else ~np.asarray(visible, bool)
     if time_last:
         pred, truth, hidden = pred.T, truth.T, hidden.T
@@ -238,19 +251,34 @@ def _float(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float64)
 
 
-def _relative(joints: np.ndarray) -> np.ndarray:
-    joints = _float(joints)
-    return joints - joints[..., :1, :]
+def _difference(where: str, pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(…, J, 3) twice → how far each joint of ``pred`` is from that of ``truth``, both relative to their own pelvis."""
+    pred, truth = (joints - joints[..., :1, :] for joints in _alike(where, pred, truth))
+    return pred - truth
+
+
+def _alike(where: str, pred: np.ndarray, *truth: np.ndarray) -> list[np.ndarray]:
+    """The arrays in float64, checked: one shape."""
+    arrays = [_float(x) for x in (pred, *truth)]
+    if arrays[-1].shape != arrays[0].shape:
+        raise InputError(where, "truth", f"shape {arrays[0].shape}", arrays[-1].shape)
+    return arrays
 
 
 def _finite(where: str, pred: np.ndarray, *truth: np.ndarray) -> list[np.ndarray]:
-    """The arrays in float64, checked: one shape, not empty, all finite."""
-    arrays = [_float(x) for x in (pred, *truth)]
+    """Likewise: one shape, all finite."""
+    arrays = _alike(where, pred, *truth)
     for field, x in zip(("pred", "truth"), arrays):
-        if x.shape != arrays[0].shape or not x.size:
-            raise InputError(where, field, f"shape {arrays[0].shape}, not empty", x.shape)
         if not np.isfinite(x).all():
             raise InputError(where, field, "finite numbers", f"{np.count_nonzero(~np.isfinite(x))} that are not")
+    return arrays
+
+
+def _whole(where: str, pred: np.ndarray, *truth: np.ndarray) -> list[np.ndarray]:
+    """Likewise: one shape, all finite, not empty."""
+    arrays = _finite(where, pred, *truth)
+    if not arrays[0].size:
+        raise InputError(where, "pred", "at least one frame", f"shape {arrays[0].shape}")
     return arrays
 
 
@@ -258,7 +286,12 @@ def _mean(where: str, errors: np.ndarray, mask: np.ndarray | None) -> float:
     scored = errors.ravel() if mask is None else errors[np.asarray(mask, bool)]
     if not scored.size:
         raise InputError(where, "mask", "something to score", "nothing")
-    if not np.isfinite(scored).all():
-        raise InputError(where, "pred", "finite where scored",
-                         f"{np.count_nonzero(~np.isfinite(scored))} of {scored.size} joints that are not")
-    return float(scored.mean())
+    return float(_scored(where, scored, "joints").mean())
+
+
+def _scored(where: str, errors: np.ndarray, of: str) -> np.ndarray:
+    """The errors, all of them finite."""
+    if not np.isfinite(errors).all():
+        wrong = np.count_nonzero(~np.isfinite(errors))
+        raise InputError(where, "pred", "finite where scored", f"{wrong} of {errors.size} {of} that are not")
+    return errors

@@ -84,7 +84,7 @@ def strip(sequences: Mapping[str, np.ndarray], fps: float, frames: int = 8, hidd
     roots = _filled(arrays[first][:, 0]) * [1, 0, 1]
     palette = colors(list(arrays))
     views = turn(np.stack([a[times] for a in arrays.values()]) - roots[times, None], azimuth)
-    width = 1.1 * np.nanmax(np.ptp(views[..., 0], axis=2))
+    width = 1.1 * _widest(views[..., 0])
     views[..., 0] += np.arange(len(times))[:, None] * width
     reach = np.nanmax(views, (0, 1, 2)) - np.nanmin(views, (0, 1, 2)) + 0.2  # who leans or sits leaves his own place
     rows = [(first, name) for name in later] if apart and later else [tuple(arrays)]
@@ -279,6 +279,15 @@ def _axes(rows: int = 1, columns: int = 1, width: float = 7.2, height: float = 3
 
     use_style()
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **grid)
+
+
+def _widest(x: np.ndarray) -> float:
+    """Greatest extent of a figure in x (sequences, T, J): of the complete ones, or of what is seen where none is complete."""
+    seen = x[np.isfinite(x).any(-1)]
+    if not len(seen):
+        raise InputError("strip", "sequences", "a joint that was seen", "none")
+    complete = seen[np.isfinite(seen).all(-1)]
+    return np.ptp(complete, axis=-1).max() if len(complete) else (np.nanmax(seen, -1) - np.nanmin(seen, -1)).max()
 
 
 def _joints(sequence) -> np.ndarray:

@@ -24,9 +24,10 @@ from .lift_cases import METRICS, Detected, answers, detect, means, score
 from .losses import flip
 from .metrics import paired_bootstrap
 from .models.lifter import UNIT, mirrored_2d
+from .models.prior import PRIOR_FPS
 from .networks import build
 from .occlusion import REGIMES
-from .sequence import PoseSequence
+from .sequence import PoseSequence, frames_at
 from .tasks import Lift
 from .training import Settings, digest, fit
 
@@ -58,7 +59,7 @@ class Pool:
     The loss is MotionBERT's supervised objective and, by their weights, RePOSE's ranking losses.
 
     Args:
-        clips: motions to draw from, world space.
+        clips: motions to draw from, world space; taken at 50 frames a second, whatever their own rate.
         windows, frames: how many windows, how long.
         batch: windows a step, each mirrored with probability ½.
         rank: weights of the spatial and the temporal ranking loss.
@@ -74,7 +75,7 @@ class Pool:
             raise InputError("Pool", "frames", "at least 1", frames)
         if not 1 <= batch <= windows:
             raise InputError("Pool", "batch", f"from 1 to the pool's {windows} windows", batch)
-        source = Lift([c.joints for c in clips], [], windows, seed)
+        source = Lift([c.resample(PRIOR_FPS).joints for c in clips], [], windows, seed)
         source.frames = (frames,)
         self.features, self.truth = source.batch(0)
         self.size, self.seed, self.held_out = batch, seed, held_out
@@ -165,6 +166,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("ranking", "--dim", f"a multiple of the {heads} heads", args.dim)
     if args.pool < args.batch:
         raise InputError("ranking", "--pool", f"windows for a step, {args.batch} or more", args.pool)
+    for split in ("val", "test"):
+        _fits(args.source, split, args.frames)
     torch.set_num_threads(args.threads)
     bench = _Bench(args)
     swept = {v: [bench.rows(v, seed, "val") for seed in range(min(args.sweep_seeds, args.seeds))]
@@ -184,6 +187,13 @@ def run(args: argparse.Namespace) -> int:
     records.save(found, args.out)
     print(f"{args.out}: {len(rows)} rows; chosen on val: {', '.join(f'{v.kind} {tuple(v)}' for v in chosen)}")
     return 0
+
+
+def _fits(source: str, split: str, frames: int) -> None:
+    """InputError where a split has no clip as long as a window."""
+    longest = max((frames_at(len(clip), clip.fps, PRIOR_FPS) for clip in motions.load(source, split)), default=0)
+    if longest < frames:
+        raise InputError("ranking", "--frames", f"at most {longest}, as long as the longest of {source}'s {split} clips", frames)
 
 
 def _candidates(kind: str, weights: Sequence[float]) -> list[Variant]:

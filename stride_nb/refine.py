@@ -172,12 +172,22 @@ def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, st
 
 def _parts(sequence, source, windows: Windows, network: nn.Module, twice: bool) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
     """The refined sequence, span by span, and the scale of its error."""
-    pelvis = [part.joints[:, 0][~part.missing[:, 0]] for part in sequence.parts()]
-    walks = any(known.any() for known in pelvis) or not any(map(len, pelvis))  # else root-relative, as the lifter's
+    walks = _walks(sequence)
     for span, joints, root, scale in windows.predict(network, twice):
         part = source[span]
         confidence = np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)
         yield part.replace(joints=joints + root * walks, confidence=confidence), scale
+
+
+def _walks(sequence: PoseSequence | Stored) -> bool:
+    """Whether the pelvis has a path, if only by the joints around it; else the poses are root-relative, as the lifter's."""
+    seen = False
+    for part in sequence.parts():
+        pelvis = part.joints[:, 0][~part.missing[:, 0]]
+        if pelvis.any():
+            return True
+        seen |= len(pelvis) > 0
+    return not seen
 
 
 def _whole(source: PoseSequence | Stored, parts: Iterator) -> tuple[PoseSequence | Stored, np.ndarray | None]:
@@ -258,6 +268,10 @@ def _people(args: argparse.Namespace) -> Iterator[tuple[list, tuple[str, ...]]]:
     from . import formats
     from .formats.arrays import is_own
 
+    given = [f"--{name}" for name in ("skeleton", "people", "size") if getattr(args, name) is not None]
+    if given and (is_own(args.poses) or is_own(args.poses, flat=True)):
+        raise InputError(args.poses, "options", "none of --skeleton, --people, --size for one person in the package's own form",
+                         " ".join(given))
     if args.format is None and args.out.suffix == ".npz" and is_own(args.poses):
         with opened(args.poses) as track:
             formats.agree(args.poses, args.fps, track.fps)

@@ -20,29 +20,47 @@ from . import skeleton as sk
 from .errors import FULL, InputError, atomic_path
 from .gaps import carried
 
-__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "stitch", "window_starts"]
+__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "rate", "stitch", "window_starts"]
+
+
+def rate(where: str, fps) -> float:
+    """Frames per second as a float; InputError where they are no positive number."""
+    try:
+        value = np.asarray(fps)
+        if value.ndim == 0 and value.dtype.kind in "biuf" and 0 < value < np.inf:
+            return float(value)
+    except ValueError:  # rows of different lengths
+        pass
+    raise InputError(where, "fps", "a positive number", repr(fps) if isinstance(fps, str) else fps)
+
+
+def _numbers(where: str, field: str, values) -> np.ndarray:
+    """A copy in float64; InputError where that cannot be."""
+    try:
+        return np.array(values, np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(where, field, "numbers, in rows of one length", error) from None
 
 
 def _checked(where: str, joints, confidence, fps, skeleton, dims: int):
     """Validated (joints float64, confidence float64, fps, Skeleton), missing joints marked both ways."""
     skeleton = sk.get(skeleton)
-    joints = np.array(joints, np.float64)
+    joints = _numbers(where, "joints", joints)
     shape = (len(joints) if joints.ndim else 0, len(skeleton), dims)
     if joints.ndim != 3 or joints.shape != shape or not len(joints):
         raise InputError(where, "joints", f"shape (T ≥ 1, {len(skeleton)}, {dims})", joints.shape)
     if np.isinf(joints).any():
         raise InputError(where, "joints", "finite coordinates, or NaN where missing", "infinity")
     seen = ~np.isnan(joints).any(-1)
-    confidence = np.ones(shape[:2]) if confidence is None else np.array(confidence, np.float64)
+    confidence = np.ones(shape[:2]) if confidence is None else _numbers(where, "confidence", confidence)
     if confidence.shape != shape[:2]:
         raise InputError(where, "confidence", f"shape {shape[:2]}", confidence.shape)
     if np.isnan(confidence).any() or confidence.min() < 0 or confidence.max() > 1:
         raise InputError(where, "confidence", "values in [0, 1]", f"[{confidence.min()}, {confidence.max()}]")
-    if not (np.ndim(fps) == 0 and np.isfinite(fps) and fps > 0):
-        raise InputError(where, "fps", "a positive number", fps)
+    fps = rate(where, fps)
     seen &= confidence > 0
     joints[~seen], confidence[~seen] = np.nan, 0.0
-    return joints, confidence, float(fps), skeleton
+    return joints, confidence, fps, skeleton
 
 
 class _Track:
@@ -75,8 +93,7 @@ class _Track:
         confidence: nothing that was seen is lost, and gaps keep their length but for half a frame. There and back,
         motion below an eighth of the lower rate returns within 1 % of its amplitude away from the ends (tested).
         """
-        if not (np.isfinite(fps) and fps > 0):
-            raise InputError(self.name or type(self).__name__, "fps", "a positive number", fps)
+        fps = rate(self.name or type(self).__name__, fps)
         if fps == self.fps or len(self) == 1:
             return self.replace(fps=fps)
         return self.at(np.arange(frames_at(len(self), self.fps, fps)) * (self.fps / fps), fps)
@@ -117,8 +134,8 @@ class _Track:
         return self.replace(confidence=self.confidence[frames], **{self._points: getattr(self, self._points)[frames]})
 
     def _save(self, path: str | os.PathLike, **arrays: np.ndarray) -> None:
-        with atomic_path(path) as temporary:
-            np.savez_compressed(temporary, confidence=self.confidence, fps=self.fps,
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, confidence=self.confidence, fps=self.fps,
                                 skeleton=self.skeleton.name, name=self.name, **arrays)
 
 
@@ -206,8 +223,6 @@ class PoseSequence(_Track):
                        _scalar(path, found, "skeleton", str, "h36m17"), _scalar(path, found, "name", str, ""))
         except InputError as error:
             raise InputError(path, error.field, error.expected, error.found) from None
-        except (ValueError, TypeError) as error:
-            raise InputError(path, "joints", "numbers", str(error)) from None
 
     def root_relative(self) -> PoseSequence:
         """Every joint relative to its own frame's first joint (the pelvis); missing where that is missing."""
@@ -258,9 +273,10 @@ class Keypoints2D(_Track):
         checked = _checked(where, self.pixels, self.confidence, self.fps, self.skeleton, 2)
         for field, value in zip(("pixels", "confidence", "fps", "skeleton"), checked):
             object.__setattr__(self, field, value)
-        if len(self.size) != 2 or min(self.size) <= 0:
+        size = _numbers(where, "size", self.size)
+        if size.shape != (2,) or not (np.isfinite(size) & (size >= 1)).all():
             raise InputError(where, "size", "width and height in pixels, both positive", self.size)
-        object.__setattr__(self, "size", tuple(int(n) for n in self.size))
+        object.__setattr__(self, "size", tuple(int(n) for n in size))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write an npz file (plain arrays, no pickle), whole or not at all."""
@@ -272,12 +288,10 @@ class Keypoints2D(_Track):
         found = _read(path, "pixels", "size")
         try:
             return cls(found["pixels"], found.get("confidence"), _scalar(path, found, "fps", float, 50.0),
-                       tuple(found["size"].tolist()), _scalar(path, found, "skeleton", str, "h36m17"),
+                       found["size"], _scalar(path, found, "skeleton", str, "h36m17"),
                        _scalar(path, found, "name", str, ""))
         except InputError as error:
             raise InputError(path, error.field, error.expected, error.found) from None
-        except (ValueError, TypeError) as error:
-            raise InputError(path, "pixels", "numbers", str(error)) from None
 
     def to(self, skeleton: str | sk.Skeleton) -> Keypoints2D:
         """The same keypoints on another joint set (``skeleton.convert``)."""

@@ -52,6 +52,14 @@ class Skeleton:
         return tuple(order)
 
     @cached_property
+    def from_root(self) -> tuple[int, ...]:
+        """All joints, parents before their children."""
+        order = [j for j, p in enumerate(self.parents) if p < 0]
+        for joint in order:  # grows as it is gone through
+            order += [j for j, p in enumerate(self.parents) if p == joint]
+        return tuple(order)
+
+    @cached_property
     def bones(self) -> tuple[tuple[int, int], ...]:
         """The (joint, parent) index pairs of every bone."""
         return tuple((j, p) for j, p in enumerate(self.parents) if p >= 0)

@@ -21,8 +21,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from . import skeleton as sk
-from .errors import atomic_path
-from .sequence import PoseSequence, frames_at, reading
+from .errors import InputError, atomic_path
+from .sequence import PoseSequence, frames_at, rate, reading
 
 __all__ = ["Stored", "opened"]
 
@@ -52,9 +52,14 @@ class Stored:
         return self.frames
 
     def __getitem__(self, frames: slice) -> PoseSequence:
-        """The frames of a slice, in memory."""
-        a, b, _ = frames.indices(self.frames)
-        return self.read(a, b)
+        """The frames of a slice, in memory; where it has a step, all from its first to its last are read."""
+        if not isinstance(frames, slice):
+            raise TypeError("a Stored is cut by slices: track[a:b]")
+        asked = range(self.frames)[frames]
+        if not asked:
+            raise InputError(self.name or "Stored", "frames", f"a slice of one or more of {self.frames}", frames)
+        part = self.read(min(asked[0], asked[-1]), max(asked[0], asked[-1]) + 1)
+        return part if asked.step == 1 else part[:: asked.step]
 
     def parts(self, frames: int = 1000) -> Iterator[PoseSequence]:
         """The whole, that many frames at a time."""
@@ -80,6 +85,7 @@ class Stored:
 
     def resample(self, fps: float) -> Stored:
         """As ``PoseSequence.resample``, by splines through the frames that are there within 250 around."""
+        fps = rate(self.name or "Stored", fps)
         if fps == self.fps or self.frames == 1:
             return self.map(lambda part: part.replace(fps=fps))
         frames = frames_at(self.frames, self.fps, fps)

@@ -14,6 +14,7 @@ from torch import nn
 from . import checkpoints, motions
 from .errors import InputError, natural
 from .models.dstformer import PRESETS
+from .models.prior import PRIOR_FPS
 from .networks import build, choose_device, load_network
 from .records import hardware
 from .sequence import PoseSequence
@@ -80,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    train, val = (motions.load(args.source, split) for split in ("train", "val"))
+    train, val = ([clip.resample(PRIOR_FPS) for clip in motions.load(args.source, split)] for split in ("train", "val"))
     if (longest := max(map(len, val), default=0)) < FRAMES:
-        raise InputError(args.source, "val", f"a clip of {FRAMES} frames or more", f"at most {longest}")
+        raise InputError(args.source, "val", f"a clip of {FRAMES} frames or more at {PRIOR_FPS:g} a second", f"at most {longest}")
     task = recipe.task([c.joints for c in train], [c.joints for c in val], args.batch or recipe.batch, args.seed,
                        **recipe.options)
     folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"

@@ -121,7 +121,7 @@ def test_a_method_that_says_how_sure_it_is_is_held_to_it(motions, some):
     off = np.where(~case.visible & (np.arange(17) == np.argmax((~case.visible).sum(0))), 0.2, 0.0)
     answer = case.sequence.replace(joints=case.truth + off[..., None] * (1, 0, 0), confidence=np.full(off.shape, 0.9))
     (row,) = cs.compare([case], {"sure": lambda sequence: Refined(answer, Trace("sure", 0.0), scale=np.ones(off.shape))})
-    assert row["claimed_hidden"] == row["claimed_visible"] == pytest.approx(0.9) and row["within_visible"] == 1
+    assert [row["claimed_hidden"], row["claimed_visible"], row["within_visible"]] == pytest.approx([0.9, 0.9, 1])
     assert row["within_hidden"] == pytest.approx(1 - (off > 0).sum() / (~case.visible).sum())
     (row,) = cs.compare([case], {"mute": lambda sequence: Refined(answer, Trace("mute", 0.0))})
     assert "claimed_hidden" not in row

@@ -74,6 +74,13 @@ def test_a_damaged_file_is_read_or_refused_in_one_way(tmp_path_factory, at, junk
             assert error.where.endswith("damaged.npz")
 
 
+def test_a_file_has_the_name_that_was_asked_for_and_no_other(tmp_path, clip):
+    for name in ("clips", "clips.NPZ"):
+        write_clips(tmp_path / name, [clip], [Label("cmu_01")])
+        assert read_labels(tmp_path / name) == [Label("cmu_01")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "clips.NPZ"]
+
+
 def test_what_the_format_cannot_hold_is_refused_and_nothing_written(tmp_path, clip):
     path, label = tmp_path / "clips.npz", Label("cmu_01")
     lost, far = clip.joints.copy(), clip.joints.copy()

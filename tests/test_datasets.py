@@ -83,6 +83,12 @@ def test_what_is_written_as_amass_comes_back(tmp_path, body):
     np.testing.assert_allclose(found.joints, body.sequence(motion).joints, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["mine", "mine.NPZ"])
+def test_what_is_written_as_amass_has_the_name_that_was_asked_for(tmp_path, body, name):
+    amass.write(tmp_path / name, person(2), body)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and len(amass.read(tmp_path / name)) == 8
+
+
 # 3DPW
 
 def write_3dpw(path, body, people=2, frames=8, **more):

@@ -14,7 +14,7 @@ from stride_nb.metrics import mpjpe_mm
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.networks import build
 from stride_nb.noise import detect
-from stride_nb.sequence import Keypoints2D
+from stride_nb.sequence import Keypoints2D, PoseSequence
 from stride_nb.skeleton import COCO17, H36M17
 
 MIRROR = list(H36M17.mirror)
@@ -104,6 +104,13 @@ def test_nobody_is_refused():
     eyes[:, COCO17.index("leye")] = 0.9  # seen, but it alone is none of the 17 joints
     with pytest.raises(InputError, match="somebody: pixels: expected at least one joint"):
         run(keypoints(skeleton="coco17", name="somebody").replace(confidence=eyes))
+
+
+def test_what_is_no_keypoints_is_refused():
+    track = keypoints()
+    for wrong in (PoseSequence(np.zeros((60, 17, 3))), track.pixels, None):
+        with pytest.raises(InputError, match=f"lift: keypoints: expected Keypoints2D, found {type(wrong).__name__}"):
+            run(wrong)
 
 
 def test_a_network_for_something_else_is_refused():

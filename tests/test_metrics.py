@@ -128,6 +128,37 @@ def test_nan_is_refused_where_it_is_scored():
         m.evaluate(truth, truth[:5], visible, 50)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_nan_is_refused_by_the_published_ones_too(wrong):
+    pred, truth, _ = sample()
+    seen, spoilt = np.arange(20) > 3, pred.copy()
+    spoilt[3, 5, 1] = wrong
+    for score in (m.mpjpe, m.p_mpjpe, m.n_mpjpe, m.error_accel):
+        with pytest.raises(InputError, match=f"{score.__name__}: pred: expected finite"):
+            score(spoilt, truth)
+        with pytest.raises(InputError, match=f"{score.__name__}: (truth|pred): expected finite"):
+            score(truth, spoilt)
+    with pytest.raises(InputError, match="accel: pred: expected finite"):
+        m.accel(spoilt)
+    np.testing.assert_array_equal(m.error_accel(spoilt, truth, seen), m.error_accel(pred, truth, seen))  # not scored
+
+
+@pytest.mark.parametrize("name", ["mpjpe", "p_mpjpe", "n_mpjpe", "error_accel", "joint_errors_mm", "mpjpe_mm", "pa_mpjpe_mm",
+                                  "accel_error_mm_frame2"])
+@pytest.mark.parametrize("cut", [np.s_[:1], np.s_[:, :16], np.s_[0], np.s_[None]])
+def test_nothing_is_scored_by_broadcasting(name, cut):
+    pred, truth, _ = sample()
+    for pair in ((pred[cut], truth), (pred, truth[cut])):
+        with pytest.raises(InputError, match=f"{name}: truth: expected shape"):
+            getattr(m, name)(*pair)
+
+
+def test_no_frame_has_no_published_error():
+    nothing = np.zeros((0, 17, 3))
+    assert all(score(nothing, nothing).shape == (0,) for score in (m.mpjpe, m.p_mpjpe, m.n_mpjpe))
+    assert m.accel(np.zeros((2, 17, 3))).shape == (0,)
+
+
 def brute_order(pred, truth, hidden):
     """Depth order along axis 1, counted pair by pair."""
     hits = {"all": [], "visible": [], "hidden": []}

@@ -61,6 +61,22 @@ def test_figures_are_small_and_name_their_axes(walk, tmp_path):
         assert labelled, f"figure {number} has no label"
 
 
+@pytest.mark.parametrize("joint", [0, 5])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_strip_of_somebody_with_a_joint_never_seen_is_drawn(walk, joint, apart, tmp_path):
+    lost = walk.copy()
+    lost[:, joint] = np.nan
+    for sequences in ({"input": lost}, {"input": lost, "refined": lost + 0.01}):
+        plots.strip(sequences, FPS, apart=apart).savefig(tmp_path / "strip.png")
+    (whole,), (part,) = (plots.strip({"input": x}, FPS).axes for x in (walk, lost))
+    assert np.diff(part.get_xticks())[0] <= np.diff(whole.get_xticks())[0]
+
+
+def test_a_strip_of_nobody_is_refused(walk):
+    with pytest.raises(InputError, match="strip: sequences: expected a joint that was seen, found none"):
+        plots.strip({"input": np.full_like(walk, np.nan)}, FPS)
+
+
 def test_hidden_spans_are_shaded_where_they_are(walk):
     visible = np.ones((T, 17), bool)
     visible[10:20, H36M17.index("rwrist")] = False

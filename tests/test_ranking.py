@@ -105,6 +105,25 @@ def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, words)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("fps", [50, 100])
+def test_motions_of_any_rate_are_taken_at_the_lifters(clips, pool, detected, fps):
+    other = [clip.resample(fps) for clip in clips]
+    again = ranking.Pool(other, 12, 30, batch=4, seed=3)
+    windows = lift_cases.detect(other, ("none", "half"), 30, seed=1, each=2)
+    off = 0.0 if fps == 50 else 1e-3  # splines there and back
+    torch.testing.assert_close(again.truth, pool.truth, rtol=0, atol=off)
+    np.testing.assert_allclose(windows.truth, detected.truth, rtol=0, atol=off)
+
+
+@pytest.mark.parametrize(("count", "regimes", "frames", "said"), [
+    (4, ("none",), 101, "found at most 100 frames; none"), (0, ("none",), 30, "found at most 0 frames; none"),
+    (4, (), 30, "found at most 100 frames; $"), (4, ("whole_2s",), 100, "found at most 100 frames; whole_2s"),
+    (4, ("none",), 0, "detect: frames: expected at least 1, found 0")])
+def test_no_window_at_all_is_refused(clips, count, regimes, frames, said):
+    with pytest.raises(InputError, match=said):
+        lift_cases.detect(clips[:count], regimes, frames)
+
+
 @pytest.mark.parametrize(("windows", "frames", "batch", "field"), [(3, 9, 4, "batch"), (3, 9, 0, "batch"), (3, 0, 1, "frames")])
 def test_a_pool_has_frames_and_windows_for_a_step(clips, windows, frames, batch, field):
     with pytest.raises(InputError, match=f"Pool: {field}: expected"):
@@ -138,6 +157,13 @@ def test_the_experiment_goes_on_where_it_stopped_and_its_record_is_complete(tmp_
     assert records.load(tmp_path / "ranking.json")["rows"] == record["rows"]
     with pytest.raises(InputError, match="settings: expected those of this run"):
         ranking.run(arguments(tmp_path, "--steps", "3"))
+
+
+def test_windows_longer_than_the_clips_are_refused_before_the_training(tmp_path, few, monkeypatch):
+    monkeypatch.setattr(ranking, "fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(InputError, match="ranking: --frames: expected at most 80, as long as .* synthetic's val clips, found 81"):
+        ranking.run(arguments(tmp_path, "--frames", "81"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("other", [{"seed": 5}, {"batch": 3}, {"frames": 12}, {"windows": 9}, {"rank": (1.0, 0.0)}, {"clips": "others"}])
@@ -198,6 +224,13 @@ def test_a_plan_takes_what_is_given_and_the_sources_own_for_the_rest(monkeypatch
     for bad in ({"size": "huge"}, {"source": "h36m"}, {"source": "h36m", "size": "small"}):
         with pytest.raises(InputError):
             lift_training.plan(**{"source": "synthetic"} | bad)
+
+
+def test_a_plan_of_windows_longer_than_the_clips_is_refused(monkeypatch):
+    monkeypatch.setattr(lift_training, "Pool", lambda *_, **__: pytest.fail("drawn"))
+    monkeypatch.setitem(lift_training.PEOPLE, "synthetic", {"train": 3, "test": 2})
+    with pytest.raises(InputError, match="detect: motions: expected a clip of 500 frames or more, .* found at most 400 frames"):
+        lift_training.plan("synthetic", frames=500)
 
 
 def test_a_plan_is_not_resumed_as_another(tmp_path, reference):

@@ -68,6 +68,23 @@ def whole(sequence, refined):
 
 
 @every
+def test_a_person_whose_pelvis_is_never_seen_stays_where_the_others_are(method):
+    sequence = walker(130)
+    joints = sequence.joints.copy() + (0, 0, 5)
+    joints[:, 0] = np.nan
+    refined = run(PoseSequence(joints, np.where(np.isnan(joints).any(-1), 0.0, 0.9)), method).sequence
+    assert np.abs(refined.joints[:, 0] - np.nanmean(joints, 1)).max() < 1
+
+
+@pytest.mark.parametrize("method", ["prior", "stride_ours"])
+def test_a_scale_of_confidence_that_never_reaches_trust_is_told_and_taken_for_trust(method):
+    sequence = walker(130)
+    low, sure = (run(sequence.replace(confidence=np.full(sequence.confidence.shape, c)), method) for c in (0.3, 0.5))
+    np.testing.assert_array_equal(low.sequence.joints, sure.sequence.joints)
+    assert "no confidence reaches 0.5" in low.trace.note and "reaches" not in sure.trace.note
+
+
+@every
 @pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 50, 60, 120])
 @pytest.mark.parametrize("frames", [1, 2, 3, 100])
 def test_any_length_and_rate(method, fps, frames):
@@ -297,6 +314,8 @@ def test_unknown_options_say_what_there_is(method):
     ("stride_published", {"epochs": -1}), ("stride_published", {"window": 0}), ("stride_published", {"epochs": 2.5}),
     ("stride_published", {"lr": "fast"}), ("stride_published", {"lr": float("nan")}), ("stride_ours", {"batch": 0}),
     ("stride_ours", {"judge_every": 0}), ("stride_ours", {"steps": -3}), ("stride_ours", {"lr": -1e-4}),
+    ("stride_ours", {"held_out": float("inf")}), ("stride_ours", {"held_out": 1.5}), ("stride_ours", {"anchor": float("inf")}),
+    ("stride_ours", {"margin": 2}), ("stride_published", {"mirror": 1.1}), ("stride_published", {"lr": float("inf")}),
     ("gaussian", {"sigma": 0}), ("savgol", {"order": -1}), ("rts", {"power": float("nan")})])
 def test_impossible_options_are_named(method, option):
     (name, value), = option.items()

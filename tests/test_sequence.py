@@ -79,10 +79,27 @@ def test_missing_is_marked_both_ways():
     (dict(joints=np.ones((2, 17, 3)), confidence=np.full((2, 17), np.nan)), r"\[0, 1\]"),
     (dict(joints=np.ones((2, 17, 3)), confidence=np.ones((2, 16))), r"shape \(2, 17\)"),
     (dict(joints=np.ones((2, 17, 3)), fps=0), "positive"),
+    (dict(joints=[[[1.0, 2, 3]] * 17, [[1.0, 2, 3]] * 16]), "joints: expected numbers"),
+    (dict(joints="walk.npz"), "joints: expected numbers"),
+    (dict(joints=np.ones((2, 17, 3)), confidence=[[1.0] * 17, [1.0]]), "confidence: expected numbers"),
 ])
 def test_bad_fields_are_named(fields, said):
     with pytest.raises(InputError, match=said):
         PoseSequence(**fields)
+
+
+@pytest.mark.parametrize("fps", [0, -25, np.nan, np.inf, None, "30", [30], [30, [25]], 30j])
+def test_a_rate_that_is_none_is_named(fps):
+    s = random_sequence()
+    for wrong in (lambda: PoseSequence(s.joints, fps=fps), lambda: Keypoints2D(s.joints[..., :2], fps=fps), lambda: s.resample(fps)):
+        with pytest.raises(InputError, match="fps: expected a positive number, found"):
+            wrong()
+
+
+@pytest.mark.parametrize("size", [(np.inf, 3), (np.nan, 3), (0, 3), (0.5, 3), (640,), (1, 2, 3), 640, None, "big", (640, [480, 2])])
+def test_an_image_without_a_size_is_named(size):
+    with pytest.raises(InputError, match="size: expected"):
+        Keypoints2D(np.ones((2, 17, 2)), size=size)
 
 
 @settings(max_examples=25, deadline=None)
@@ -104,6 +121,15 @@ def test_keypoints_come_back_from_files(tmp_path):
     back = Keypoints2D.load(tmp_path / "k.npz")
     np.testing.assert_array_equal(back.pixels, k.pixels)
     assert (back.size, back.fps, back.name) == ((640, 480), 30, "k")
+
+
+@pytest.mark.parametrize("name", ["refined", "out.NPZ", "out.npz", "out.v2"])
+def test_a_file_has_the_name_that_was_asked_for_and_no_other(tmp_path, name):
+    s, k = random_sequence(name="Zoë"), Keypoints2D(np.ones((6, 17, 2)))
+    for track in (s, k):
+        track.save(tmp_path / name)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert type(track).load(tmp_path / name).name == track.name
 
 
 @settings(max_examples=40, deadline=None)

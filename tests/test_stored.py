@@ -68,6 +68,33 @@ def test_any_slice_at_any_rate_is_that_of_the_whole(tmp_path_factory, start, len
             np.testing.assert_allclose(back[a : a + length].joints, whole[a : a + length].joints, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("cut", [slice(None, None, 2), slice(None, None, -1), slice(250, 3, -7), slice(-40, None, 3), slice(5, 6, 100)])
+@pytest.mark.parametrize("fps", [None, 50, 24])
+def test_frames_apart_and_backwards_are_those_of_the_whole(cut, fps, file):
+    sequence = walker(300, missing=0.2).replace(fps=30)
+    with opened(file(sequence)) as stored:
+        stored, sequence = (stored, sequence) if fps is None else (stored.resample(fps), sequence.resample(fps))
+        np.testing.assert_allclose(stored[cut].joints, sequence[cut].joints, rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(stored[cut].confidence, sequence[cut].confidence)
+
+
+@pytest.mark.parametrize("cut", [slice(5, 5), slice(9, 3), slice(3, 9, -1), slice(400, None)])
+def test_no_frame_at_all_is_refused(cut, file):
+    with opened(file(walker(300).replace(name="walk"))) as stored:
+        for made in (stored, stored.resample(24), stored.held(310), stored.to("h36m17")):
+            with pytest.raises(InputError, match="walk: frames: expected a slice of one or more"):
+                made[cut]
+        with pytest.raises(TypeError, match="cut by slices"):
+            stored[7]
+
+
+@pytest.mark.parametrize("fps", [0, -5, np.nan, np.inf, None, "50"])
+def test_a_rate_that_is_none_is_refused_as_in_memory(fps, file):
+    for frames in (1, 300):
+        with opened(file(walker(frames))) as stored, pytest.raises(InputError, match="fps: expected a positive number, found"):
+            stored.resample(fps)
+
+
 @pytest.mark.parametrize("up", ["y", "-y", "z", None])
 def test_turned_and_converted_like_the_whole(up, file):
     sequence = lost(walker(1500), (300, 1400))

@@ -169,6 +169,15 @@ def test_the_frame_rate_is_only_a_sampling(name):
     assert np.linalg.norm(slow - fast, axis=-1).max() < 0.1
 
 
+@pytest.mark.parametrize("fps", [10, 25, 100, 250])
+@pytest.mark.parametrize(("seed", "clip"), [(28, 2), (32, 6)])
+def test_what_begins_in_the_last_moment_begins_at_every_rate(seed, clip, fps):
+    """A gesture between the last frame at one rate and the last frame at another: it and all that is drawn after it."""
+    usual, other = (synthetic.load("test", clip + 1, 4.0, seed, rate)[clip].root_relative().joints for rate in (50, fps))
+    apart = max(1, 50 // fps), max(1, fps // 50)
+    assert np.abs(usual[:: apart[0]] - other[:: apart[1]]).max() < 2e-3
+
+
 def test_walking_is_walking(people):
     for sequence in people["walk"]:
         x = sequence.joints
@@ -239,11 +248,19 @@ def test_the_door():
     clips = motions.load("synthetic", "test", clips=len(NAMES), seconds=1.0, seed=0, fps=25)
     assert [c.name for c in clips] == [f"synthetic_test_{n}_{i:03d}" for i, n in enumerate(NAMES)]
     assert clips[0].fps == 25 and len(clips[0]) == 25 and not clips[0].missing.any()
-    assert synthetic.load(clips=0) == []
     with pytest.raises(InputError, match="split"):
         synthetic.load("training")
     with pytest.raises(InputError, match="activity"):
         synthetic.perform("fly", np.zeros(1), np.random.default_rng(0), anatomy.draw_body(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(("option", "values"), [
+    ("seed", [-1, 0.5, None, "0"]), ("clips", [0, -1, 1.5, None]), ("seconds", [0, -1.0, np.nan, np.inf, None, "8"]),
+    ("fps", [0, -50, np.nan, None, "50"])])
+def test_impossible_options_are_named(option, values):
+    for value in values:
+        with pytest.raises(InputError, match=f"synthetic motion: {option}: expected .* found '?{value}'?$"):
+            motions.load("synthetic", "test", **{option: value})
 
 
 def test_an_hour_of_motion_takes_seconds():

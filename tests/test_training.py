@@ -1,6 +1,7 @@
 """Training: examples that are what they are called, one loop that repeats and resumes to the digit."""
 
 import copy
+import dataclasses
 import json
 import math
 import subprocess
@@ -490,6 +491,27 @@ def test_the_threads_are_those_asked_for_else_those_there_were(recipe, words, th
     with pytest.raises(InputError, match="source"):  # by then they are set
         main(["small", "--source", "walks", "--device", "cpu", *words])
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("fps, frames", [(25, 599), (50, 600), (100, 600)])
+def test_motions_are_learnt_from_at_the_rate_of_the_networks(tmp_path, recipe, monkeypatch, fps, frames):
+    """Twelve seconds at any rate are as many frames at 50 a second, of the same motion; at 50 they are taken as they come."""
+    given, made = [], motions.load("synthetic", clips=2, seconds=12.0)
+
+    def task(train, val, *_, **__):
+        given.extend([train, val])
+        raise InputError("task", "clips", "a look at them", "enough seen")
+
+    monkeypatch.setattr(motions, "load", lambda source, split: [clip.resample(fps) for clip in made])
+    monkeypatch.setitem(train.RECIPES, "small", dataclasses.replace(train.RECIPES["small"], task=task))
+    with pytest.raises(InputError, match="enough seen"):
+        run("--out", str(tmp_path / "run"))
+    for clips in given:
+        assert [len(joints) for joints in clips] == [frames, frames]
+        for joints, clip in zip(clips, made):
+            if fps == 50:
+                np.testing.assert_array_equal(joints, clip.joints)
+            assert np.abs(joints[25:-25] - clip.joints[25 : frames - 25]).max() < 0.02
 
 
 def test_validation_clips_too_short_are_named_before_the_training(tmp_path, recipe, monkeypatch):

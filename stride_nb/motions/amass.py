@@ -91,7 +91,7 @@ def write(path: str | os.PathLike, motion: BodyMotion, body: Body) -> None:
     turned = motion.turned(_Y_UP.T, body.rest(motion.shape)[0])
     betas = np.zeros(16)
     betas[: len(motion.shape)] = motion.shape[:16]
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, poses=turned.pose.reshape(len(motion), -1), trans=turned.translation,
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, poses=turned.pose.reshape(len(motion), -1), trans=turned.translation,
                             betas=betas, gender=motion.gender, mocap_framerate=motion.fps,
                             mocap_frame_rate=motion.fps, surface_model_type=motion.kind)

@@ -82,9 +82,9 @@ def write_clips(path: str | PathLike, clips: Sequence[PoseSequence], labels: Seq
     columns = zip(*(astuple(label) for label in labels))
     table = {f.name: np.array(column) for f, column in zip(fields(Label), columns)}
     table["fps_src"] = table["fps_src"].astype(np.float32)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
-            temporary, rel=np.concatenate(rel), root=np.concatenate(root),
+            file, rel=np.concatenate(rel), root=np.concatenate(root),
             offsets=np.cumsum([0, *map(len, root)], dtype=np.int64), clip_id=np.array([clip.name for clip in clips]),
             fps=np.float32(clips[0].fps), scale=np.float32(SCALE), joints=np.array(JOINTS),
             parents=np.array(H36M17.parents), up_axis=np.array("y"), note=np.array(note), **table)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..sequence import PoseSequence
+from ..sequence import PoseSequence, rate
 from .body import (GRAVITY, LIMITS, Body, crouch, draw_body, foot_lift, forward, ground, leg_reach, limit, neutral,
                    raise_arms)
 from .gait import gait, swing_arms
@@ -25,7 +25,7 @@ _DRIFT = {"pelvis": 0.3, "hip": 0.3, "knee": 0.3, "ankle": 0.3, "trunk": 2.5, "n
 
 
 def activity(function):
-    """Register ``function(t, rng, body) -> pose`` under its own name."""
+    """Register ``function(t, rng, body, until) -> pose`` under its own name; from ``until`` (seconds) on, nothing new begins in it."""
     ACTIVITIES[function.__name__] = function
     return function
 
@@ -47,10 +47,10 @@ def _wander(t: np.ndarray, rng: np.random.Generator, amount, fastest=0.5) -> np.
     return (amount / np.sqrt(2) * np.sin(2 * np.pi * (t * frequency[..., None] + phase[..., None])).sum(0).T).T
 
 
-def _events(t: np.ndarray, rng: np.random.Generator, length: tuple, pause: tuple):
-    """(start, duration, its own generator) of the repetitions that begin before the clip ends."""
+def _events(until: float, rng: np.random.Generator, length: tuple, pause: tuple):
+    """(start, duration, its own generator) of the repetitions that begin before that time."""
     start = rng.uniform(0.1, 0.6)
-    while start < t[-1]:
+    while start < until:
         duration = rng.uniform(*length)
         yield start, duration, rng.spawn(1)[0]
         start += duration + rng.uniform(*pause)
@@ -62,7 +62,7 @@ def _phase(t, rng, frequency: float) -> np.ndarray:
 
 
 @activity
-def walk(t, rng, body: Body) -> dict:
+def walk(t, rng, body: Body, until: float) -> dict:
     """Level walking. Step length and cadence rise together, at a constant walk ratio (Sekiya and Nagasaki, 1998)."""
     return _walk(t, rng, body, stride=rng.uniform(0.65, 1.15))
 
@@ -77,7 +77,7 @@ def _walk(t, rng, body: Body, stride: float, least: float = 0.7) -> dict:
 
 
 @activity
-def run(t, rng, body: Body) -> dict:
+def run(t, rng, body: Body, until: float) -> dict:
     """Running with a flight phase after every step (Novacheck, 1998)."""
     stride = rng.uniform(0.75, 1.15)
     cycle = _phase(t, rng, (1.15 + 0.25 * stride) * np.sqrt(1.7 / body.stature) * rng.normal(1, 0.03))
@@ -90,10 +90,10 @@ def run(t, rng, body: Body) -> dict:
 
 
 @activity
-def turn(t, rng, body: Body) -> dict:
+def turn(t, rng, body: Body, until: float) -> dict:
     """Walking or stepping on the spot while turning by 60° to 180° at a time; the head leads."""
     pose = _walk(t, rng, body, rng.uniform(0.4, 0.95), least=0.85)
-    for start, duration, r in _events(t, rng, (1.2, 2.4), (0.4, 1.5)):
+    for start, duration, r in _events(until, rng, (1.2, 2.4), (0.4, 1.5)):
         angle = r.choice([-1, 1]) * r.uniform(60, 180) * duration / 2.4
         for lead, name, gain in ((0, "yaw_rate", 1.0), (0.25, "neck_twist", 0.15), (0.12, "trunk_twist", 0.05)):
             u = np.clip((t + lead - start) / duration, 0, 1)
@@ -108,10 +108,10 @@ def _there_and_back(t, start: float, duration: float, hold: float) -> np.ndarray
 
 
 @activity
-def squat(t, rng, body: Body) -> dict:
+def squat(t, rng, body: Body, until: float) -> dict:
     """Squats of varied depth, arms forward for balance."""
     pose, arms = neutral(t), rng.uniform(30, 85)
-    for start, duration, r in _events(t, rng, (1.4, 2.6), (0.1, 0.6)):
+    for start, duration, r in _events(until, rng, (1.4, 2.6), (0.1, 0.6)):
         s = _there_and_back(t, start, duration, r.uniform(0.0, 0.25))
         crouch(pose, s * r.uniform(60, 110))
         raise_arms(pose, s, arms, 5, 15)
@@ -119,10 +119,10 @@ def squat(t, rng, body: Body) -> dict:
 
 
 @activity
-def sit(t, rng, body: Body) -> dict:
+def sit(t, rng, body: Body, until: float) -> dict:
     """Sitting down and standing up; the trunk leans forward most when the seat is left (Schenkman et al., 1990)."""
-    pose = stand(t, rng, body)
-    for start, duration, r in _events(t, rng, (3.4, 5.2), (0.3, 1.0)):
+    pose = stand(t, rng, body, until)
+    for start, duration, r in _events(until, rng, (3.4, 5.2), (0.3, 1.0)):
         leg = r.uniform(1.0, 1.4)
         s = min_jerk(t, start, leg) - min_jerk(t, start + duration - leg, leg)
         lean = 4 * s * (1 - s) * r.uniform(22, 32)
@@ -149,11 +149,11 @@ def _piecewise(t: np.ndarray, states: list) -> np.ndarray:
 
 
 @activity
-def jump(t, rng, body: Body) -> dict:
+def jump(t, rng, body: Body, until: float) -> dict:
     """Counter-movement jumps: crouch, push-off, ballistic flight, landing (rise of the pelvis 0.12 m to 0.35 m)."""
     pose = neutral(t)
     crouch(pose, np.full(len(t), 8.0))  # a straight leg cannot begin to bend smoothly: its height has no slope there
-    for start, _, r in _events(t, rng, (2.4, 2.8), (0.0, 0.8)):
+    for start, _, r in _events(until, rng, (2.4, 2.8), (0.0, 0.8)):
         _one_jump(pose, t, start, r, body)
     return pose
 
@@ -194,10 +194,10 @@ def _one_jump(pose, t, start: float, rng, body: Body) -> None:
 
 
 @activity
-def reach(t, rng, body: Body) -> dict:
+def reach(t, rng, body: Body, until: float) -> dict:
     """Reaching with one hand or both, high and low, near and far."""
-    pose = stand(t, rng, body)
-    for start, duration, r in _events(t, rng, (1.3, 2.4), (0.0, 0.5)):
+    pose = stand(t, rng, body, until)
+    for start, duration, r in _events(until, rng, (1.3, 2.4), (0.0, 0.5)):
         s = _there_and_back(t, start, duration, r.uniform(0.1, 0.35))
         sides = r.choice(["r", "l", "rl"], p=[0.4, 0.4, 0.2])
         m = {"r": -1, "l": 1, "rl": 0}[sides]
@@ -213,10 +213,10 @@ def reach(t, rng, body: Body) -> dict:
 
 
 @activity
-def wave(t, rng, body: Body) -> dict:
+def wave(t, rng, body: Body, until: float) -> dict:
     """Waving: the upper arm raised sideways, the forearm beating 1.2 to 2.2 times a second."""
-    pose = stand(t, rng, body)
-    for start, duration, r in _events(t, rng, (3.0, 5.0), (0.4, 1.2)):
+    pose = stand(t, rng, body, until)
+    for start, duration, r in _events(until, rng, (3.0, 5.0), (0.4, 1.2)):
         side, beat = r.choice(["r", "l"]), r.uniform(1.2, 2.2)
         s = min_jerk(t, start, 0.8) - min_jerk(t, start + duration - 0.8, 0.8)
         raise_arms(pose, s, r.uniform(10, 35), r.uniform(60, 100), r.uniform(65, 95), -80, side)
@@ -227,7 +227,7 @@ def wave(t, rng, body: Body) -> dict:
 
 
 @activity
-def stand(t, rng, body: Body) -> dict:
+def stand(t, rng, body: Body, until: float) -> dict:
     """Quiet standing: sway about the ankles, weight shifted from leg to leg, a look around."""
     pose = neutral(t)
     sway, shift, look = _wander(t, rng, 0.7), _wander(t, rng, 2.0, 0.4), _wander(t, rng, 9, 0.3)
@@ -240,13 +240,13 @@ def stand(t, rng, body: Body) -> dict:
 
 
 @activity
-def mix(t, rng, body: Body) -> dict:
+def mix(t, rng, body: Body, until: float) -> dict:
     """Three or more activities in a row, each flowing into the next within about a second."""
     choices = ["walk", "stand", "reach", "turn", "wave", "squat", "run"]
-    start, total, pose = 0.0, t[-1], None
-    while pose is None or start < total:
+    start, pose = 0.0, None
+    while pose is None or start < until:
         name = choices[rng.integers(len(choices))]
-        new = ACTIVITIES[name](t - start, rng.spawn(1)[0], body)
+        new = ACTIVITIES[name](t - start, rng.spawn(1)[0], body, until - start)
         pose = new if pose is None else _blend(pose, new, min_jerk(t, start, 1.0))
         start += rng.uniform(2.2, 3.4)
         choices = [c for c in ("walk", "stand", "reach", "turn", "wave", "squat", "run") if c != name]
@@ -279,21 +279,32 @@ def _posture(pose: dict, t, rng) -> None:
         pose[name] = pose[name] + drift
 
 
-def perform(name: str, t: np.ndarray, rng: np.random.Generator, body: Body) -> dict[str, np.ndarray]:
-    """Joint angles of an activity at the times ``t`` (T,), seconds, for a person: a pose (see ``motions.body``)."""
+def perform(name: str, t: np.ndarray, rng: np.random.Generator, body: Body, until: float | None = None) -> dict[str, np.ndarray]:
+    """Joint angles of an activity at the times ``t`` (T,), seconds, for a person: a pose (see ``motions.body``).
+
+    Args:
+        until: seconds from which on no gesture begins; default: the last of ``t``. Of two samplings of a motion it has to be the same.
+
+    Raises:
+        InputError: an unknown activity.
+    """
     if name not in ACTIVITIES:
         raise InputError("synthetic motion", "activity", f"one of {', '.join(ACTIVITIES)}", repr(name))
-    pose = ACTIVITIES[name](t, rng, body)
+    pose = ACTIVITIES[name](t, rng, body, t[-1] if until is None else until)
     _posture(pose, t, rng)
     limit(pose)
     return pose
 
 
+def _times(seconds: float, fps: float) -> np.ndarray:
+    return np.arange(max(1, round(seconds * fps))) / fps
+
+
 def _clip(name: str, seconds: float, fps: float, rng: np.random.Generator) -> np.ndarray:
     """One person's motion: joints (T, 17, 3), metres, Y up, feet on y = 0."""
-    t = np.arange(max(1, round(seconds * fps))) / fps
+    t, until = _times(seconds, fps), _times(seconds, 50)[-1]  # the same at every rate, wherever its last frame lies
     body, heading = draw_body(rng), rng.uniform(-180, 180)
-    pose = perform(name, t, rng, body)
+    pose = perform(name, t, rng, body, until)
     yaw = heading + np.concatenate([[0], np.cumsum(pose["yaw_rate"][1:] + pose["yaw_rate"][:-1]) / 2 / fps])
     joints, feet = forward(body, pose, yaw)
     return joints + ground(pose, feet, fps)[:, None]
@@ -307,13 +318,23 @@ def load(split: str = "test", clips: int = 8, seconds: float = 8.0, seed: int = 
         split: train, val or test: different people and motions for the same seed.
         clips: how many sequences; clip i is the same whatever their number.
         seconds: length of each.
+        seed: an integer from 0 on.
+        fps: frames per second; the motions are the same at any.
 
     Returns:
         sequences named ``synthetic_<split>_<activity>_<i>``, world coordinates, metres, Y up, ground at y = 0.
+
+    Raises:
+        InputError: an unknown split, a seed below 0, no clip, or a length or rate that is no positive number.
     """
     if split not in SPLITS:
         raise InputError("synthetic motion", "split", f"one of {', '.join(SPLITS)}", repr(split))
-    names = list(ACTIVITIES)
+    for field, value, least in (("seed", seed, 0), ("clips", clips, 1)):
+        if not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError("synthetic motion", field, f"an integer ≥ {least}", repr(value))
+    if not isinstance(seconds, (int, float, np.integer, np.floating)) or not 0 < seconds < np.inf:
+        raise InputError("synthetic motion", "seconds", "a positive number", repr(seconds))
+    fps, names = rate("synthetic motion", fps), list(ACTIVITIES)
     sequences = []
     for i in range(clips):
         name = names[i % len(names)]
