@@ -2,9 +2,9 @@
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is paired. Each
 part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there: a method whose
-weights are the same is not run again; several runs may share the work. The rows of ``data/results/benchmark.json``, and of ratios, people and claims beside it, are
-made from the parts; rows of settings and methods that were not asked for stay as they are, so that a new family of noise needs no more
-than its own run.
+weights are the same is not run again; several runs may share the work. The rows of ``data/results/benchmark.json``, and of
+ratios, people and claims beside it, are made from the parts; rows of settings and methods that were not asked for stay as they
+are, so that a new family of noise needs no more than its own run.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
         model: a network (`load_network`), the name of shipped weights, or a path; baselines do without.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
-        options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``), fields of ``adapt.Published`` or ``adapt.BlindSpot``.
+        options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``), fields of ``adapt.Published`` or
+            ``adapt.BlindSpot``.
 
     Returns:
         The sequence with finite coordinates in every frame, its confidence the chance that a joint is within
