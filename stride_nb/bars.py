@@ -19,7 +19,7 @@ from .benchmark import EXPERIMENTS, METHODS
 from .cases import INPUTS
 from .errors import InputError
 from .occlusion import REGIMES
-from .paired import AVERAGED
+from .paired import AVERAGED, RIVALS
 from .tables import Table, table
 
 __all__ = ["BARS", "Bar", "Ratio", "Setting", "absent", "board", "by_regime", "by_setting", "claims", "drawn", "losses",
@@ -251,7 +251,9 @@ def losses(path: str | os.PathLike = RECORD) -> list[dict]:
 
 
 def _hidden_ratios(path: str | os.PathLike) -> list[dict]:
-    return [r for r in _rows(Path(path).with_stem(Path(path).stem + "_ratios")) if r["metric"] == "mpjpe_hidden"]
+    order = RIVALS["mpjpe_hidden"]
+    return sorted((r for r in _rows(Path(path).with_stem(Path(path).stem + "_ratios")) if r["metric"] == "mpjpe_hidden"),
+                  key=lambda row: order.index(row["rival"]))
 
 
 def _with_interval(row: Mapping, digits: int = 2) -> str:

@@ -12,12 +12,13 @@ from .baselines import BASELINES
 from .cases import Case, interval
 from .metrics import UNITS, paired_bootstrap
 
-__all__ = ["AVERAGED", "changes", "claims", "ratios", "subject", "subjects"]
+__all__ = ["AVERAGED", "RIVALS", "changes", "claims", "ratios", "subject", "subjects"]
 
 AVERAGED = ("limb", "half", "block", "whole_1s")
 """The regimes that a ratio is taken over."""
-_RIVALS = {"mpjpe_hidden": ("classical", "smoothnet", "prior", "stride_published", "input"), "mpjpe_visible": ("prior", "input"),
+RIVALS = {"mpjpe_hidden": ("classical", "smoothnet", "prior", "stride_published", "input"), "mpjpe_visible": ("prior", "input"),
            "mpjpe": ("prior",), "accel_error": ("classical",)}
+"""Metric → whom a method is set against in it."""
 
 
 def ratios(rows: Sequence[dict], method: str = "stride_ours") -> list[dict]:
@@ -35,7 +36,7 @@ def ratios(rows: Sequence[dict], method: str = "stride_ours") -> list[dict]:
     found = []
     for over in dict.fromkeys([together, *((r,) for r in there)]):
         here = [row for row in rows if row["regime"] in over]
-        for metric, rivals in _RIVALS.items():
+        for metric, rivals in RIVALS.items():
             found += [_ratio(here, metric, method, rival) | {"regimes": " ".join(over)} for rival in rivals
                       if _has(here, metric, method) and any(_has(here, metric, m) for m in _of(rival))]
     return found
