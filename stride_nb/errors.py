@@ -26,7 +26,8 @@ class InputError(ValueError):
 
     def __init__(self, where: object, field: str, expected: object, found: object):
         self.where, self.field, self.expected, self.found = str(where), field, expected, found
-        super().__init__(f"{where}: {field}: expected {expected}, found {found}")
+        said = f"{where}: {field}: expected {expected}, found {found}"
+        super().__init__("\\n".join(said.splitlines()))  # a name in a stranger's file may hold a line's end
 
     def __reduce__(self):
         return type(self), (self.where, self.field, self.expected, self.found)

@@ -194,6 +194,14 @@ def test_damaged_files_are_read_or_refused(written, data):
         assert "\n" not in str(error)
 
 
+def test_a_tensor_whose_name_has_lines_is_named_in_one():
+    state = {f"m\n{name}" if name.endswith("proj.bias") else name: tensor
+             for name, tensor in DSTformer(dim=16, rep=8, depth=1, heads=2, mlp_ratio=2, maxlen=9).state_dict().items()}
+    with pytest.raises(InputError, match="not part of it") as error:
+        checkpoints.dstformer_from(state, heads=2)
+    assert len(str(error.value).splitlines()) == 1
+
+
 @given(content=st.binary(max_size=200))
 @fuzzed
 def test_other_bytes_are_refused(written, content):
