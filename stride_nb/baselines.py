@@ -10,8 +10,7 @@ leave nothing of keeps what it has. The others are filled first, and every filte
 *Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative to it. A wrist held
 where it was last seen *in the world* would be left behind by a person who walks on; held relative to the pelvis it
 comes along. The pelvis is read wherever it has coordinates, however sure, as the networks here read it: what else an estimator
-says is relative to it (on people of ``val`` that is better than to let the joints in view say where it is, under every noise
-tried). Where it has none, the joints in view do say: each puts it at its own filled
+says is relative to it. Where it has none, the joints in view do say: each puts it at its own filled
 offset, and their mean is taken. Where nothing is in view its path is filled like any joint. A pelvis never seen stands
 in the middle of what is seen, any other joint never seen at its parent: a place, not a guess at a pose.
 

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import records, skeleton
+from .bars import pivot
 from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook, shrunk
 from .pages import faults
@@ -65,11 +66,10 @@ def _benchmark_table(rows: Sequence[Mapping], experiment: str, kind: str, metric
         raise InputError("benchmark", "rows", f"some of {experiment}, {kind}, {metric}", "none")
     if len({(r["method"], r["regime"]) for r in found}) < len(found):
         raise InputError("benchmark", "rows", "one row a method and regime", f"several of {experiment}")
-    methods: dict[str, dict] = {}
-    for row in found:
-        methods.setdefault(row["method"], {"method": row["method"]})[row["regime"]] = row["value"]
-    regimes = list(dict.fromkeys(row["regime"] for row in found))
-    return table(list(methods.values()), lower=regimes, names={r: f"{r} ({found[0]['unit']})" for r in regimes})
+    by = pivot(found, metric)
+    rows = [{"method": m} | {regime: row[m]["value"] for regime, row in by.items() if m in row}
+            for m in dict.fromkeys(m for row in by.values() for m in row)]
+    return table(rows, lower=list(by), names={r: f"{r} ({found[0]['unit']})" for r in by})
 
 
 _TABLES = {"table": _record_table, "benchmark": _benchmark_table}
