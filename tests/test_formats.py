@@ -591,6 +591,21 @@ def test_any_array_meets_a_sequence_or_one_error(tmp_path_factory, data):
     assert holds(path) is None
 
 
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("long", [True, False])
+def test_rows_without_number_or_time_are_everybodys_frames_in_order(tmp_path, long, blocks):
+    people, joints = poses(17, 3)[:, 12:], skeleton.H36M17.joints
+    where = [(person, t) for person in range(2) for t in range(len(people[0]))]
+    where = where if blocks else sorted(where, key=lambda both: both[::-1])
+    if long:
+        rows = [["person", "joint", "x", "y", "z"], *([i, name, *point] for i, t in where for name, point in zip(joints, people[i, t]))]
+    else:
+        rows = [["person", *(f"{name}_{axis}" for name in joints for axis in "xyz")], *([i, *people[i, t].ravel()] for i, t in where)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    check(formats.read(path, fps=25), people)
+
+
 @pytest.mark.parametrize("suffix, text", [(s, t) for s in (".json", ".csv", ".npz", ".npy") for t in (
     b"", b"\x00", b"[" * 100_000, b"\xff\xfe", b"{}", b"[]", b"null", b"0", b'""', b"[{}]", b"[[]]", b"a,b\n1")])
 def test_empty_and_foreign_content_meets_one_error(tmp_path, suffix, text):
@@ -747,10 +762,13 @@ def test_right_ids_are_left_alone(seed):
         np.testing.assert_array_equal(s.pixels, t.pixels)
 
 
-def test_retrack_wants_tracks_of_one_video():
+def test_retrack_wants_tracks_of_one_video_and_somebody_to_keep():
     a, b = (PoseSequence(np.ones((n, 17, 3)), np.ones((n, 17)), 50) for n in (8, 9))
     with pytest.raises(InputError, match="retrack: sequences: expected one length"):
         formats.retrack([a, b])
+    for given in ([a], [a, a]):
+        with pytest.raises(InputError, match="retrack: people: expected at least 1, or None for all, found 0"):
+            formats.retrack(given, people=0)
 
 
 def test_tracks_of_one_video_are_put_right_and_clips_left_alone(tmp_path):

@@ -24,7 +24,7 @@ from ..sequence import Keypoints2D, PoseSequence
 from ..stored import Stored
 from .axes import facing_camera, up_axis, upright
 from .documents import Document, open_document
-from .tracks import Detections, assemble, clean, retrack
+from .tracks import Detections, assemble, clean, retrack, somebody
 
 __all__ = ["Reading", "agree", "facing_camera", "formats", "read", "read_tracks", "retrack", "up_axis", "upright", "write",
            "writer"]
@@ -67,7 +67,7 @@ def read(path: str | PathLike, format: str | None = None, fps: float | None = No
         InputError: not the format named, a format that is not recognised (with the alternatives), a file that is
             malformed, or nobody to keep.
     """
-    _somebody(path, people)
+    somebody(path, people)
     document = open_document(path)
     name = _recognised(document, format)
     found = formats()[name].parse(document, skeleton)
@@ -101,7 +101,7 @@ def read_tracks(path: str | PathLike, format: str | None = None, fps: float | No
     Raises:
         InputError: as ``read`` does, and where file and ``fps`` disagree.
     """
-    _somebody(path, people)
+    somebody(path, people)
     try:
         found = read(path, format, fps, size, skeleton)
     except InputError as error:
@@ -111,12 +111,6 @@ def read_tracks(path: str | PathLike, format: str | None = None, fps: float | No
     agree(path, fps, found[0].fps)
     one_video = len({len(track) for track in found}) == 1
     return found, retrack(found, people) if one_video else found[:people]
-
-
-def _somebody(path: str | PathLike, people: int | None) -> None:
-    """Raises InputError where nobody is to be kept."""
-    if people is not None and people < 1:
-        raise InputError(path, "people", "at least 1, or None for all", people)
 
 
 def agree(path: str | PathLike, fps: float | None, said: float) -> None:

@@ -4,7 +4,7 @@
 apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last part one of x, y, z or visibility (v, confidence,
 score, presence). *Long*: a row a joint, with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …),
 x, y, z, visibility. Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
-``timestamp_ms``, …; in seconds unless its name says ms) or both, else rows are frames in order; the person (``person``,
+``timestamp_ms``, …; in seconds unless its name says ms) or both, else everybody's rows are frames in order; the person (``person``,
 ``track_id``, ``id``, …).
 
 With z the coordinates are 3D; MediaPipe's image landmarks, known by hips that are not at 0, have a z of another scale
@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 
@@ -56,11 +58,12 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if bad:
         raise document.error(f"row {bad}", f"{len(header)} values", len(rows[bad - 2]))
     columns = dict(zip((_plain(name) for name in header), zip(*rows)))
-    frames, fps = _clock(document, columns, len(rows))
     person = next((columns[name] for name in PERSON if name in columns), None)
     people = [None] * len(rows) if person is None else [track_id(value) for value in person]
-    if {"x", "y"} <= columns.keys() and any(name in columns for name in JOINT):
-        frames, people, names, values = _long(document, columns, frames, people)
+    joint = next((columns[name] for name in JOINT if name in columns), None) if {"x", "y"} <= columns.keys() else None
+    frames, fps = _clock(document, columns, list(zip(people, joint or people)))
+    if joint:
+        frames, people, names, values = _long(document, columns, joint, frames, people)
     else:
         names, values = _wide(document, header, rows)
     return _detections(document, frames, people, names, values, fps, skeleton)
@@ -97,20 +100,26 @@ def _number(document: Document, field: str, values: Sequence[str]) -> np.ndarray
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _clock(document: Document, columns: dict, rows: int) -> tuple[np.ndarray, float | None]:
-    """(rows,) frame numbers, and the frame rate where there is a column of times."""
+def _clock(document: Document, columns: dict, about: Sequence) -> tuple[np.ndarray, float | None]:
+    """(rows,) frame numbers, and the frame rate where there is a column of times.
+
+    Where there is neither, rows ``about`` the same person (and joint) are frames in order.
+    """
     time = next((name for name in TIME if name in columns), None)
     frame = next((name for name in FRAME if name in columns), None)
-    seconds = _number(document, time, columns[time]) * TIME[time] if time else np.full(rows, np.nan)
+    seconds = _number(document, time, columns[time]) * TIME[time] if time else np.full(len(about), np.nan)
     if frame:
         numbers = np.array([frame_number(document, frame, float(v) if _is_number(v) else v) for v in columns[frame]])
         return numbers, _plausible(document, time, frame_rate(numbers, seconds))
     known = np.isfinite(seconds)
-    if known.any() and not known.all():
+    if not known.any():
+        turns = defaultdict(count)
+        return np.array([next(turns[one]) for one in about]), None
+    if not known.all():
         raise document.error(_column(document, time), "a time in every row, or a column of frame numbers",
                              f"none in row {np.argmin(known) + 2}")
-    numbers, fps = clock(seconds) if known.all() else (np.arange(rows), None)
-    return np.array([frame_number(document, time or "frame", float(n)) for n in numbers]), _plausible(document, time, fps)
+    numbers, fps = clock(seconds)
+    return np.array([frame_number(document, time, float(n)) for n in numbers]), _plausible(document, time, fps)
 
 
 def _plausible(document: Document, time: str | None, fps: float | None) -> float | None:
@@ -143,10 +152,9 @@ def _wide(document: Document, header: list[str], rows: list) -> tuple[list[str],
     return names, values
 
 
-def _long(document: Document, columns: dict, frames: np.ndarray, people: list):
+def _long(document: Document, columns: dict, joint: Sequence[str], frames: np.ndarray, people: list):
     """Frames, people, joints' names and (N, J, 4) values of a table with a row a joint."""
-    key = next(name for name in JOINT if name in columns)
-    joints = [_joint(value) for value in columns[key]]
+    joints = [_joint(value) for value in joint]
     names = sorted(set(joints), key=lambda n: (not n.isdigit(), int(n) if n.isdigit() else 0, joints.index(n)))
     poses = list(dict.fromkeys(zip(frames.tolist(), people)))
     row = {pose: i for i, pose in enumerate(poses)}

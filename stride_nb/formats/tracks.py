@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from ..errors import InputError
 from ..sequence import Keypoints2D, PoseSequence
 
-__all__ = ["Detections", "assemble", "clean", "link", "retrack"]
+__all__ = ["Detections", "assemble", "clean", "link", "retrack", "somebody"]
 
 MAX_VALUES = 2e8
 """Coordinates of all people together, beyond which a file is refused rather than memory filled."""
@@ -194,6 +195,12 @@ def _size(points: np.ndarray) -> float:
     return max(float(np.median(np.linalg.norm(high - low, axis=-1))), 1e-9)
 
 
+def somebody(where: str | PathLike, people: int | None) -> None:
+    """Raises InputError where nobody is to be kept."""
+    if people is not None and people < 1:
+        raise InputError(where, "people", "at least 1, or None for all", people)
+
+
 def retrack(sequences: Sequence, people: int | None = None) -> list:
     """The same poses with swapped ids put right and broken tracks joined: each sequence follows one body.
 
@@ -206,10 +213,11 @@ def retrack(sequences: Sequence, people: int | None = None) -> list:
         ids, more where one id stood for several bodies far apart.
 
     Raises:
-        InputError: sequences of different lengths, which cannot be of one video.
+        InputError: sequences of different lengths, which cannot be of one video; nobody to keep.
     """
     from scipy.optimize import linear_sum_assignment
 
+    somebody("retrack", people)
     if len(sequences) < 2:
         return list(sequences)
     if len(lengths := {len(s) for s in sequences}) > 1:
