@@ -1,4 +1,4 @@
-"""Variations of a motion that are motions too: pace, size, proportions, side, viewpoint.
+"""Variations of a motion that are motions too: pace, size, proportions, side.
 
 NumPy only; each takes joints (T, 17, 3) in metres and returns the like.
 """
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .geometry import random_camera, rotation_about
+from .geometry import rotation_about
 from .metrics import bone_lengths
 from .noise import smooth_noise
 from .skeleton import H36M17
 
-__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "grafted", "mirror", "paced", "reproportion", "stranger", "vary", "view"]
+__all__ = ["alike", "body_of", "crop", "distinct_bodies", "embodied", "grafted", "mirror", "paced", "reproportion", "stranger", "vary"]
 
 _LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
 _HIPS = H36M17.index("rhip", "lhip")
@@ -136,8 +136,3 @@ def vary(joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.n
     out = embodied(out, stranger(people, rng))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out
-
-
-def view(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The world (T, 17, 3) as a random camera sees it: camera space, metres."""
-    return random_camera(rng, joints).to_camera(joints)

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.augment import (alike, body_of, crop, distinct_bodies, embodied, grafted, mirror, paced, reproportion, stranger, vary,
-                               view)
+from stride_nb.augment import (alike, body_of, crop, distinct_bodies, embodied, grafted, mirror, paced, reproportion, stranger, vary)
 from stride_nb.geometry import random_camera, rotation_about
 from stride_nb.metrics import bone_lengths
 from stride_nb.motions import synthetic
@@ -211,9 +210,8 @@ def test_time_runs_backwards_in_one_of_four():
 @given(seeds, st.integers(1, 80))
 def test_a_view_has_the_whole_person_in_front_and_upright(seed, frames):
     x = stiff(frames, seed)
-    seen = view(x, np.random.default_rng(seed))
     camera = random_camera(np.random.default_rng(seed), x)
-    np.testing.assert_array_equal(seen, camera.to_camera(x))
+    seen = camera.to_camera(x)
     assert (seen[..., 2] > 0).all() and camera.sees(seen).all()
     np.testing.assert_allclose(bone_lengths(seen), bone_lengths(x))
     top, bottom = x[..., 1].argmax(1), x[..., 1].argmin(1)

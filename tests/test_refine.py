@@ -12,9 +12,9 @@ from test_windows import LINEAR, walker
 
 from stride_nb import adapt, checkpoints, motions, networks, occlusion
 from stride_nb import cases as cs
-from stride_nb.augment import view
 from stride_nb.baselines import BASELINES, gaussian
 from stride_nb.errors import InputError
+from stride_nb.geometry import random_camera
 from stride_nb.metrics import evaluate
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.networks import build
@@ -56,7 +56,8 @@ def swinging(frames, fps, hertz=1.0):
 def noisy(regime="limb", family="estimator", seed=0, clip=0, frames=243):
     """Embedded motion as an estimator would see it: truth, who is visible, and the sequence."""
     rng = np.random.default_rng(seed)
-    truth = view(motions.load("synthetic", clips=clip + 1, seconds=5.0)[clip].joints[:frames], rng)
+    world = motions.load("synthetic", clips=clip + 1, seconds=5.0)[clip].joints[:frames]
+    truth = random_camera(rng, world).to_camera(world)
     visible = occlusion.occlude(regime, truth, 50, rng)
     return truth, visible, PoseSequence(*estimate(truth, visible, 50, rng, family), 50)
 
