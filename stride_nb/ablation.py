@@ -20,7 +20,7 @@ from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
 
-__all__ = ["Failure", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
+__all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
            "limits", "margins", "one_length", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
            "validation", "weights"]
 
@@ -28,6 +28,8 @@ FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "sides", "second_look", "bones", "limits")
 _TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
 _KINDS = ("weights", "doubt", "share", "what", "method")
+LIMITS = {"": "first / second", "error": "first (mm)", "against": "second (mm)"}
+"""Headings of the tables of ``limits``."""
 _NINE_IN_TEN = 5.322
 """Scales s within which nine of ten errors of density ∝ exp(−r/s) lie: 1 − exp(−x)(1 + x + x²/2) = 0.9."""
 
@@ -83,14 +85,16 @@ def degradation(rows: Sequence[Mapping], metric: str, kind: str = "") -> dict[st
     return _curves(found, "part", "method", ("x", "value", "ci_low", "ci_high"))
 
 
-def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[str]:
-    """A line a part: hidden error of a method as a multiple of others', at the least and at the greatest x."""
-    lines = []
-    for part, curves in degradation(rows, "mpjpe_hidden").items():
-        for other in against:
-            x, (mine, theirs) = curves[method][0], (curves[name][1] for name in (method, other))
-            lines.append(f"{part}: {method} / {other} {mine[0] / theirs[0]:.2f} at {x[0]:g}, {mine[-1] / theirs[-1]:.2f} at {x[-1]:g}")
-    return lines
+def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[dict]:
+    """A row a curve and rival: errors of a method as multiples of the rival's, at the least and at the greatest x."""
+    errors = {error: degradation(rows, f"mpjpe_{error}") for error in ("hidden", "visible")}
+    return [{"curve": part, "ratio": f"{method} / {other}"} | {error: _ends(parts[part], method, other) for error, parts in errors.items()}
+            for part in errors["hidden"] for other in against]
+
+
+def _ends(curves: Mapping[str, tuple], method: str, other: str) -> str:
+    x, (mine, theirs) = curves[method][0], (curves[name][1] for name in (method, other))
+    return ", ".join(f"{mine[i] / theirs[i]:.2f} at {x[i]:g}" for i in (0, -1))
 
 
 def _named(row: Mapping) -> str:
@@ -252,8 +256,8 @@ class Failure:
         radius = 1000 * _NINE_IN_TEN * self.refined.scale[frame, joint]
         knew = "expected" if error[frame, joint] <= radius else "not expected"
         return (f"{self.case.name}: hidden error {self.hidden_mm:.0f} mm, expected {self.expected_mm:.0f} mm; at worst "
-                f"{H36M17.joints[joint]},\n{error[frame, joint]:.0f} mm off after {frame / self.case.sequence.fps:.1f} s, "
-                f"which was {knew} (nine in ten within {radius:.0f} mm)")
+                f"{H36M17.joints[joint]},\n{error[frame, joint]:.1f} mm off after {frame / self.case.sequence.fps:.1f} s, "
+                f"which was {knew} (nine in ten within {radius:.1f} mm)")
 
 
 def doubts(failures: Sequence[Failure]):

@@ -18,11 +18,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from . import records, skeleton
-from .bars import pivot
+from . import bars, records, skeleton
 from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook, shrunk
 from .pages import faults
@@ -44,35 +43,41 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
 
     A page says what it shows in a comment and ends it with ``<!-- end -->``; what stands between is replaced:
     ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if none is named),
-    ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by regimes, and
+    ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by regimes, ``<!-- settings: FILE -->`` ours against its
+    rivals, setting by setting, and
     ``<!-- joints: TARGET SOURCE … -->`` a joint set and what its joints are taken from.
     """
     def fill(match: re.Match) -> str:
         kind, (first, *words) = match[1], shlex.split(match[2])
-        shown = _joint_table(first, *words) if kind == "joints" else _TABLES[kind](records.rows(root / first), *words)
+        shown = _joint_table(first, *words) if kind == "joints" else _TABLES[kind](root / first, *words)
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
-    return re.sub(r"<!-- (table|benchmark|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
+    return re.sub(r"<!-- (table|benchmark|settings|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S)
 
 
-def _record_table(rows: Sequence[Mapping], *words: str) -> Table:
+def _record_table(path: Path, *words: str) -> Table:
+    rows = records.rows(path)
     names = {column: heading or column for column, _, heading in (word.partition("=") for word in words)}
     return table([{c: row.get(c) for c in names} for row in rows] if names else rows, names=names)
 
 
-def _benchmark_table(rows: Sequence[Mapping], experiment: str, kind: str, metric: str) -> Table:
-    found = [r for r in rows if (r["experiment"], r["input"], r["metric"]) == (experiment, kind, metric)]
+def _benchmark_table(path: Path, experiment: str, kind: str, metric: str) -> Table:
+    found = [r for r in records.rows(path) if (r["experiment"], r["input"], r["metric"]) == (experiment, kind, metric)]
     if not found:
         raise InputError("benchmark", "rows", f"some of {experiment}, {kind}, {metric}", "none")
     if len({(r["method"], r["regime"]) for r in found}) < len(found):
         raise InputError("benchmark", "rows", "one row a method and regime", f"several of {experiment}")
-    by = pivot(found, metric)
+    by = bars.pivot(found, metric)
     rows = [{"method": m} | {regime: row[m]["value"] for regime, row in by.items() if m in row}
             for m in dict.fromkeys(m for row in by.values() for m in row)]
     return table(rows, lower=list(by), names={r: f"{r} ({found[0]['unit']})" for r in by})
 
 
-_TABLES = {"table": _record_table, "benchmark": _benchmark_table}
+def _settings_table(path: Path) -> Table:
+    return table([{key: row[key] for key in ("setting", *bars.SUMMARY)} for row in bars.paired(path, bars.SUMMARY)])
+
+
+_TABLES = {"table": _record_table, "benchmark": _benchmark_table, "settings": _settings_table}
 
 
 def _joint_table(target: str, *sources: str) -> Table:

@@ -54,9 +54,9 @@ def _ratio(rows: Sequence[dict], metric: str, method: str, rival: str) -> dict:
     there = [m for m in _of(rival) if _has(rows, metric, m)]
     against = min(there, key=lambda m: np.mean([row[metric] for row in rows if row["method"] == m]))
     value, low, high = interval(rows, metric, method, against)
-    n = sum(row["method"] == method and metric in row for row in rows)
+    mine = [row["clip"] for row in rows if row["method"] == method and metric in row]
     return {"metric": metric, "method": method, "rival": rival, "against": against, "value": round(value, 4),
-            "ci_low": round(low, 4), "ci_high": round(high, 4), "n": n}
+            "ci_low": round(low, 4), "ci_high": round(high, 4), "n": len(mine), "clips": len(set(mine))}
 
 
 def changes(made: Sequence[Case], before: Sequence[Mapping], after: Sequence[Mapping], metrics: Sequence[str]) -> list[dict]:

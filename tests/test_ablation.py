@@ -53,11 +53,13 @@ def test_margins_of_ours_come_first():
 
 
 def test_curves_come_with_their_intervals():
-    rows = [{"part": "noise", "x": x, "method": m, "metric": "mpjpe_hidden", "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
-            for x in (1, 2) for m, k in (("gaussian", 2), ("prior", 1), ("smoothnet", 1))]
+    rows = [{"part": "noise", "x": x, "method": m, "metric": metric, "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
+            for metric, rough in (("mpjpe_hidden", 2), ("mpjpe_visible", 3)) for x in (1, 2)
+            for m, k in (("gaussian", rough), ("prior", 1), ("smoothnet", 1))]
     x, mean, low, high = ablation.degradation(rows, "mpjpe_hidden")["noise"]["gaussian"]
     np.testing.assert_array_equal([x, mean, low, high], [[1, 2], [20, 40], [9, 18], [11, 22]])
-    assert ablation.slopes(rows)[0] == "noise: prior / gaussian 0.50 at 1, 0.50 at 2"
+    first, _ = ablation.slopes(rows)
+    assert first == {"curve": "noise", "ratio": "prior / gaussian", "hidden": "0.50 at 1, 0.50 at 2", "visible": "0.33 at 1, 0.33 at 2"}
 
 
 def test_a_failure_is_measured_on_what_was_hidden():
@@ -67,7 +69,7 @@ def test_a_failure_is_measured_on_what_was_hidden():
     dots, *_ = ablation.doubts([failure]).axes[0].lines
     np.testing.assert_allclose(dots.get_xydata(), [[failure.expected_mm, failure.hidden_mm]])
     assert failure.hidden_mm == pytest.approx(error[~case.visible].mean(), rel=1e-6)
-    assert f"{np.where(case.visible, 0, error).max():.0f} mm off" in failure.story() and failure.expected_mm > 0
+    assert f"{np.where(case.visible, 0, error).max():.1f} mm off" in failure.story() and failure.expected_mm > 0
 
 
 def test_nine_in_ten_is_nine_in_ten():

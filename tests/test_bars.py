@@ -7,6 +7,7 @@ import pytest
 
 from stride_nb import bars
 from stride_nb.errors import InputError
+from stride_nb.occlusion import REGIMES
 
 matplotlib.use("Agg")
 FOUR = dict.fromkeys(bars.AVERAGED, 1.0)
@@ -140,11 +141,23 @@ def test_a_record_of_one_clip_has_no_intervals_and_is_read(read):
 def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
     def row(regimes, value, metric="mpjpe_hidden"):
         return {"experiment": "unseen_motion", "noise": "lag", "source": "hdm05", "input": "estimator", "metric": metric, "rival": "classical",
-                "against": "rts", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 24, "regimes": regimes}
-    (tmp_path / "b_ratios.json").write_text(json.dumps(
-        [row("limb half", 1.5), row("limb", 1.2), row("half", 1.05), row("block", 1.3, "mpjpe_visible")]))
-    assert bars.losses(tmp_path / "b.json") == [{"setting": "unseen motion: lag", "regime": "limb", "rival": "rts",
-                                                 "hidden error ÷ its": "1.200 [1.100–1.300]", "windows": 24}]
+                "against": "rts", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 24, "clips": 5, "regimes": regimes}
+    (tmp_path / "b_ratios.json").write_text(json.dumps([
+        row("limb half", 1.5), row("block", 1.3, "mpjpe_visible"), row("limb", 1.2), row("half", 1.05), row("flicker", 1.15),
+        row("block", 1.3, "mpjpe"), *(row(regime, 2.0, "accel_error") for regime in REGIMES)]))
+    about = {"setting": "unseen motion: lag", "rival": "rts"}
+    assert bars.losses(tmp_path / "b.json") == [
+        {"error": "hidden", "regimes": "limb, flicker", "ratio, at its greatest": "1.200 [1.100–1.300]"} | about,
+        {"error": "visible", "regimes": "block", "ratio, at its greatest": "1.300 [1.200–1.400]"} | about,
+        {"error": "acceleration", "regimes": "all", "ratio, at its greatest": "2.000 [1.900–2.100]"} | about]
+
+
+def test_ratios_are_shown_by_setting_as_asked(tmp_path):
+    about = {"experiment": "unseen_motion", "noise": "lag", "source": "hdm05", "input": "estimator", "n": 24, "clips": 5}
+    row = about | {"metric": "accel_error", "rival": "classical", "value": 1.2, "ci_low": 1.0, "ci_high": 1.4}
+    (tmp_path / "b_ratios.json").write_text(json.dumps([row | {"regimes": "limb"}, row | {"value": 0.5, "regimes": " ".join(bars.AVERAGED)}]))
+    (shown,) = bars.paired(tmp_path / "b.json", {"a": ("accel_error", "classical"), "b": ("mpjpe_visible", "input")})
+    assert shown == {"setting": "unseen motion: lag", "clips": 5, "cases": 24, "a": "0.50 [1.00–1.40]", "b": None}
 
 
 def test_claims_stand_beside_what_was_found(tmp_path):
@@ -152,7 +165,7 @@ def test_claims_stand_beside_what_was_found(tmp_path):
         return {"experiment": "unseen_noise", "noise": "drift", "source": "cmu", "input": "estimator", "method": method, "part": part,
                 "claimed": claimed, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 12}
     (tmp_path / "b_claims.json").write_text(json.dumps([row("hidden", 0.8, 0.6), row("hidden", 0.1, 0.1, "prior"), row("visible", 0.9, 0.85)]))
-    assert bars.claims(tmp_path / "b.json") == [{"setting": "unseen noise: drift", "windows": 12, "hidden: claimed": 0.8,
+    assert bars.claims(tmp_path / "b.json") == [{"setting": "unseen noise: drift", "cases": 12, "hidden: claimed": 0.8,
         "hidden: found": "0.60 [0.50–0.70]", "visible: claimed": 0.9, "visible: found": "0.85 [0.75–0.95]"}]
 
 

@@ -26,7 +26,7 @@ def test_a_ratio_that_is_the_same_on_every_window_has_no_spread():
     found = {(r["metric"], r["rival"], r["regimes"]): r for r in paired.ratios(rows())}
     whole = " ".join(paired.AVERAGED)
     classical = found["mpjpe_hidden", "classical", whole]
-    assert classical["against"] == "gaussian" and classical["n"] == 24
+    assert classical["against"] == "gaussian" and classical["n"] == 24 and classical["clips"] == len({r["clip"] for r in rows()})
     assert classical["value"] == classical["ci_low"] == classical["ci_high"] == pytest.approx(0.5)
     assert found["mpjpe_hidden", "prior", "limb"]["value"] == pytest.approx(0.5 / 0.6, abs=1e-4)
     assert found["mpjpe_visible", "input", whole]["value"] == pytest.approx(0.25)

@@ -18,8 +18,11 @@ TERMS = ("The data used in this project was obtained from mocap.cs.cmu.edu. The 
 ROOT = Path(__file__).parents[2]
 
 
-def find(filename: str) -> Path:
-    """Where a prepared file lies: ``STRIDE_NB_DATA``, else what ``prepare`` wrote, else a folder shared beside the checkout.
+def find(filename: str, prepared: bool = True) -> Path:
+    """Where a file of clips lies: ``STRIDE_NB_DATA``, else what ``prepare`` wrote, else a folder shared beside the checkout.
+
+    Args:
+        prepared: ``prepare`` makes it.
 
     Raises:
         InputError: it is nowhere; the message says what to set or run.
@@ -29,8 +32,9 @@ def find(filename: str) -> Path:
     for folder in folders:
         if (folder / filename).is_file():
             return folder / filename
-    raise InputError(filename, "prepared motion", "STRIDE_NB_DATA set to the folder that holds it, or "
-                     "`python -m stride_nb prepare` run once (downloads, checks and converts the raw files)",
+    run = ", or `python -m stride_nb prepare` run once (downloads, checks and converts the raw files)" if prepared else (
+          " (it is not fetched or converted here)")
+    raise InputError(filename, "prepared motion", f"STRIDE_NB_DATA set to the folder that holds it{run}",
                      f"no such file in {' or '.join(map(str, folders)) if given else 'the default places'}")
 
 

@@ -22,4 +22,4 @@ def load(split: str = "test", clips: int | None = None, fps: float = 50) -> list
     """
     if split != "test":
         raise InputError("motions.hdm05", "split", "test (nothing is trained or tuned on HDM05)", repr(split))
-    return pick(read_clips(find("hdm05_h36m17.npz")), clips, fps)
+    return pick(read_clips(find("hdm05_h36m17.npz", prepared=False)), clips, fps)

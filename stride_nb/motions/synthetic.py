@@ -120,7 +120,7 @@ def squat(t, rng, body: Body, until: float) -> dict:
 
 @activity
 def sit(t, rng, body: Body, until: float) -> dict:
-    """Sitting down and standing up; the trunk leans forward most when the seat is left (Schenkman et al., 1990)."""
+    """Sitting down and standing up; the trunk leans forward most half-way (after Schenkman et al., 1990)."""
     pose = stand(t, rng, body, until)
     for start, duration, r in _events(until, rng, (3.4, 5.2), (0.3, 1.0)):
         leg = r.uniform(1.0, 1.4)
