@@ -3,7 +3,7 @@
     python benchmarks/weights.py NAME=FILE … [--against prior] [--seeds 2] [--threads 1]
 
 The validation of the training loop looks at the middle of few clips, one way, under one kind of noise; which weights are to ship is
-decided here. Ratios of errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes
+decided here, a pelvis that errs (``degradation.py``) among the kinds. Ratios of errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes
 ``data/results/weights.json``.
 """
 
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from degradation import unseated
 
 from stride_nb import motions, noise, records
 from stride_nb.cases import cases
@@ -24,7 +26,9 @@ from stride_nb.tasks import VALIDATION
 from stride_nb.windows import Windows, both_ways
 
 RESULT = Path("data/results/weights.json")
-KINDS = (*((family, "estimator") for family in noise.SEEN + noise.TUNING), ("detector", "lifted"))
+PELVIS = "estimator, pelvis off"
+"""``estimator``, and a pelvis that errs as a joint of the trunk would."""
+KINDS = (*((family, "estimator") for family in (*noise.SEEN, PELVIS, *noise.TUNING)), ("detector", "lifted"))
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
 TAKEN = ("against", "seeds")
 
@@ -76,6 +80,7 @@ def main() -> None:
     parameters = records.called({"seeds": args.seeds} | files, **files)
     networks, rows, began = {name: load_network(file) for name, file in files.items()}, [], time.perf_counter()
     val, lifter = motions.load("cmu", "val"), load_network("lifter")
+    noise.FAMILIES[PELVIS] = partial(unseated, 1.0)
     for family, kind in KINDS:
         simulated = family if kind == "estimator" else "estimator"  # of lifted input the detector makes the noise
         made = [case for seed in range(args.seeds)

@@ -88,7 +88,8 @@ def degradation(rows: Sequence[Mapping], metric: str, kind: str = "") -> dict[st
 def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[dict]:
     """A row a curve and rival: errors of a method as multiples of the rival's, at the least and at the greatest x."""
     errors = {error: degradation(rows, f"mpjpe_{error}") for error in ("hidden", "visible")}
-    return [{"curve": part, "ratio": f"{method} / {other}"} | {error: _ends(parts[part], method, other) for error, parts in errors.items()}
+    clips = {row["part"]: row["clips"] for row in rows}
+    return [{"curve": part, "clips": clips[part], "ratio": f"{method} / {other}"} | {error: _ends(parts[part], method, other) for error, parts in errors.items()}
             for part in errors["hidden"] for other in against]
 
 
@@ -118,7 +119,7 @@ def over_steps(rows: Sequence[Mapping], error: str):
 
 def at_step(rows: Sequence[Mapping], step: int) -> list[dict]:
     """A row a setting and variant after so many steps."""
-    return [{"setting": row["setting"], "variant": row["variant"], "windows": row["n"], "hidden": _interval(row, "hidden"),
+    return [{"setting": row["setting"], "variant": row["variant"], "clips": row["clips"], "cases": row["n"], "hidden": _interval(row, "hidden"),
              "visible": _interval(row, "visible"), "held out": row["held_out"]}
             for row in _objectives(rows) if row["step"] == step]
 

@@ -34,7 +34,7 @@ def test_effects_are_of_hidden_and_visible_errors_and_of_every_variant():
 
 
 def test_objectives_are_followed_on_test_people_alone():
-    row = {"part": "objective", "source": "cmu", "noise": "lag", "n": 4, "held_out": 0.9} | dict.fromkeys(
+    row = {"part": "objective", "source": "cmu", "noise": "lag", "n": 4, "clips": 2, "held_out": 0.9} | dict.fromkeys(
         ("hidden_low", "hidden_high", "visible", "visible_low", "visible_high"), 1.0)
     rows = [row | {"split": split, "variant": v, "step": step, "hidden": 1 - step / 100}
             for split in ("val", "test") for v in ("ours", "truth as target") for step in (0, 30)]
@@ -53,13 +53,13 @@ def test_margins_of_ours_come_first():
 
 
 def test_curves_come_with_their_intervals():
-    rows = [{"part": "noise", "x": x, "method": m, "metric": metric, "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
+    rows = [{"part": "noise", "clips": 4, "x": x, "method": m, "metric": metric, "value": 10 * x * k, "ci_low": 9 * x, "ci_high": 11 * x}
             for metric, rough in (("mpjpe_hidden", 2), ("mpjpe_visible", 3)) for x in (1, 2)
             for m, k in (("gaussian", rough), ("prior", 1), ("smoothnet", 1))]
     x, mean, low, high = ablation.degradation(rows, "mpjpe_hidden")["noise"]["gaussian"]
     np.testing.assert_array_equal([x, mean, low, high], [[1, 2], [20, 40], [9, 18], [11, 22]])
     first, _ = ablation.slopes(rows)
-    assert first == {"curve": "noise", "ratio": "prior / gaussian", "hidden": "0.50 at 1, 0.50 at 2", "visible": "0.33 at 1, 0.33 at 2"}
+    assert first == {"curve": "noise", "clips": 4, "ratio": "prior / gaussian", "hidden": "0.50 at 1, 0.50 at 2", "visible": "0.33 at 1, 0.33 at 2"}
 
 
 def test_a_failure_is_measured_on_what_was_hidden():
