@@ -249,9 +249,9 @@ def paired(path: str | os.PathLike = RECORD, columns: Mapping[str, tuple[str, st
     made: dict[Setting, dict] = {}
     for row in _ratios(path):
         if row["regimes"].split() == list(AVERAGED):
-            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"clips": row["clips"], "cases": row["n"]})
+            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"clips / cases": f"{row['clips']} / {row['n']}"})
             mine[row["metric"], row["rival"]] = _with_interval(row)
-    return [{"setting": setting.name, "clips": mine["clips"], "cases": mine["cases"]}
+    return [{"setting": setting.name, "clips / cases": mine["clips / cases"]}
             | {name: mine.get(where) for name, where in columns.items()} for setting, mine in _ordered(made).items()]
 
 
