@@ -245,13 +245,13 @@ SUMMARY = {"hidden ÷ best filter": ("mpjpe_hidden", "classical"), "hidden ÷ fr
 
 
 def paired(path: str | os.PathLike = RECORD, columns: Mapping[str, tuple[str, str]] = HIDDEN) -> list[dict]:
-    """Errors of ours as multiples of its rivals' on the same windows, with intervals; a row a setting, how many clips and cases it has."""
+    """Errors of ours as multiples of its rivals' on the same windows, with intervals; a row a setting, how many clips it has."""
     made: dict[Setting, dict] = {}
     for row in _ratios(path):
         if row["regimes"].split() == list(AVERAGED):
-            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"clips / cases": f"{row['clips']} / {row['n']}"})
+            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"clips": row["clips"]})
             mine[row["metric"], row["rival"]] = _with_interval(row)
-    return [{"setting": setting.name, "clips / cases": mine["clips / cases"]}
+    return [{"setting": setting.name, "clips": mine["clips"]}
             | {name: mine.get(where) for name, where in columns.items()} for setting, mine in _ordered(made).items()]
 
 
