@@ -3,8 +3,8 @@
     python benchmarks/weights.py NAME=FILE … [--against prior] [--seeds 2] [--threads 1]
 
 The validation of the training loop looks at the middle of few clips, one way, under one kind of noise; which weights are to ship is
-decided here, a pelvis that errs (``degradation.py``) among the kinds. Ratios of errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes
-``data/results/weights.json``.
+decided here, a pelvis that errs (``degradation.py``) among the kinds. Ratios of errors with 95 % intervals from drawing clips anew.
+Needs CMU's motion. Writes ``data/results/weights.json``.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str
     """A row a curve and rival: errors of a method as multiples of the rival's, at the least and at the greatest x."""
     errors = {error: degradation(rows, f"mpjpe_{error}") for error in ("hidden", "visible")}
     clips = {row["part"]: row["clips"] for row in rows}
-    return [{"curve": part, "clips": clips[part], "ratio": f"{method} / {other}"} | {error: _ends(parts[part], method, other) for error, parts in errors.items()}
+    return [{"curve": part, "clips": clips[part], "ratio": f"{method} / {other}"}
+            | {error: _ends(parts[part], method, other) for error, parts in errors.items()}
             for part in errors["hidden"] for other in against]
 
 

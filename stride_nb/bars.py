@@ -49,6 +49,10 @@ class Setting(NamedTuple):
         return f"{self.experiment.replace('_', ' ')}: {'lifted' if self.input == 'lifted' else self.noise}"
 
 
+def _setting(row: Mapping) -> Setting:
+    return Setting(*(row[key] for key in Setting._fields))
+
+
 class Ratio(NamedTuple):
     """One method's mean as a multiple of another's."""
 
@@ -69,7 +73,7 @@ def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
         for key in (*Setting._fields, "regime", "method", "metric", "value", "ci_low", "ci_high", "n"):
             if key not in row:
                 raise InputError(path, "rows", f"the key {key} in every row", "a row without it")
-        found.setdefault(Setting(*(row[key] for key in Setting._fields)), []).append(row)
+        found.setdefault(_setting(row), []).append(row)
     for setting, mine in found.items():
         if len({(row["regime"], row["method"], row["metric"]) for row in mine}) < len(mine):
             raise InputError(path, "rows", "one row a regime, method and metric", f"several of {setting.name}")
@@ -249,7 +253,7 @@ def paired(path: str | os.PathLike = RECORD, columns: Mapping[str, tuple[str, st
     made: dict[Setting, dict] = {}
     for row in _ratios(path):
         if row["regimes"].split() == list(AVERAGED):
-            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"clips": row["clips"]})
+            mine = made.setdefault(_setting(row), {"clips": row["clips"]})
             mine[row["metric"], row["rival"]] = _with_interval(row)
     return [{"setting": setting.name, "clips": mine["clips"]}
             | {name: mine.get(where) for name, where in columns.items()} for setting, mine in _ordered(made).items()]
@@ -258,15 +262,15 @@ def paired(path: str | os.PathLike = RECORD, columns: Mapping[str, tuple[str, st
 def losses(path: str | os.PathLike = RECORD) -> list[dict]:
     """Where ours errs more than a rival: a row a setting, error and rival, with the regimes in which the whole interval of paired
     ratios is above 1, and the greatest of these ratios."""
-    found: dict[tuple, list[dict]] = {}
-    for row in _ratios(path):
-        if row["metric"] in _ERRORS and len(row["regimes"].split()) == 1 and row["ci_low"] > 1:
-            setting = Setting(*(row[key] for key in Setting._fields)).name
-            found.setdefault((list(_ERRORS).index(row["metric"]), setting, row["against"]), []).append(row)
-    return [{"error": list(_ERRORS.values())[error], "setting": setting, "rival": rival,
-             "regimes": ", ".join(row["regimes"] for row in rows) if len(rows) < len(REGIMES) else "all",
-             "ratio, at its greatest": _with_interval(max(rows, key=lambda row: row["value"]), 3)}
-            for (error, setting, rival), rows in sorted(found.items(), key=lambda pair: pair[0][0])]
+    rows, found = _ratios(path), {}
+    for metric, error in _ERRORS.items():
+        for row in rows:
+            if row["metric"] == metric and len(row["regimes"].split()) == 1 and row["ci_low"] > 1:
+                found.setdefault((error, _setting(row).name, row["against"]), []).append(row)
+    return [{"error": error, "setting": setting, "rival": rival,
+             "regimes": ", ".join(row["regimes"] for row in worse) if len(worse) < len(REGIMES) else "all",
+             "ratio, at its greatest": _with_interval(max(worse, key=lambda row: row["value"]), 3)}
+            for (error, setting, rival), worse in found.items()]
 
 
 _ERRORS = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "accel_error": "acceleration"}
@@ -285,7 +289,7 @@ def people(path: str | os.PathLike = RECORD, methods: Sequence[str] = ("input", 
     rows = records.rows(Path(path).with_stem(Path(path).stem + "_subjects"))
     made: dict[tuple, dict] = {}
     for row in (r for r in rows if r["method"] in methods):
-        setting = Setting(*(row[key] for key in Setting._fields))
+        setting = _setting(row)
         made.setdefault((setting.name, row["subject"]), {"cases": row["n"]})[row["method"]] = row["value"]
     return [{"setting": s, "person": who} | {"cases": x["cases"]} | {m: x.get(m) for m in methods}
             for (s, who), x in made.items()]
@@ -297,7 +301,7 @@ def claims(path: str | os.PathLike = RECORD, method: str = OURS) -> list[dict]:
     made: dict[Setting, dict] = {}
     for row in _rows(Path(path).with_stem(Path(path).stem + "_claims")):
         if row["method"] == method:
-            mine = made.setdefault(Setting(*(row[key] for key in Setting._fields)), {"cases": row["n"]})
+            mine = made.setdefault(_setting(row), {"cases": row["n"]})
             mine |= {f"{row['part']}: claimed": row["claimed"], f"{row['part']}: found": _with_interval(row)}
     return [{"setting": setting.name} | mine for setting, mine in _ordered(made).items()]
 
