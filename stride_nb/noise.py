@@ -19,7 +19,7 @@ __all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "exchan
 
 FAMILIES: dict[str, Callable] = {}
 _SURENESS: dict[str, Callable] = {}
-SEEN = ("estimator", "keyframe", "outlier", "repeat")
+SEEN = ("estimator", "keyframe", "outlier", "repeat", "varied")
 TUNING = ("crossed", "swapped")
 UNSEEN = ("drift", "lag", "tracked")
 
@@ -36,8 +36,8 @@ def family(name: str, sure: Callable | None = None):
     """Register a noise family under its name: a function ``(rng, relative, visible, fps) -> error``.
 
     Of ``relative`` (T, 17, 3), true root-relative joints, metres, camera axes, at ``fps`` frames a second, and ``visible``
-    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them; at the root that of the pelvis relative to the
-    rest, 0 in most families. ``sure``: its confidence, where that is not ``sureness``.
+    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them, NaN where there is no answer; at the root that of
+    the pelvis relative to the rest, 0 in most families. ``sure``: its confidence, where that is not ``sureness``.
     """
 
     def add(function: Callable) -> Callable:
@@ -118,6 +118,37 @@ def repeat(rng, relative, visible, fps):
     now = np.arange(len(visible))
     shown = np.ceil(np.floor(now * rate / fps) * fps / rate).astype(int)
     return (relative + estimator(rng, relative, visible, fps))[np.minimum(shown, now)] - relative  # rounding looks no frame ahead
+
+
+def any_sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+    """(T, J) in (0, 1]: how high where visible, how low where hidden, how steady and how often wrong, all drawn.
+
+    One in ten knows nothing: what is hidden is told as surely as what is seen.
+    """
+    high, low = rng.uniform(0.6, 0.95), rng.uniform(0.05, 0.45)
+    fooled, doubting = 1.0 if rng.random() < 0.1 else rng.uniform(0, 0.4), rng.uniform(0, 0.1)
+    wander = smooth_noise(rng, visible.shape, rng.uniform(0.1, 0.6), fps) * rng.uniform(0.03, 0.15)
+    chance = np.argsort(np.argsort(smooth_noise(rng, visible.shape, rng.uniform(0.2, 0.8), fps), None)).reshape(visible.shape) / visible.size
+    wrong = chance < np.where(visible, doubting, fooled)
+    return np.clip(np.where(visible ^ wrong, high, low) + wander, 0.02, 1.0)
+
+
+@family("varied", any_sureness)
+def varied(rng, relative, visible, fps):
+    """An estimator whose manners are drawn too: how far, how slowly and with what tails it errs, how much of that its pelvis shares,
+    and whether hidden joints lean to their mean, are where they are at some other time, err just more, or are missing."""
+    level, shape = rng.lognormal(0, 0.35), (*visible.shape, 3)
+    reach = _REACH * rng.lognormal(0, 0.2, 17)
+    reach[0] = rng.uniform(0, 1)
+    slow = smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps) * np.where(visible, 0.014, 0.05)[..., None]
+    jitter = rng.uniform(0, 0.006) * rng.standard_t(rng.uniform(3, 30), shape)
+    error = level * (slow + jitter + 0.01 * rng.standard_normal((1, 17, 3))) * reach[:, None] * (1, 1, rng.uniform(1.5, 3))
+    share = rng.uniform(0.3, 1.0)
+    other = np.roll(relative, rng.integers(len(relative)), 0)
+    guess = (share * (relative.mean(0) - relative), share * (other - relative), 0.0, np.where(_REACH[:, None] > 0, np.nan, 0.0))
+    # Where nothing at all is seen, nothing but a guess could be said.
+    hidden = ~visible & visible.any(1, keepdims=True)
+    return error + np.where(hidden[..., None], guess[rng.integers(len(guess))], 0.0)
 
 
 @family("crossed")
@@ -256,7 +287,7 @@ def estimate(joints: np.ndarray, visible: np.ndarray, fps: float, rng: np.random
         family: a key of ``FAMILIES``.
 
     Returns:
-        joints (T, 17, 3), NaN in lost frames; confidence (T, 17) in [0, 1], 0 in lost frames.
+        joints (T, 17, 3), NaN in lost frames and where the family has no answer; confidence (T, 17) in [0, 1], 0 there.
     """
     if family not in FAMILIES:
         raise InputError("noise", "family", f"one of {', '.join(FAMILIES)}", repr(family))
@@ -267,8 +298,8 @@ def estimate(joints: np.ndarray, visible: np.ndarray, fps: float, rng: np.random
     lost = _lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False  # a clip without any answer is no clip
-    noisy[lost], confidence[lost] = np.nan, 0.0
-    return noisy, confidence
+    noisy[lost] = np.nan
+    return noisy, np.where(np.isnan(noisy).any(-1), 0.0, confidence)
 
 
 def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.Generator):

@@ -29,8 +29,8 @@ __all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
 _REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
             "whole_1s": 0.09, "whole_2s": 0.05}
-_FAMILIES = {"estimator": 0.55, "keyframe": 0.15, "outlier": 0.15, "repeat": 0.15}
-_WITH_LIFTER = {name: 0.85 * share for name, share in _FAMILIES.items()} | {"lifted": 0.15}
+_FAMILIES = {"estimator": 0.4, "keyframe": 0.1, "outlier": 0.1, "repeat": 0.1, "varied": 0.3}
+_WITH_LIFTER = {name: 0.8 * share for name, share in _FAMILIES.items()} | {"lifted": 0.2}
 VALIDATION = ("limb", "half", "block", "whole_1s")
 FRAMES = 243
 """Frames of a validation case, and what a clip of validation people has to have."""
@@ -116,7 +116,7 @@ def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
 
 
 class _Estimated(_Task):
-    """A task of what estimators answer. With a ``lifter`` three answers in twenty are a real network's: its own, from simulated detections."""
+    """A task of what estimators answer. With a ``lifter`` one answer in five is a real network's: its own, from simulated detections."""
 
     def __init__(self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None):
         super().__init__(train, val, batch, seed)
