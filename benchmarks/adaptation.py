@@ -49,8 +49,9 @@ class _Guessed(_Lesson):
     def told(self, hidden, rng):
         observed, fps = self.windows.relative(self.i), self.windows.sequence.fps
         family = noise.FAMILIES[noise.SEEN[rng.integers(len(noise.SEEN))]]
-        guesses = family(rng, observed, ~hidden, fps), noise.sureness(rng, ~hidden, fps)
-        return self.windows.features(self.i, hidden, guesses)
+        error = family(rng, observed, ~hidden, fps)
+        sure = np.where(np.isnan(error).any(-1), 0.0, noise.sureness(rng, ~hidden, fps))  # some leave joints out
+        return self.windows.features(self.i, hidden, (error, sure))
 
 
 def same_person(case: Case, pool: Sequence[Case], rng: np.random.Generator) -> list[Case]:
