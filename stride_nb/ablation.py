@@ -15,7 +15,7 @@ from . import records
 from .cases import Case
 from .effects import Effect, effect
 from .evidence import curves
-from .metrics import joint_errors_mm
+from .metrics import TITLES, joint_errors_mm
 from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
@@ -26,7 +26,6 @@ __all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation"
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "sides", "second_look", "bones", "limits")
-_TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
 _KINDS = ("weights", "doubt", "share", "what", "method")
 LIMITS = {"": "first / second", "error": "first (mm)", "against": "second (mm)"}
 """Headings of the tables of ``limits``."""
@@ -51,7 +50,7 @@ def ingredients(rows: Sequence[Mapping]) -> list[dict]:
         mine = {row["metric"]: row for row in rows if row["variant"] == variant}
         hidden = mine["mpjpe_hidden"]
         full = variant == "all"
-        found.append({"variant": variant} | {_TITLES[metric]: row["value"] for metric, row in mine.items()}
+        found.append({"variant": variant} | {TITLES[metric]: row["value"] for metric, row in mine.items()}
                      | {"ratio": "" if full else _interval(hidden),
                         "seeds": "" if full else f"{hidden['ratio_least_seed']:.2f} to {hidden['ratio_greatest_seed']:.2f}",
                         "steps": hidden["steps"]})
@@ -60,7 +59,7 @@ def ingredients(rows: Sequence[Mapping]) -> list[dict]:
 
 def effects(rows: Sequence[Mapping]) -> dict[str, dict[str, Effect]]:
     """Hidden and visible errors as multiples of those of ``all``: error → variant → effect."""
-    return {_TITLES[metric]: {row["variant"]: effect(row) for row in rows if row["metric"] == metric and row["variant"] != "all"}
+    return {TITLES[metric]: {row["variant"]: effect(row) for row in rows if row["metric"] == metric and row["variant"] != "all"}
             for metric in ("mpjpe_hidden", "mpjpe_visible")}
 
 
@@ -138,8 +137,8 @@ def _ratios(rows: Sequence[Mapping], digits: int = 2) -> dict[tuple, dict]:
     for row in rows:
         which = {name: row[name] for name in _KINDS if name in row}
         here = found.setdefault(_key(row), which | {"setting": f"{row['source']}, {row['noise']}"})
-        if row["metric"] in _TITLES:
-            here[_TITLES[row["metric"]]] = _interval(row, digits=digits)
+        if row["metric"] in TITLES:
+            here[TITLES[row["metric"]]] = _interval(row, digits=digits)
     return found
 
 
@@ -152,7 +151,7 @@ def _worst(rows: Sequence[Mapping], metric: str, digits: int = 2) -> list[dict]:
     found = _ratios(rows, digits)
     for row in rows:
         if row["metric"] == metric:
-            found[_key(row)][f"worst {_TITLES[metric]}"] = f"{row['worst']:.2f}, {row['worst_regime']}"
+            found[_key(row)][f"worst {TITLES[metric]}"] = f"{row['worst']:.2f}, {row['worst_regime']}"
     return list(found.values())
 
 

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bars, records, skeleton
+from . import records, results, skeleton
 from .errors import InputError, atomic_path
 from .notebooks import commit, convert, normalise, parameters, run_notebook, shrunk
 from .pages import faults
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 _FLOW = ("errors", "skeleton", "sequence", "stored", "formats", "report", "unpickle", "torchfile", "motions", "bodies", "geometry",
          "occlusion", "noise", "augment", "gaps", "models", "networks", "checkpoints", "losses", "tasks", "training", "train", "sides", "lift",
          "lift_training", "metrics", "baselines", "tune", "windows", "doubt", "adapt", "refine", "bones", "cases", "lift_cases",
-         "paired", "effects", "benchmark", "bars", "ranking", "ranking_view", "ablation", "protocols", "h36m_protocol", "parity",
+         "paired", "effects", "benchmark", "results", "bars", "ranking", "ranking_view", "ablation", "protocols", "h36m_protocol", "parity",
          "records", "tables", "plots", "evidence", "player", "notebooks", "pages", "book")
 """Every room in its place; one that is not here would stand last."""
 
@@ -67,14 +67,14 @@ def _benchmark_table(path: Path, experiment: str, kind: str, metric: str) -> Tab
         raise InputError("benchmark", "rows", f"some of {experiment}, {kind}, {metric}", "none")
     if len({(r["method"], r["regime"]) for r in found}) < len(found):
         raise InputError("benchmark", "rows", "one row a method and regime", f"several of {experiment}")
-    by = bars.pivot(found, metric)
+    by = results.pivot(found, metric)
     rows = [{"method": m} | {regime: row[m]["value"] for regime, row in by.items() if m in row}
             for m in dict.fromkeys(m for row in by.values() for m in row)]
     return table(rows, lower=list(by), names={r: f"{r} ({found[0]['unit']})" for r in by})
 
 
 def _settings_table(path: Path) -> Table:
-    return table([{key: row[key] for key in ("setting", *bars.SUMMARY)} for row in bars.paired(path, bars.SUMMARY)])
+    return table([{key: row[key] for key in ("setting", *results.SUMMARY)} for row in results.paired(path, results.SUMMARY)])
 
 
 _TABLES = {"table": _record_table, "benchmark": _benchmark_table, "settings": _settings_table}

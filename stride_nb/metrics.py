@@ -19,7 +19,7 @@ from .errors import InputError
 from .geometry import procrustes
 from .skeleton import H36M17, Skeleton
 
-__all__ = ["UNITS", "Interval", "accel", "accel_error_mm_frame2", "accel_error_mps2", "bone_lengths", "bone_std_mm",
+__all__ = ["TITLES", "UNITS", "Interval", "accel", "accel_error_mm_frame2", "accel_error_mps2", "bone_lengths", "bone_std_mm",
            "depth_order_accuracy_spatial", "depth_order_accuracy_temporal", "error_accel", "evaluate",
            "joint_errors_mm", "mpjpe", "mpjpe_mm", "n_mpjpe", "p_mpjpe", "pa_mpjpe_mm",
            "paired_bootstrap"]
@@ -27,6 +27,8 @@ __all__ = ["UNITS", "Interval", "accel", "accel_error_mm_frame2", "accel_error_m
 UNITS = {"mpjpe": "mm", "mpjpe_hidden": "mm", "mpjpe_visible": "mm", "pa_mpjpe": "mm", "bone_std": "mm",
          "accel_error": "m/s^2"}
 """The unit of every key of ``evaluate``."""
+TITLES = {"mpjpe_hidden": "hidden", "mpjpe_visible": "visible", "pa_mpjpe": "PA", "accel_error": "acceleration"}
+"""What tables call those that they set side by side."""
 
 
 # As published: a value a frame, in the unit of the input.

@@ -12,6 +12,7 @@ import pytest
 
 from stride_nb import records
 
+pytest.register_assert_rewrite("foreign")  # its assertions say what they found, as those of a test do
 ROOT = Path(__file__).resolve().parents[1]
 
 

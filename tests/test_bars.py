@@ -5,12 +5,13 @@ import json
 import matplotlib
 import pytest
 
-from stride_nb import bars
+from stride_nb import bars, results
 from stride_nb.errors import InputError
 from stride_nb.occlusion import REGIMES
+from stride_nb.paired import AVERAGED
 
 matplotlib.use("Agg")
-FOUR = dict.fromkeys(bars.AVERAGED, 1.0)
+FOUR = dict.fromkeys(AVERAGED, 1.0)
 
 
 def rows(values, experiment="seen_noise", noise="estimator", input="estimator", metric="mpjpe_hidden"):
@@ -30,7 +31,7 @@ def read(tmp_path):
     """The record of these rows, read back from a file."""
     def read(*parts):
         (tmp_path / "b.json").write_text(json.dumps([row for part in parts for row in part]))
-        return bars.read(tmp_path / "b.json")
+        return results.read(tmp_path / "b.json")
     return read
 
 
@@ -39,41 +40,41 @@ def verdict(found, letter):
 
 
 def test_the_stored_record_is_readable():
-    found = bars.read()
+    found = results.read()
     assert found and all(rows for rows in found.values())
-    assert len(bars.overview(found)) == len(bars.standings(found)) == len(found)
+    assert len(results.overview(found)) == len(results.standings(found)) == len(found)
     assert [row[""] for row in bars.verdicts(found)] == list(bars.BARS)
 
 
 def test_a_setting_has_one_name_in_all_tables():
-    found = bars.read()
+    found = results.read()
     names = [setting.name for setting in found]
     assert len(set(names)) == len(names)
-    for made in (bars.overview(found), bars.standings(found), bars.paired(), bars.people()):
+    for made in (results.overview(found), results.standings(found), results.paired(), results.people()):
         assert {row["setting"] for row in made} == set(names)
-    assert [row[0] for row in bars.board(found).cells] == bars.by_setting(found, "accel_error").header[1:] == names
+    assert [row[0] for row in bars.board(found).cells] == results.by_setting(found, "accel_error").header[1:] == names
 
 
 def test_a_ratio_is_of_means_against_the_one_best_over_all_regimes():
     made = rows({"linear": scaled(100, limb=60.0), "rts": scaled(80), "stride_ours": scaled(40)})
-    assert bars.ratio(made, "mpjpe_hidden", bars.CLASSICAL) == (pytest.approx(0.5), "rts", bars.AVERAGED)
-    assert bars.ratio(made, "mpjpe_hidden", ["linear"]).value == pytest.approx(160 / 360)
-    assert bars.ratio(made, "mpjpe_hidden", ["smoothnet"]) is None
-    assert bars.ratio(made, "accel_error", bars.CLASSICAL) is None
+    assert results.ratio(made, "mpjpe_hidden", results.CLASSICAL) == (pytest.approx(0.5), "rts", AVERAGED)
+    assert results.ratio(made, "mpjpe_hidden", ["linear"]).value == pytest.approx(160 / 360)
+    assert results.ratio(made, "mpjpe_hidden", ["smoothnet"]) is None
+    assert results.ratio(made, "accel_error", results.CLASSICAL) is None
 
 
 def test_who_lacks_a_regime_is_not_compared():
     made = rows({"linear": {"limb": 10.0}, "rts": scaled(80), "stride_ours": scaled(40)})
-    assert bars.ratio(made, "mpjpe_hidden", bars.CLASSICAL).against == "rts"
+    assert results.ratio(made, "mpjpe_hidden", results.CLASSICAL).against == "rts"
     part = rows({"rts": scaled(80), "stride_ours": {"limb": 40.0, "none": 1.0}})
-    assert bars.ratio(part, "mpjpe_hidden", bars.CLASSICAL).over == ("limb",)
+    assert results.ratio(part, "mpjpe_hidden", results.CLASSICAL).over == ("limb",)
 
 
 def test_the_worst_regime_is_found_also_where_nothing_is_hidden():
     made = rows({"prior": scaled(10), "stride_ours": scaled(10, half=12.0)})
     everywhere = made + rows({"prior": {"none": 10.0}, "stride_ours": {"none": 13.0}}, metric="mpjpe")
-    assert bars.worst(made, "mpjpe_hidden", ["prior"]) == (pytest.approx(1.2), "prior", ("half",))
-    assert bars.worst(everywhere, "mpjpe_hidden", ["prior"], otherwise="mpjpe").over == ("none",)
+    assert results.worst(made, "mpjpe_hidden", ["prior"]) == (pytest.approx(1.2), "prior", ("half",))
+    assert results.worst(everywhere, "mpjpe_hidden", ["prior"], otherwise="mpjpe").over == ("none",)
 
 
 @pytest.mark.parametrize(("ours", "met"), [(45.0, "yes"), (45.1, "no")])
@@ -101,7 +102,7 @@ def test_lifted_input_has_its_own_bar_and_no_estimators_bar(read):
 
 def test_what_is_absent_is_said_once(read):
     found = read(rows({m: {"limb": 1.0} for m in ("input", "stride_ours")}), rows({"input": {"limb": 1.0}}, "unseen_noise", "drift"))
-    said = bars.absent(found)
+    said = results.absent(found)
     assert "setting unseen motion: lag: absent" in said and "setting unseen noise: drift: absent" not in said
     assert "method prior_base: absent" in said and "method stride_ours: absent in unseen noise: drift" in said
     assert "regime half: absent" in said and not [line for line in said if line.startswith("regime limb")]
@@ -109,32 +110,32 @@ def test_what_is_absent_is_said_once(read):
 
 def test_tables_are_in_the_order_of_the_book_and_keep_what_it_does_not_know(read):
     made = rows({m: {"limb": 2.0, "flicker": 1.0} for m in ("new", "stride_ours", "rts", "input")})
-    shown = bars.by_regime(made, "mpjpe_hidden")
+    shown = results.by_regime(made, "mpjpe_hidden")
     assert shown.header == ["method", "flicker", "limb"] and [row[0] for row in shown.cells] == ["input", "rts", "stride_ours", "new"]
-    assert bars.by_regime(made, "accel_error") is None
+    assert results.by_regime(made, "accel_error") is None
 
 
 def test_means_are_of_who_has_every_regime(read):
     made = rows({"linear": {"limb": 10.0}, "rts": scaled(80, limb=40.0, none=1.0), "input": scaled(90)})
-    assert bars.means(made, "mpjpe_hidden") == {"input": pytest.approx(90), "rts": pytest.approx(70)}
-    assert bars.means(made, "accel_error") == {}
-    shown = bars.by_setting(read(made), "mpjpe_hidden")
+    assert results.means(made, "mpjpe_hidden") == {"input": pytest.approx(90), "rts": pytest.approx(70)}
+    assert results.means(made, "accel_error") == {}
+    shown = results.by_setting(read(made), "mpjpe_hidden")
     assert shown.header == ["method", "seen noise: estimator"]
     assert shown.cells == [["input", "90.0"], ["linear", "–"], ["rts", "70.0"]] and shown.best == {(2, 1)}
 
 
 def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     made = rows({"rts": scaled(10), "prior": scaled(9.5, limb=1.0), "stride_ours": scaled(9, half=5.0)})
-    (row,) = bars.standings(read(made))
+    (row,) = results.standings(read(made))
     assert row["first in"] == "stride_ours 3, prior 1" and row["apart"] == "1 of 4"
 
 
 def test_a_record_of_one_clip_has_no_intervals_and_is_read(read):
     single = [row | {"ci_low": None, "ci_high": None} for row in rows({"rts": scaled(80), "stride_ours": scaled(40)})]
     found = read(single)
-    assert [row["apart"] for row in bars.standings(found)] == ["0 of 4"]
+    assert [row["apart"] for row in results.standings(found)] == ["0 of 4"]
     (mine,) = found.values()
-    (figure,) = bars.drawn(bars.panels(mine, "mpjpe_hidden"), "mm")
+    (figure,) = results.drawn(results.panels(mine, "mpjpe_hidden"), "mm")
     assert all(ax.get_xlim()[1] > 80 for ax in figure.axes)
 
 
@@ -146,7 +147,7 @@ def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
         row("limb half", 1.5), row("block", 1.3, "mpjpe_visible"), row("limb", 1.2), row("half", 1.05), row("flicker", 1.15),
         row("block", 1.3, "mpjpe"), *(row(regime, 2.0, "accel_error") for regime in REGIMES)]))
     about = {"setting": "unseen motion: lag", "rival": "rts"}
-    assert bars.losses(tmp_path / "b.json") == [
+    assert results.losses(tmp_path / "b.json") == [
         {"error": "hidden", "regimes": "limb, flicker", "ratio, at its greatest": "1.200 [1.100–1.300]"} | about,
         {"error": "visible", "regimes": "block", "ratio, at its greatest": "1.300 [1.200–1.400]"} | about,
         {"error": "acceleration", "regimes": "all", "ratio, at its greatest": "2.000 [1.900–2.100]"} | about]
@@ -155,8 +156,8 @@ def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
 def test_ratios_are_shown_by_setting_as_asked(tmp_path):
     about = {"experiment": "unseen_motion", "noise": "lag", "source": "hdm05", "input": "estimator", "n": 24, "clips": 5}
     row = about | {"metric": "accel_error", "rival": "classical", "value": 1.2, "ci_low": 1.0, "ci_high": 1.4}
-    (tmp_path / "b_ratios.json").write_text(json.dumps([row | {"regimes": "limb"}, row | {"value": 0.5, "regimes": " ".join(bars.AVERAGED)}]))
-    (shown,) = bars.paired(tmp_path / "b.json", {"a": ("accel_error", "classical"), "b": ("mpjpe_visible", "input")})
+    (tmp_path / "b_ratios.json").write_text(json.dumps([row | {"regimes": "limb"}, row | {"value": 0.5, "regimes": " ".join(AVERAGED)}]))
+    (shown,) = results.paired(tmp_path / "b.json", {"a": ("accel_error", "classical"), "b": ("mpjpe_visible", "input")})
     assert shown == {"setting": "unseen motion: lag", "clips": 5, "a": "0.50 [1.00–1.40]", "b": None}
 
 
@@ -165,7 +166,7 @@ def test_claims_stand_beside_what_was_found(tmp_path):
         return {"experiment": "unseen_noise", "noise": "drift", "source": "cmu", "input": "estimator", "method": method, "part": part,
                 "claimed": claimed, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 12}
     (tmp_path / "b_claims.json").write_text(json.dumps([row("hidden", 0.8, 0.6), row("hidden", 0.1, 0.1, "prior"), row("visible", 0.9, 0.85)]))
-    assert bars.claims(tmp_path / "b.json") == [{"setting": "unseen noise: drift", "cases": 12, "hidden: claimed": 0.8,
+    assert results.claims(tmp_path / "b.json") == [{"setting": "unseen noise: drift", "cases": 12, "hidden: claimed": 0.8,
         "hidden: found": "0.60 [0.50–0.70]", "visible: claimed": 0.9, "visible: found": "0.85 [0.75–0.95]"}]
 
 
@@ -178,9 +179,9 @@ def test_speed_is_asked_in_seconds_and_against_the_published_procedure(tmp_path,
 
 
 def test_pictures_share_their_axis():
-    groups = bars.panels(rows({m: scaled(x) for m, x in (("input", 50), ("stride_ours", 20))}), "mpjpe_hidden")
+    groups = results.panels(rows({m: scaled(x) for m, x in (("input", 50), ("stride_ours", 20))}), "mpjpe_hidden")
     assert list(groups) == ["limb, n = 6", "half, n = 6", "block, n = 6", "whole_1s, n = 6"]
-    figures = bars.drawn(groups | {"more": {"input": 90.0}}, "mm")
+    figures = results.drawn(groups | {"more": {"input": 90.0}}, "mm")
     assert [len(figure.axes) for figure in figures] == [3, 2]
     assert {ax.get_xlim() for figure in figures for ax in figure.axes} == {(0, 1.03 * 90)}
 

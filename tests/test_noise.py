@@ -156,6 +156,23 @@ def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last()
     np.testing.assert_allclose(hidden[150:], sunk, atol=0.15)
 
 
+def test_an_estimator_of_drawn_manners_errs_at_the_pelvis_and_leaves_some_hidden_joints_out():
+    left_out, sure = [], []
+    for seed in range(40):
+        visible = mask(seed=seed)
+        joints, confidence = answer("varied", seed=seed)
+        missing = np.isnan(joints).any(-1)
+        assert ((confidence == 0) == missing).all() and not missing[:, 0][~missing.all(1)].any()
+        there = ~missing.all(1)
+        assert not (missing & visible)[there].any(), "what is seen has an answer"
+        left_out.append((missing & ~visible)[there].any())
+        sure.append((confidence[~visible & ~missing] >= 0.5).mean() if (~visible & ~missing).any() else np.nan)
+    errors = [FAMILIES["varied"](np.random.default_rng(s), person(seed=s), mask(seed=s), 50)[:, 0] for s in range(40)]
+    assert np.std(np.linalg.norm(errors, axis=-1).mean(1)) > 0.002 and np.linalg.norm(errors, axis=-1).min() > 0
+    assert 0.1 < np.mean(left_out) < 0.4, "one in four"
+    assert np.nanmax(sure) > 0.95 and np.nanmin(sure) < 0.1, "some know nothing, some nearly all"
+
+
 @pytest.mark.parametrize("fps", [14.985, 23.976])
 def test_repeated_frames_of_broadcast_rates_are_frames_that_there_are(fps):
     for frames in range(1, 121):
