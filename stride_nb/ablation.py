@@ -21,7 +21,7 @@ from .refine import Refined
 from .skeleton import H36M17
 
 __all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
-           "limits", "margins", "one_length", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
+           "limits", "margins", "one_length", "over_harm", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
            "validation", "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
@@ -82,6 +82,12 @@ def degradation(rows: Sequence[Mapping], metric: str, kind: str = "") -> dict[st
     """Curves for ``evidence.curves``: part, of those whose name begins with ``kind`` → method → (x, mean, low, high)."""
     found = [row for row in rows if row["metric"] == metric and row["part"].startswith(kind)]
     return _curves(found, "part", "method", ("x", "value", "ci_low", "ci_high"))
+
+
+def over_harm(rows: Sequence[Mapping], error: str, kind: str, xlabel: str):
+    """``degradation`` drawn, of the ``hidden`` or ``visible`` error: a panel a part."""
+    panels = degradation(rows, f"mpjpe_{error}", kind)
+    return curves(panels, [xlabel] * len(panels), f"{error} MPJPE (mm)")
 
 
 def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str] = ("gaussian", "smoothnet")) -> list[dict]:
