@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stride_nb import losses
+from stride_nb import losses, metrics
 from stride_nb.errors import InputError
 
 RANKING = {"loss_spatial_rank": 2, "loss_temporal_rank": 1}  # name → axis of (B, T, J) along which pairs are formed
@@ -108,6 +108,7 @@ def test_bones_of_a_rigid_motion_do_not_vary():
 def test_n_mpjpe_does_not_see_scale_and_weights_scale_mpjpe():
     pred, gt = clips()
     torch.testing.assert_close(losses.n_mpjpe(7 * pred, gt), losses.n_mpjpe(pred, gt))
+    assert float(losses.n_mpjpe(pred, gt)) == pytest.approx(metrics.n_mpjpe(pred.numpy(), gt.numpy()).mean())
     full = torch.full(pred.shape[:3], 3.0, dtype=torch.float64)
     torch.testing.assert_close(losses.weighted_mpjpe(pred, gt, full), 3 * losses.loss_mpjpe(pred, gt))
     flat = pred.clone()

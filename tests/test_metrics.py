@@ -83,6 +83,15 @@ def test_invariances(seed):
     assert max(m.evaluate(truth, truth, visible, 50)[k] for k in ("mpjpe", "pa_mpjpe", "accel_error")) < 1e-9
 
 
+@fast
+@given(seeds)
+def test_the_scale_of_n_mpjpe_is_the_least_squares_one(seed):
+    pred, truth, _ = sample(seed)
+    scales = [np.linalg.lstsq(p.reshape(-1, 1), g.ravel())[0] for p, g in zip(pred, truth)]
+    expected = m.mpjpe(np.array(scales)[..., None] * pred, truth)
+    np.testing.assert_allclose(m.n_mpjpe(pred, truth), expected)
+
+
 def test_bone_std():
     pose = np.random.default_rng(0).normal(size=(17, 3))
     turning = np.stack([pose @ rotation_about(np.array([0, 1.0, 0]), a) for a in np.linspace(0, 3, 30)])
