@@ -41,6 +41,24 @@ def test_pairs_are_limbs_left_first():
                      [("lshoulder", "rshoulder"), ("lelbow", "relbow"), ("lwrist", "rwrist")]]
 
 
+def test_what_a_change_saves_fades_with_the_pause_before_it():
+    joints = np.zeros((20, 17, 3))
+    left, right = sides.PAIRS[0][2]
+    joints[:12, left, 0], joints[:12, right, 0] = 0.05, -0.05
+    joints[12:, left, 0], joints[12:, right, 0] = -0.05, 0.05  # 0.1 m either way, or nothing
+    found = sides.saved(joints, 50)
+    assert found[1:, 0, 2] == pytest.approx(np.where(np.arange(1, 20) == 12, 0.2, -0.2))
+    assert np.count_nonzero(found) == 19  # the first frame, and joints that do not move, save nothing
+    joints[8:12, left] = np.nan
+    assert sides.saved(joints, 50)[12, 0, 2] == pytest.approx(0.2 * np.exp(-4 / 50 / 0.2))
+
+
+def test_moved_names_the_pairs_that_differ():
+    found = sides.moved(CLIP, exchange(CLIP, slice(50, 60), legs=False))
+    assert found.shape == (len(CLIP), 2, 3)
+    assert found[50:60, 1].all() and found.sum() == 30
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(25, 150), st.integers(1, 40), st.sampled_from([(True, True), (True, False), (False, True)]), st.sampled_from([50, 25]))
 def test_what_was_exchanged_is_changed_back_exactly(start, length, which, fps):
