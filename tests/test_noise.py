@@ -7,9 +7,10 @@ from stride_nb import motions, noise, occlusion
 from stride_nb.baselines import fill
 from stride_nb.errors import InputError
 from stride_nb.geometry import random_camera
-from stride_nb.metrics import joint_errors_mm
-from stride_nb.noise import FAMILIES, SEEN, TUNING, UNSEEN, detect, estimate, smooth_noise
+from stride_nb.metrics import bone_lengths, joint_errors_mm
+from stride_nb.noise import FAMILIES, SEEN, TUNING, UNSEEN, by_the_margin, detect, estimate, smooth_noise
 from stride_nb.sequence import PoseSequence
+from stride_nb.skeleton import H36M17
 from stride_nb.tasks import _FAMILIES, _REGIMES
 
 every = pytest.mark.parametrize("family", FAMILIES)
@@ -17,7 +18,10 @@ every = pytest.mark.parametrize("family", FAMILIES)
 
 def person(frames=243, seed=0):
     rng = np.random.default_rng(seed)
-    pose = rng.uniform((-0.4, -0.9, -0.3), (0.4, 0.9, 0.3), (17, 3))
+    pose = np.zeros((17, 3))
+    for j, p in H36M17.bones:
+        way = rng.standard_normal(3)
+        pose[j] = pose[p] + 0.3 * way / np.linalg.norm(way)
     t = np.arange(frames)[:, None, None] / 50
     return pose + 0.1 * np.sin(2 * np.pi * 0.7 * t + rng.uniform(0, 6, (17, 3))) + (0, 0, 4)
 
@@ -154,6 +158,22 @@ def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last()
     mean = relative[:, 13, 0].mean()
     sunk = mean + (relative[149, 13, 0] - mean) * np.exp(-np.arange(1, 51) / 50 / 0.7)
     np.testing.assert_allclose(hidden[150:], sunk, atol=0.15)
+
+
+def test_an_estimator_that_classifies_knows_few_directions_and_one_body():
+    relative = motions.load("synthetic", clips=1)[0].root_relative().joints
+    visible = mask(len(relative))
+    told = relative + FAMILIES["tokens"](np.random.default_rng(0), relative, visible, 50)
+    assert np.abs(told[:, 0]).max() == 0
+    for (j, p), length, true in zip(H36M17.bones, bone_lengths(told).T, bone_lengths(relative).T):
+        assert np.abs(length / true / np.median(length / true) - 1).max() < 0.1, "a body of its own, the same all along"
+    j, p = H36M17.index("lknee", "lhip")
+    bones = (told[:, j] - told[:, p]) / bone_lengths(told)[:, [b[0] for b in H36M17.bones].index(j), None]
+    apart = np.degrees(np.arccos(np.clip(bones @ bones.T, -1, 1)))
+    assert not ((apart > 4) & (apart < 10)).any() and (apart > 10).any(), "of two hundred, neighbours are 14 degrees apart"
+    sure = by_the_margin(np.random.default_rng(0), visible, 50)
+    assert set(sure.ravel().round(6)) <= set(np.arange(1, 11) / 10)
+    assert 0.15 < (sure >= 0.5)[~visible].mean() < 0.35 and 0.01 < (sure < 0.5)[visible].mean() < 0.05
 
 
 def test_an_estimator_of_drawn_manners_errs_at_the_pelvis_and_leaves_some_hidden_joints_out():
