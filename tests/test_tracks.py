@@ -104,6 +104,13 @@ def test_a_rate_that_the_file_contradicts_is_refused(tmp_path):
         formats.read_tracks(path, fps=30)
 
 
+@pytest.mark.parametrize("name, rate", [(30, 30000 / 1001), (30, 29.97), (24, 23.976), (24, 23.98), (60, 59.94)])
+def test_a_broadcast_rate_may_go_by_its_round_name(name, rate):
+    formats.agree("a.json", name, rate)
+    with pytest.raises(InputError, match="fps: expected"):
+        formats.agree("a.json", name * 1.01, rate)
+
+
 def test_more_tracks_than_fit_in_memory_are_read_once_people_says_how_many(tmp_path, monkeypatch):
     path = save(tmp_path / "a.json", alphapose(poses(17)))
     monkeypatch.setattr(formats.tracks, "MAX_VALUES", 1.5 * FRAMES * 34)

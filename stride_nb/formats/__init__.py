@@ -116,10 +116,12 @@ def read_tracks(path: str | PathLike, format: str | None = None, fps: float | No
 def agree(path: str | PathLike, fps: float | None, said: float) -> None:
     """A frame rate is given for files that do not say one; it is no way to play one that does at another speed.
 
+    Broadcast rates may go by their round names, 30 for 29.97; what the file says counts.
+
     Raises:
         InputError: it is not what the file said.
     """
-    if fps is not None and not math.isclose(fps, said, rel_tol=1e-3):
+    if fps is not None and not math.isclose(fps, said, rel_tol=2e-3):
         raise InputError(path, "fps", f"{said:g}, as the file says, or none given", f"{fps:g}")
 
 
