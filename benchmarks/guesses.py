@@ -1,0 +1,76 @@
+"""What an estimator's guesses at hidden joints are worth to the frozen prior, and what they cost it, family by family.
+
+    python benchmarks/guesses.py [--windows 8] [--seeds 3] [--threads 1]
+
+On CMU's test people the prior answers once as it is used; once without guesses whose confidence is low, which it is told of
+elsewhere; and once without any, as no estimator would have it. Errors as multiples of those as it is used, and of a Gaussian's
+that is told the same. Needs CMU's motion. Writes ``data/results/guesses.json``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stride_nb import motions, noise, records
+from stride_nb.baselines import gaussian
+from stride_nb.benchmark import drawn, sampling
+from stride_nb.cases import Case
+from stride_nb.gaps import TRUST
+from stride_nb.metrics import evaluate
+from stride_nb.networks import load_network
+from stride_nb.paired import changes
+from stride_nb.sequence import PoseSequence
+from stride_nb.tasks import VALIDATION
+from stride_nb.windows import Windows, both_ways
+
+RESULT = Path("data/results/guesses.json")
+METRICS = ("mpjpe_hidden", "mpjpe_visible")
+KEPT = ("all", "trusted", "none")
+"""Which guesses are left in."""
+
+
+def told(case: Case, kept: str) -> PoseSequence:
+    """The sequence with its guesses, with those alone that are trusted, or with none."""
+    out = {"all": np.zeros_like(case.visible), "trusted": case.sequence.confidence < TRUST, "none": ~case.visible}[kept]
+    return case.sequence.replace(joints=np.where(out[..., None], np.nan, case.sequence.joints),
+                                 confidence=np.where(out, 0.0, case.sequence.confidence))
+
+
+def answered(case: Case, network) -> dict[tuple[str, str], dict]:
+    """Method and guesses kept → metrics."""
+    found = {}
+    for kept in KEPT:
+        sequence = told(case, kept)
+        if not sequence.missing.all():
+            prior = both_ways(network, Windows(sequence, network).features(0))[0][0]
+            filtered = gaussian(sequence).joints
+            for method, joints in (("prior", prior), ("gaussian", filtered)):
+                found[method, kept] = evaluate(joints, case.truth, case.visible, sequence.fps)
+    return found
+
+
+def main() -> None:
+    args = sampling(__doc__)
+    parameters = records.called(vars(args), prior="prior")
+    network, rows, began = load_network("prior"), [], time.perf_counter()
+    clips = motions.load("cmu", "test")
+    for family in noise.FAMILIES:
+        made = drawn(clips, VALIDATION, family, args.windows, args.seeds)
+        found = [answered(case, network) for case in made]
+        for method, kept, against in (("prior", "trusted", ("prior", "all")), ("prior", "none", ("prior", "all")),
+                                      *(("prior", kept, ("gaussian", kept)) for kept in KEPT)):
+            both = [(case, errors[against], errors[method, kept]) for case, errors in zip(made, found) if len(errors) == 2 * len(KEPT)]
+            rows += [{"source": "cmu", "split": "test", "noise": family, "method": method, "kept": kept, "against": " ".join(against)} | row
+                     for row in changes(*zip(*both), METRICS)]
+        print(*rows[-5 * len(METRICS):], sep="\n", flush=True)
+    run = records.record("guesses", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
+                         protocol=f"windows, noise and occlusion of the benchmark, regimes {', '.join(VALIDATION)}; the frozen prior; "
+                                  "before: the error, mm, of what it is set against, ratio: after over before")
+    records.save(run, RESULT)
+
+
+if __name__ == "__main__":
+    main()
