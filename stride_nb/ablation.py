@@ -20,12 +20,12 @@ from .plots import PALETTE, _axes
 from .refine import Refined
 from .skeleton import H36M17
 
-__all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "ingredients",
-           "limits", "margins", "one_length", "over_harm", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
+__all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "guesses",
+           "ingredients", "limits", "margins", "one_length", "over_harm", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
            "validation", "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
-NAMES = ("ingredients", "weights", "curves", "degradation", "adaptation", "sides", "second_look", "bones", "limits")
+NAMES = ("ingredients", "weights", "curves", "degradation", "guesses", "adaptation", "sides", "second_look", "bones", "limits")
 _KINDS = ("weights", "doubt", "share", "what", "method")
 LIMITS = {"": "first / second", "error": "first (mm)", "against": "second (mm)"}
 """Headings of the tables of ``limits``."""
@@ -102,6 +102,15 @@ def slopes(rows: Sequence[Mapping], method: str = "prior", against: Sequence[str
 def _ends(curves: Mapping[str, tuple], method: str, other: str) -> str:
     x, (mine, theirs) = curves[method][0], (curves[name][1] for name in (method, other))
     return ", ".join(f"{mine[i] / theirs[i]:.2f} at {x[i]:g}" for i in (0, -1))
+
+
+def guesses(rows: Sequence[Mapping], metric: str) -> list[dict]:
+    """A row a family of noise: the prior over a Gaussian told the same, with all guesses at hidden joints and with none; and what the prior
+    loses or gains by leaving out those that are not trusted, or all."""
+    told = {"÷ Gaussian": ("all", "gaussian all"), "÷ Gaussian, no guesses": ("none", "gaussian none"),
+            "trusted ÷ all": ("trusted", "prior all"), "none ÷ all": ("none", "prior all")}
+    found = {(row["noise"], row["kept"], row["against"]): _interval(row) for row in rows if row["metric"] == metric}
+    return [{"noise": family} | {name: found[family, *of] for name, of in told.items()} for family in dict.fromkeys(row["noise"] for row in rows)]
 
 
 def _named(row: Mapping) -> str:

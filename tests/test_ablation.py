@@ -33,6 +33,16 @@ def test_effects_are_of_hidden_and_visible_errors_and_of_every_variant():
     assert found["hidden"]["no a"].standing == "worse" and found["hidden"]["no b"].standing == "better"
 
 
+def test_guesses_are_a_row_a_family_with_and_without_them():
+    sets = (("all", "gaussian all", 0.5), ("none", "gaussian none", 0.6), ("trusted", "prior all", 1.1), ("none", "prior all", 1.2))
+    rows = [{"noise": family, "kept": kept, "against": against, "metric": metric, "ratio": value, "ratio_low": value - 0.1,
+             "ratio_high": value + 0.1} for family in ("estimator", "tokens") for metric in ("mpjpe_hidden", "mpjpe_visible")
+            for kept, against, value in sets]
+    assert ablation.guesses(rows, "mpjpe_hidden") == [
+        {"noise": family, "÷ Gaussian": "0.50 [0.40, 0.60]", "÷ Gaussian, no guesses": "0.60 [0.50, 0.70]",
+         "trusted ÷ all": "1.10 [1.00, 1.20]", "none ÷ all": "1.20 [1.10, 1.30]"} for family in ("estimator", "tokens")]
+
+
 def test_objectives_are_followed_on_test_people_alone():
     row = {"part": "objective", "source": "cmu", "noise": "lag", "n": 4, "clips": 2, "held_out": 0.9} | dict.fromkeys(
         ("hidden_low", "hidden_high", "visible", "visible_low", "visible_high"), 1.0)
