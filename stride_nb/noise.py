@@ -105,7 +105,7 @@ def keyframe(rng, relative, visible, fps):
 def outlier(rng, relative, visible, fps):
     """Mild correlated error; now and then a joint jumps away for up to 0.2 s."""
     error = _correlated(rng, visible, fps, 0.010, rng.uniform(0.04, 0.08), rng.uniform(0.1, 0.5), 0.003)
-    jumps = rng.random(visible.shape) < np.where(visible, 0.05, 0.3) / fps
+    jumps = rng.random(visible.shape) < np.where(visible, 0.1, 0.5) / fps
     spell = np.ones(max(1, round(rng.uniform(0.02, 0.2) * fps)))
     size = rng.standard_normal((*visible.shape, 3)) * 0.12 * _DEPTH * jumps[..., None]
     held = np.apply_along_axis(lambda x: np.convolve(x, spell)[: len(x)], 0, size) if jumps.any() else size
