@@ -30,6 +30,9 @@ RESULT = Path("data/results/guesses.json")
 METRICS = ("mpjpe_hidden", "mpjpe_visible")
 KEPT = ("all", "trusted", "none")
 """Which guesses are left in."""
+SETS = ((("prior", "trusted"), ("prior", "all")), (("prior", "none"), ("prior", "all")),
+        *((("prior", kept), ("gaussian", kept)) for kept in KEPT))
+"""What is set against what, each a method and the guesses that it is told."""
 
 
 def told(case: Case, kept: str) -> PoseSequence:
@@ -44,11 +47,9 @@ def answered(case: Case, network) -> dict[tuple[str, str], dict]:
     found = {}
     for kept in KEPT:
         sequence = told(case, kept)
-        if not sequence.missing.all():
-            prior = both_ways(network, Windows(sequence, network).features(0))[0][0]
-            filtered = gaussian(sequence).joints
-            for method, joints in (("prior", prior), ("gaussian", filtered)):
-                found[method, kept] = evaluate(joints, case.truth, case.visible, sequence.fps)
+        prior = both_ways(network, Windows(sequence, network).features(0))[0][0]
+        for method, joints in (("prior", prior), ("gaussian", gaussian(sequence).joints)):
+            found[method, kept] = evaluate(joints, case.truth, case.visible, sequence.fps)
     return found
 
 
@@ -60,12 +61,11 @@ def main() -> None:
     for family in noise.FAMILIES:
         made = drawn(clips, VALIDATION, family, args.windows, args.seeds)
         found = [answered(case, network) for case in made]
-        for method, kept, against in (("prior", "trusted", ("prior", "all")), ("prior", "none", ("prior", "all")),
-                                      *(("prior", kept, ("gaussian", kept)) for kept in KEPT)):
-            both = [(case, errors[against], errors[method, kept]) for case, errors in zip(made, found) if len(errors) == 2 * len(KEPT)]
-            rows += [{"source": "cmu", "split": "test", "noise": family, "method": method, "kept": kept, "against": " ".join(against)} | row
-                     for row in changes(*zip(*both), METRICS)]
-        print(*rows[-5 * len(METRICS):], sep="\n", flush=True)
+        for one, against in SETS:
+            what = dict(zip(("method", "kept"), one)) | {"against": " ".join(against)}
+            errors = ([answers[which] for answers in found] for which in (against, one))
+            rows += [{"source": "cmu", "split": "test", "noise": family} | what | row for row in changes(made, *errors, METRICS)]
+        print(*rows[-len(SETS) * len(METRICS):], sep="\n", flush=True)
     run = records.record("guesses", rows, parameters=parameters, seed=list(range(args.seeds)), seconds=time.perf_counter() - began,
                          protocol=f"windows, noise and occlusion of the benchmark, regimes {', '.join(VALIDATION)}; the frozen prior; "
                                   "before: the error, mm, of what it is set against, ratio: after over before")

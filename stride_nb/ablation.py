@@ -21,8 +21,8 @@ from .refine import Refined
 from .skeleton import H36M17
 
 __all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation", "doubts", "effects", "findings", "guesses",
-           "ingredients", "limits", "margins", "one_length", "over_harm", "over_steps", "read", "second_look", "sides_found", "sides_gained", "slopes",
-           "validation", "weights"]
+           "ingredients", "limits", "margins", "one_length", "over_harm", "over_steps", "read", "second_look", "sides_found",
+           "sides_gained", "slopes", "validation", "weights"]
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "weights", "curves", "degradation", "guesses", "adaptation", "sides", "second_look", "bones", "limits")
@@ -110,7 +110,8 @@ def guesses(rows: Sequence[Mapping], metric: str) -> list[dict]:
     told = {"÷ Gaussian": ("all", "gaussian all"), "÷ Gaussian, no guesses": ("none", "gaussian none"),
             "trusted ÷ all": ("trusted", "prior all"), "none ÷ all": ("none", "prior all")}
     found = {(row["noise"], row["kept"], row["against"]): _interval(row) for row in rows if row["metric"] == metric}
-    return [{"noise": family} | {name: found[family, *of] for name, of in told.items()} for family in dict.fromkeys(row["noise"] for row in rows)]
+    families = dict.fromkeys(row["noise"] for row in rows)
+    return [{"noise": family} | {name: found[family, *of] for name, of in told.items()} for family in families]
 
 
 def _named(row: Mapping) -> str:
