@@ -5,16 +5,16 @@ the input is its optimum but for the bone term; what denoises there is the prior
 ``blind_spot`` hides joints that were seen, in spans like the real gaps, and teaches the network to answer there as the
 frozen one does where it sees them. It is kept only where joints held out all along come nearer to that answer.
 
-The frozen answer, not the observation, is the target because an estimator's error is correlated over time: held-out
-observations are then foretold ever better by a network that learns the error with the motion, while joints that are
-really hidden get worse. What is hidden is missing. Guesses in its place, wrong as simulated estimators are, gain about
-as much under such noise, and do harm where those of a sequence are of another kind, as a lifter's (``benchmarks/adaptation.py``).
-Means over views (mirrored, turned, reversed, scaled) were tried too: a prior trained on all of these agrees with itself.
+The frozen answer, not the observation, is the target because an estimator's error is correlated over time: a network that is taught
+observations learns the error with the motion, foretells held-out observations ever better, and really hidden joints worse. What is
+hidden from the network is given as missing. Guesses in its place, wrong as a simulated estimator's, gain about as much where the
+sequence's own guesses are of that kind, and do harm where they are not, as a lifter's (``benchmarks/adaptation.py``). Means over views (mirrored, turned, reversed, scaled) were tried too: a prior trained on all of these agrees with itself.
 """
 
 from __future__ import annotations
 
 import copy
+import numbers
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -54,7 +54,8 @@ class BlindSpot:
     anchor: float = 1.0
     """Weight of the joints that are shown."""
     held_out: float = 0.1
-    """Share of the frames of a limb held out all along, to judge by."""
+    """Length of the spans that are held out all along, to judge by, as a share of the window; in each, one limb, two, or everything is
+    hidden."""
     judge_every: int = 10
     margin: float = 0.05
     """Share by which the held-out error has to fall for the adapted network to be kept. On people of ``val`` the best of
@@ -74,7 +75,8 @@ def settings(kind: type, options: dict):
             raise InputError(kind.__name__, "option", f"one of {', '.join(known)}", name)
         least = 0 if known[name] is float or name in _MAY_BE_NONE else 1
         most = 1 if name in _SHARES else np.finfo(float).max
-        if not isinstance(value, (int, known[name])) or not least <= value <= most:
+        of = numbers.Real if known[name] is float else numbers.Integral
+        if isinstance(value, bool) or not isinstance(value, of) or not least <= value <= most:
             expected = f"{known[name].__name__} in [0, 1]" if name in _SHARES else f"finite {known[name].__name__} ≥ {least}"
             raise InputError(kind.__name__, name, expected, repr(value))
     return kind(**options)
@@ -112,7 +114,7 @@ def blind_spot(network: nn.Module, windows: Windows, seed: int, how: BlindSpot) 
     """Fine-tune a copy of ``network`` on joints hidden from it; keep it only where held-out joints gain by a margin.
 
     Returns:
-        The network to use (the frozen one if nothing was gained), of every step its terms, and a note.
+        The network to use (the frozen one if it gained less than ``margin``), a row a step, and a note.
     """
     frozen, network = network, copy.deepcopy(network).eval()
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 """Variations of a motion that are motions too: pace, size, proportions, side.
 
-NumPy only; each takes joints (T, 17, 3) in metres and returns the like.
+NumPy only. A motion is (T, 17, 3), metres; a body (17,), the length of the bone to every joint, metres.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def grafted(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A motion that nobody did: hips and legs of ``joints`` (T, 17, 3), and of ``other`` all above, turned to where the hips face.
 
-    The two are left as they are where a hip line is too steep to tell which way somebody faces.
+    ``joints`` comes back as it is where a hip line is too steep to tell which way somebody faces.
     """
     (one, level), (two, as_level) = map(_facing, (joints, other))
     if not (level and as_level):

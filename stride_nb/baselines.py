@@ -7,7 +7,8 @@ are what that search found. Lengths of time are in seconds, so a parameter holds
 *What counts as seen*: joints with coordinates and at least ``threshold`` confidence. A joint that the threshold would
 leave nothing of keeps what it has. The others are filled first, and every filter works on the filled sequence.
 
-*Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative to it. A wrist held
+*Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative to it. (Or the first joint's: the
+nose's in joint sets that have no pelvis, which are better converted before.) A wrist held
 where it was last seen *in the world* would be left behind by a person who walks on; held relative to the pelvis it
 comes along. The pelvis is read wherever it has coordinates, however sure, as the networks here read it: what else an estimator
 says is relative to it. Where it has none, the joints in view do say: each puts it at its own filled
@@ -182,8 +183,10 @@ def fill(sequence: PoseSequence, threshold: float = 0.0, how: str = "linear") ->
     With the default threshold only what has no coordinates is filled.
 
     Raises:
-        InputError: no joint was ever seen.
+        InputError: no joint was ever seen, or another way than these two.
     """
+    if how not in ("linear", "hold"):
+        raise InputError("fill", "how", "linear or hold", repr(how))
     parts, confidence = _parts(sequence, threshold, how)
     return _whole(sequence, parts, confidence)
 

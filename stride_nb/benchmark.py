@@ -4,7 +4,8 @@ All methods run on the same windows, a seeded choice spread over the clips, so e
 part (experiment, noise, input, seed) goes to ``runs/benchmark/`` when it is done, and a run goes on from there: a method whose
 weights are the same is not run again; several runs may share the work. The rows of ``data/results/benchmark.json``, and of
 ratios, people and claims beside it, are made from the parts; rows of settings and methods that were not asked for stay as they
-are, so that a new family of noise needs no more than its own run.
+are, so that a new family of noise needs no more than its own run. A run of fewer regimes, windows or seeds replaces nothing: it takes
+a file (``--out``) and a folder (``--runs``) of its own.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     files = {args.out.with_stem(args.out.stem + suffix): rows_of for suffix, rows_of in made.items()}
     for file in files:
         _beside(file, [])  # what is no record is said before the hours, not after
+    _no_less(args.out, parts, args)
+    for part in parts:
+        _kept(part, args)
     results = [(part, _part(part, args)) for part in parts]
     for file, rows_of in files.items():
         rows = _beside(file, rows_of(results))
@@ -109,6 +113,16 @@ def _beside(path: Path, rows: list[dict]) -> list[dict]:
     new, order = {_about(row) for row in rows}, [part[:-1] for part in _parts(EXPERIMENTS, INPUTS, 1)]
     place = {setting: i for i, setting in enumerate(order)}
     return sorted([row for row in kept if _about(row) not in new] + rows, key=lambda row: place.get(_about(row)[:-2], len(place)))
+
+
+def _no_less(path: Path, parts: Sequence[Part], args: argparse.Namespace) -> None:
+    """InputError where rows of the record would give way to those of a smaller run."""
+    for row in records.rows(path) if path.is_file() else []:
+        asked = _about(row)[:-2] in {part[:-1] for part in parts} and row["method"] in args.methods
+        if asked and (row["regime"] not in args.regimes or row["seeds"] > args.seeds or row["n"] > args.seeds * args.windows):
+            raise InputError(path, "regimes, windows, seeds", f"those of the rows that it would replace ({row['regime']}, {row['n']} windows of "
+                             f"{row['seeds']} seeds), or more", f"{' '.join(args.regimes)}, {args.windows} windows of each of {args.seeds} "
+                             "seeds; name another file by --out")
 
 
 def _about(row: Mapping) -> tuple:
@@ -157,10 +171,7 @@ def sampling(description: str) -> argparse.Namespace:
 
 def _part(part: Part, args: argparse.Namespace) -> dict:
     """The rows of ``compare`` for one part, with the commits that they are of: what is kept of a method is read, what is not is run."""
-    asked = {"regimes": args.regimes, "windows": args.windows}
-    path = args.runs / ("-".join(map(str, part)) + ".json")
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    kept = kept if kept.get("asked") == asked else {"asked": asked, "methods": {}}
+    path, kept = _kept(part, args)
     weights = {method: _weights(method, part, args.model) for method in args.methods}
     missing = [method for method in args.methods if kept["methods"].get(method, {}).get("weights") != weights[method]]
     if missing:
@@ -176,6 +187,16 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
         print(f"{path.name}: kept as it was run at {', '.join(commits)}; move it away to run it anew")
     return {"rows": [row for window in zip(*(method["rows"] for method in found)) for row in window],
             "commit": " ".join(commits), "hardware": found[-1]["hardware"]}
+
+
+def _kept(part: Part, args: argparse.Namespace) -> tuple[Path, dict]:
+    """The file of a part and what it holds; InputError where that is a run of other windows."""
+    asked = {"regimes": args.regimes, "windows": args.windows}
+    path = args.runs / ("-".join(map(str, part)) + ".json")
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"asked": asked, "methods": {}}
+    if kept["asked"] != asked:
+        raise InputError(path, "regimes, windows", f"those of the run kept there, {kept['asked']}", f"{asked}; name another folder by --runs")
+    return path, kept
 
 
 def _run(part: Part, methods: Sequence[str], args: argparse.Namespace) -> list[dict]:
@@ -212,7 +233,7 @@ def _apart(results: Sequence[tuple[Part, dict]], measure: Callable[[list[dict]],
 
 
 def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
-    """Rows of the record: a mean with its interval (bootstrap over clips) a part, regime, method and metric."""
+    """Rows of the record: for every setting (parts of all seeds), regime, method and metric a mean and its interval (bootstrap over clips)."""
     found = []
     for (experiment, family, source, kind), members in _settings(results).items():
         rows = [row for _, done in members for row in done["rows"]]
@@ -228,5 +249,6 @@ def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
                     value, low, high = interval(here, metric, method)
                     found.append(common | {"regime": regime, "method": method, "metric": metric, "unit": UNITS[metric],
                                            "value": round(value, 3), "ci_low": round(low, 3),
-                                           "ci_high": round(high, 3), "n": len(mine), "wall_s": round(seconds, 3)})
+                                           "ci_high": round(high, 3), "n": sum(metric in row for row in mine),
+                                           "wall_s": round(seconds, 3)})
     return found

@@ -151,8 +151,10 @@ def evenly(cases: Sequence[Case], count: int) -> list[Case]:
 
 def compare(cases: Sequence[Case], methods: Sequence[str] | Mapping[str, Callable], model="prior", seed: int = 0,
             options: Mapping[str, Mapping] | None = None) -> list[dict]:
-    """Run methods on cases: one row (see ``score``) a case and method; of a method that tells how sure it is also how sure, and how right:
-    ``claimed_hidden``, ``within_hidden``, ``claimed_visible`` and ``within_visible``, chance and share of joints within 100 mm.
+    """Run methods on cases: one row (see ``score``) a case and method.
+
+    Rows of methods that give a ``scale`` also have ``claimed_hidden`` and ``claimed_visible``, the mean chance that a joint is said to
+    have of being within 100 mm, and ``within_hidden`` and ``within_visible``, the share of joints that are; the pelvis is left out.
 
     Args:
         methods: names that ``refine`` knows, and ``input`` (lost frames held, nothing else done); or name →

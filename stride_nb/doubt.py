@@ -28,8 +28,8 @@ def disbelieved(observed: np.ndarray, trusted: np.ndarray, answer: np.ndarray, s
         observed, answer: (T, J, 3) metres, relative to the pelvis, which is joint 0 and never disbelieved: all others would be.
         trusted: (T, J) bool.
         scale: (T, J) metres, of the answer's error (3D Laplace, whose mean is three times that).
-        doubt: times the root of the sum of two squares, the median distance of the joint's trusted readings from the answer
-            and the error that the answer expects of itself.
+        doubt: a reading is too far off beyond ``doubt · hypot(m, 3 · scale)``, m being the median distance of the joint's trusted
+            readings from the answer, 2 cm at least, and 3 · scale the error that the answer expects of itself.
 
     Returns:
         (T, J) bool.

@@ -1,7 +1,7 @@
 """Which observations to trust, and what to put where there are none.
 
-Everything works on the last-but-two axis ``T`` of arrays (…, T, J) and (…, T, J, C), without loops over
-frames, so that whole batches are filled at once.
+Time is the last axis but one of arrays (…, T, J), the last but two of arrays (…, T, J, C). There are no loops over frames, so that
+whole batches are filled at once (but for `carried`, which is of one joint).
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ _DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray
 def family(name: str, sure: Callable | None = None):
     """Register a noise family under its name: a function ``(rng, relative, visible, fps) -> error``.
 
-    Of ``relative`` (T, 17, 3), true root-relative joints, metres, camera axes, at ``fps`` frames a second, and ``visible``
-    (T, 17) bool, it draws the ``error`` (T, 17, 3), metres, that is added to them, NaN where there is no answer; at the root that of
-    the pelvis relative to the rest, 0 in most families. ``sure``: its confidence, where that is not ``sureness``.
+    The function is told ``relative`` (T, 17, 3), the true joints relative to the root, metres, camera axes, which are ``visible``
+    (T, 17) bool, and ``fps``. It draws the ``error`` (T, 17, 3), metres, to be added, NaN where there is no answer; that of joint 0
+    is the pelvis's against the rest, 0 in most families. ``sure``: ``(rng, visible, fps) -> confidence (T, 17)``, by default ``sureness``.
     """
 
     def add(function: Callable) -> Callable:
@@ -198,7 +198,8 @@ def drift(rng, relative, visible, fps):
 
 @family("lag")
 def lag(rng, relative, visible, fps):
-    """Unseen in training: an estimator at 8–12 Hz whose answers are held and late, on a coarse grid, limbs swapped."""
+    """Unseen in training: an estimator at 8–12 Hz whose answers are held, late, and on a coarse grid; now and then, for 0.1 to 0.4 s, it
+    takes left for right."""
     frames = len(visible)
     step = max(1, round(fps / rng.uniform(8, 12)))
     late = np.maximum((np.arange(frames) // step) * step - rng.integers(0, step + 1), 0)

@@ -28,6 +28,7 @@ HALVES = {
     "both legs": LIMBS["left leg"] + LIMBS["right leg"],
     "both arms": LIMBS["left arm"] + LIMBS["right arm"],
 }
+_SECONDS, _SHARE = (0.5, 2.0), (0.3, 0.5)  # of a span, and of the frames that spans cover: fixed, so that figures can be compared
 
 
 def regime(name: str):
@@ -57,16 +58,16 @@ def occlude(name: str, joints: np.ndarray, fps: float, rng: np.random.Generator)
     return REGIMES[name](joints, fps, rng)
 
 
-def hidden_spans(frames: int, fps: float, rng: np.random.Generator, seconds=(0.5, 2.0), share=(0.3, 0.5)):
-    """Spans [a, b) of ``seconds`` each, a frame or more apart, that together cover a ``share`` of the frames.
+def hidden_spans(frames: int, fps: float, rng: np.random.Generator):
+    """Spans [a, b) of 0.5 to 2 s, a frame or more apart, that together cover 30 to 50 % of the frames.
 
-    Where ``share`` of a short clip is less than the shortest span, one span of that share remains.
+    Where that share of a short clip is less than the shortest span, one span of that share remains.
     """
-    left = max(1, round(rng.uniform(*share) * frames))
-    shortest, longest = (max(1, math.ceil(seconds[0] * fps)), max(1, round(seconds[1] * fps)))
+    left = max(1, round(rng.uniform(*_SHARE) * frames))
+    shortest, longest = (max(1, math.ceil(_SECONDS[0] * fps)), max(1, round(_SECONDS[1] * fps)))
     lengths = []
     while left > 0:
-        length = min(left, max(shortest, round(rng.uniform(*seconds) * fps)))
+        length = min(left, max(shortest, round(rng.uniform(*_SECONDS) * fps)))
         if left - length < shortest:  # what remained would be too short to be a span
             length = left if left <= longest else left - shortest
         lengths.append(length)

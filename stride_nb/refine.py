@@ -1,9 +1,10 @@
 """STRIDE: from noisy, occluded poses to continuous, plausible ones. One call for every method.
 
 ``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
-``stride_published`` (test-time training with the published objective) or ``stride_ours`` (limbs taken for the other
-side's are changed back, then a blind-spot objective with a way back, then a second look without the readings that the answer
-does not believe, met halfway). All return the refined sequence and a trace of how it came about.
+``stride_published`` (test-time training with the published objective) or ``stride_ours``: limbs taken for the other side's are changed
+back (`sides`); the network is adapted to the sequence, and that is taken back if held-out joints gain too little (`adapt`); then it
+answers once more, with readings that its first answer does not believe marked as guesses (`doubt`), and the mean of both answers is
+the result. All return the refined sequence and a trace of how it came about.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Trace:
     method: str
     seconds: float
     steps: list[dict] = field(default_factory=list)
-    """Every step of test-time training: epoch, window and the terms of its loss."""
+    """A row a step of test-time training. ``stride_published``: epoch, window, loss and its terms. ``stride_ours``: step, blind and
+    anchor (mean distances, metres), and held_out_mm where it was judged; the first row is the frozen network's held_out_mm alone."""
     note: str = ""
     """What the reader should know: where sides were changed back, whether an adaptation was taken back."""
 
@@ -58,7 +60,8 @@ class Refined:
     sequence: PoseSequence | Stored
     trace: Trace
     scale: np.ndarray | None = None
-    """(T, J) metres: how far off the network takes each joint to be; ``None`` where a method has no say on it."""
+    """(T, J) metres: the scale s of each joint's error, whose density is ∝ exp(−r/s) in space, so that 3 s is expected; 0 at the
+    pelvis. ``None`` for methods that do not estimate it, and for a sequence that is `Stored`."""
 
 
 def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: nn.Module | str = "prior", seed: int = 0,
@@ -67,8 +70,9 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
 
     Args:
         sequence: camera space (x right, y down, z forward), metres; any length from 1 frame on, any frame rate.
-            Missing joints are NaN with confidence 0; a low confidence marks a guess. With a network of ours, one that
-            is `stored.opened` is never in memory whole, nor is its result, which is `Stored` too, without ``scale``.
+            Missing joints are NaN with confidence 0. A `Prior` takes readings below 0.5 (`gaps.TRUST`) for guesses; where none
+            reaches that, it trusts all. One that is `stored.opened` is never in memory whole with a `Prior`, nor is its result,
+            which is `Stored`, too.
         method: a key of ``BASELINES`` or one of ``METHODS``.
         model: a network (`load_network`), the name of shipped weights, or a path; baselines do without.
         seed: of everything that is drawn.
@@ -77,14 +81,17 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
             ``adapt.BlindSpot``.
 
     Returns:
-        The sequence with finite coordinates in every frame, its confidence the chance that a joint is within
-        100 mm (methods with a network of ours) or what the baseline says; the trace.
+        The sequence with finite coordinates in every frame, the trace, and the scale of the error. Confidence: of a `Prior`, the
+        chance that a joint, relative to the pelvis, is within 100 mm (so 1 for the pelvis itself, of whose path nothing is said);
+        else the input's, and ``FILLED`` where a joint was filled in.
 
     Raises:
-        InputError: an unknown method or option, a sequence in which nothing was seen or of another joint set than the
+        InputError: what is no sequence of 3D poses, an unknown method or option, a sequence in which nothing was seen or of another joint set than the
             networks', a network for something else.
     """
     began = time.perf_counter()
+    if not isinstance(sequence, (PoseSequence, Stored)):
+        raise InputError("refine", "sequence", "3D poses (of 2D keypoints lift.lift makes them)", type(sequence).__name__)
     if method not in BASELINES and method not in METHODS:
         raise InputError("refine", "method", f"one of {', '.join([*BASELINES, *METHODS])}", repr(method))
     if all(part.missing.all() for part in sequence.parts()):

@@ -42,15 +42,15 @@ def _numbers(where: str, field: str, values) -> np.ndarray:
         raise InputError(where, field, "numbers, in rows of one length", error) from None
 
 
-def _checked(where: str, joints, confidence, fps, skeleton, dims: int):
+def _checked(where: str, field: str, joints, confidence, fps, skeleton, dims: int):
     """Validated (joints float64, confidence float64, fps, Skeleton), missing joints marked both ways."""
     skeleton = sk.get(skeleton)
-    joints = _numbers(where, "joints", joints)
+    joints = _numbers(where, field, joints)
     shape = (len(joints) if joints.ndim else 0, len(skeleton), dims)
     if joints.ndim != 3 or joints.shape != shape or not len(joints):
-        raise InputError(where, "joints", f"shape (T ≥ 1, {len(skeleton)}, {dims})", joints.shape)
+        raise InputError(where, field, f"shape (T ≥ 1, {len(skeleton)}, {dims})", joints.shape)
     if np.isinf(joints).any():
-        raise InputError(where, "joints", "finite coordinates, or NaN where missing", "infinity")
+        raise InputError(where, field, "finite coordinates, or NaN where missing", "infinity")
     seen = ~np.isnan(joints).any(-1)
     confidence = np.ones(shape[:2]) if confidence is None else _numbers(where, "confidence", confidence)
     if confidence.shape != shape[:2]:
@@ -99,7 +99,10 @@ class _Track:
         return self.at(np.arange(frames_at(len(self), self.fps, fps)) * (self.fps / fps), fps)
 
     def at(self, times: np.ndarray, fps: float) -> Self:
-        """What ``resample`` says, at ``times`` (frames), the last of which takes all that comes after it."""
+        """As ``resample``, at any growing ``times``, counted in frames of this sequence; the result's rate is ``fps``.
+
+        The last of them counts as seeing what is seen in any later frame.
+        """
         from scipy.interpolate import CubicSpline
 
         confidence = np.zeros((len(times), self.confidence.shape[1]))
@@ -115,7 +118,7 @@ class _Track:
         return self.replace(confidence=confidence, fps=fps, **{self._points: points})
 
     def held(self, frames: int) -> Self:
-        """That many frames: the last one stands as long as it takes."""
+        """The first ``frames`` frames; where there are fewer, the last one is repeated."""
         at = np.minimum(np.arange(frames), len(self) - 1)
         return self.replace(confidence=self.confidence[at], **{self._points: getattr(self, self._points)[at]})
 
@@ -124,7 +127,7 @@ class _Track:
         return (self[a : a + frames] for a in range(0, len(self), frames))
 
     def map(self, function: Callable[[Self], Self], around: int = 0) -> Self:
-        """``function`` of the whole; of every part, and as many frames around, where only parts are in memory (`stored.Stored`)."""
+        """``function`` of the whole. (`stored.Stored.map` calls it part by part, with ``around`` more frames on either side.)"""
         return function(self)
 
     def __getitem__(self, frames: slice) -> Self:
@@ -198,7 +201,7 @@ class PoseSequence(_Track):
     _points: ClassVar[str] = "joints"
 
     def __post_init__(self):
-        checked = _checked(self.name or "PoseSequence", self.joints, self.confidence, self.fps, self.skeleton, 3)
+        checked = _checked(self.name or "PoseSequence", "joints", self.joints, self.confidence, self.fps, self.skeleton, 3)
         for field, value in zip(("joints", "confidence", "fps", "skeleton"), checked):
             object.__setattr__(self, field, value)
 
@@ -225,7 +228,7 @@ class PoseSequence(_Track):
             raise InputError(path, error.field, error.expected, error.found) from None
 
     def root_relative(self) -> PoseSequence:
-        """Every joint relative to its own frame's first joint (the pelvis); missing where that is missing."""
+        """Every joint relative to its own frame's first joint (the pelvis; the nose in sets without one); missing where that is."""
         return self.replace(joints=self.joints - self.joints[:, :1])
 
     def mirror(self) -> PoseSequence:
@@ -270,7 +273,7 @@ class Keypoints2D(_Track):
 
     def __post_init__(self):
         where = self.name or "Keypoints2D"
-        checked = _checked(where, self.pixels, self.confidence, self.fps, self.skeleton, 2)
+        checked = _checked(where, "pixels", self.pixels, self.confidence, self.fps, self.skeleton, 2)
         for field, value in zip(("pixels", "confidence", "fps", "skeleton"), checked):
             object.__setattr__(self, field, value)
         size = _numbers(where, "size", self.size)
@@ -349,7 +352,7 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
 
 
 def on_clock_of(track: _Track, result: _Track) -> _Track:
-    """``result``, resampled, at the frames of ``track``, whose last may lie just beyond its own: it is held there.
+    """``result`` at the frame rate and length of ``track``; its last frame is repeated where it ends a little earlier.
 
     >>> walk = PoseSequence(np.zeros((10, 17, 3)), fps=30)
     >>> len(walk.resample(50)), len(on_clock_of(walk, walk.resample(50)))

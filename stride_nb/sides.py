@@ -6,9 +6,9 @@ them the one by which they move less is right. Which frames are exchanged is the
 arms, both; Viterbi, 1967). Guesses at hidden joints count like readings: where one of two limbs is hidden, its guess is all that
 there is to compare with. In an image, where limbs do cross, they cross by meeting, and a change of sides then saves nothing.
 
-What it cannot tell: someone whose left is taken for right all along, or for most of the time, from someone else; an exchange that
-begins or ends where limbs meet, or unseen; at an end, where a single change has to do, an exchange from a cut. With fewer than ten
-frames a second nothing is changed.
+What it cannot find: sides exchanged all along, or most of the time; an exchange that begins or ends where limbs meet, or while they are
+not seen. Near either end of a sequence an exchange shows by one change alone, and a cut in the video can be taken for it. With fewer
+than ten frames a second nothing is changed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def saved(joints: np.ndarray, fps: float) -> np.ndarray:
 
 
 def of_limbs(gain: np.ndarray) -> np.ndarray:
-    """(T, 2) what legs, and arms, save of what their pairs do (T, 2, 3), metres: a pair speaks against a change by 0.3 at most."""
+    """(T, 2) metres that a change saves the legs, and the arms: the sum over their pairs' ``gain`` (T, 2, 3), each −0.3 at least."""
     return gain.clip(min=-_AGAINST).sum(-1)
 
 
@@ -104,8 +104,8 @@ def _those_that_gain(limbs: np.ndarray, gain: np.ndarray) -> np.ndarray:
 def put_right(track: Track, switch: float = SWITCH) -> Track:
     """The track, in space or in an image, with exchanged limbs changed back.
 
-    Whether the confidence of an exchanged joint is that of the name or of the place nobody says: both of a pair get the lower one.
-    A reading that is alone keeps its own.
+    Nobody says whether the confidence of an exchanged joint belongs to its name or to its place, so that both of a pair get the lower
+    one. Where only one of a pair was read, its reading goes to the other joint with its own confidence.
 
     Args:
         track: of joint set h36m17.

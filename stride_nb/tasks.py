@@ -37,7 +37,7 @@ FRAMES = 243
 
 
 def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], seed: int):
-    """Fixed cases for validation: the middle of every clip (world, (T, 17, 3)) that is long enough, one regime each.
+    """Fixed cases for validation: the middle of every clip (world, (T, 17, 3), 50 fps) that is long enough, once under every regime.
 
     Yields (camera-space joints, camera, visible, rng of the case).
     """
@@ -65,7 +65,7 @@ class _Task:
 
     Args:
         train, val: clips, each (T, 17, 3), world axes, metres; of ``train`` those of 60 frames or more count.
-        batch: of the longest windows how many make a step.
+        batch: windows a step, where they are the longest.
         seed: of everything drawn.
     """
 
@@ -87,7 +87,7 @@ class _Task:
                 "frames": sum(map(len, self.train)), "people": len(self.people)}
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Tensors of the batch of that step; half as long clips come twice as many."""
+        """The batch of that step, as tensors; of windows half as long there are twice as many."""
         rng = np.random.default_rng([self.seed, step])
         frames = self.frames[step % len(self.frames)]
         count = self.size * round(max(self.frames) / frames)
@@ -151,8 +151,8 @@ class _Estimated(_Task):
 class Denoise(_Estimated):
     """The prior's task: from an estimator's noisy, occluded answer to the true root-relative joints.
 
-    Loss: mean distance + 10·velocity + 0.5·bone length, and the likelihood of the error under the
-    network's own scale s (3D Laplace: r/s + 3 log s), which does not pull on the joints themselves.
+    Loss: mean distance + 10·velocity + 0.5·bone length + 0.01·negative log-likelihood of the error r under the network's own scale s
+    (3D Laplace: r/s + 3 log s, without the pelvis), which does not pull on the joints themselves.
     """
 
     weights = {"loss_mpjpe": 1.0, "loss_velocity": 10.0, "loss_limb_gt": 0.5}

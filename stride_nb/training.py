@@ -110,7 +110,7 @@ def _optimizers(model: nn.Module, settings: Settings) -> list[torch.optim.Optimi
 
 
 def digest(*tensors: Tensor) -> str:
-    """SHA-256 of what the tensors hold, one after the other: to know by that data or weights are the same, to the bit."""
+    """SHA-256 of what the tensors hold, one after the other: equal where data or weights are, to the bit (shapes do not count)."""
     found = hashlib.sha256()
     for tensor in tensors:
         found.update(np.ascontiguousarray(tensor.detach().cpu().numpy()))
@@ -201,7 +201,7 @@ def fit(model: nn.Module, task, settings: Settings, folder: Path | None = None, 
         task: ``batch(step) -> tensors``, ``loss(model, tensors) -> (scalar, terms)``, ``validate(model) -> dict``;
             with a ``folder`` also ``identity``, a dict of plain values, equal for the tasks that one run may be resumed with.
         folder: where checkpoints go; ``None``: nowhere.
-        progress: a progress bar on standard error.
+        progress: a progress bar on standard error, and a line of JSON on standard output whenever it validates.
         workers: processes that make the batches to come; 0: each is made when it is its turn. Batches are those of ``task.batch``
             all the same; what PyTorch computes of them may differ by rounding, as a worker has one thread.
         init: names the trained weights that ``model`` comes with, such as their SHA-256; ``None``: they are fresh. A run that

@@ -65,8 +65,8 @@ class Windows:
         """(1, T, J, C) what the network is told of window ``i``.
 
         Args:
-            blind: (T, J) bool, joints that are taken for missing,
-            hints: or for guesses: an error (T, J, 3) to add, metres, and the confidence (T, J) that they come with.
+            blind: (T, J) bool, joints that are given as missing or, with ``hints``, as guesses.
+            hints: of ``blind`` joints: an error (T, J, 3) to add, metres, and their confidence (T, J); arrays or numbers.
         """
         part, inner = self._around(i)
         joints, confidence = part.joints, part.confidence

@@ -80,6 +80,11 @@ def test_no_gap_and_no_noise_is_left_alone(name):
     assert error < {"one_euro": 60, "hold": 1e-9, "linear": 1e-9}.get(name, 12)  # One-Euro lags
 
 
+def test_another_way_to_fill_is_refused():
+    with pytest.raises(InputError, match="fill: how: expected linear or hold, found 'spline'"):
+        b.fill(PoseSequence(np.zeros((3, 17, 3))), how="spline")
+
+
 def test_linear_fill_is_straight_inside_and_held_at_the_ends():
     joints = np.zeros((8, 17, 3))
     joints[:, 5, 1] = [9, 9, 0, 9, 9, 6, 7, 9]

@@ -110,6 +110,28 @@ def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(ar
     assert arguments.out.read_text() == "poses"
 
 
+@pytest.mark.parametrize("other", [{"regimes": ["limb"]}, {"windows": 1}])
+def test_a_smaller_run_does_not_take_the_place_of_a_finished_one(arguments, other):
+    """Hours of results would be gone for a minute's."""
+    benchmark.run(arguments)
+    files = [*arguments.runs.iterdir(), arguments.out]
+    whole = [file.read_bytes() for file in files]
+    with pytest.raises(InputError, match=r"seen_noise-estimator-cmu-estimator-0.json: regimes, windows: expected those of the run kept there.*"
+                                         "name another folder by --runs"):
+        benchmark.run(argparse.Namespace(**vars(arguments) | other | {"out": arguments.out.with_name("c.json")}))
+    assert [file.read_bytes() for file in files] == whole
+
+
+@pytest.mark.parametrize("other", [{"regimes": ["limb"]}, {"windows": 1}, {"seeds": 1}])
+def test_a_smaller_run_is_not_written_over_the_record_of_a_larger_one(arguments, other):
+    benchmark.run(arguments)
+    whole = arguments.out.read_bytes()
+    there = argparse.Namespace(**vars(arguments) | other | {"runs": arguments.runs.with_name("others")})
+    with pytest.raises(InputError, match="b.json: regimes, windows, seeds: expected those of the rows that it would replace"):
+        benchmark.run(there)
+    assert arguments.out.read_bytes() == whole and not there.runs.exists(), "said before the hours"
+
+
 def test_parts_of_other_weights_are_run_again(arguments):
     benchmark.run(arguments)
     first = arguments.out.read_text()

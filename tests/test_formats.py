@@ -293,6 +293,13 @@ def test_alphapose_is_written_as_it_is_read(tmp_path):
     assert not (tmp_path / "b.json").exists()
 
 
+def test_joints_that_other_tools_would_take_for_cocos_are_not_written_as_alphapose(tmp_path):
+    """Human3.6M's set has 17 joints, too, in another order."""
+    with pytest.raises(InputError, match="skeleton: expected coco17 or halpe26 or wholebody133.*found h36m17"):
+        formats.write(tmp_path / "a.json", Keypoints2D(np.ones((2, 17, 2))))
+    assert not (tmp_path / "a.json").exists()
+
+
 def test_plain_arrays_in_millimetres_and_with_confidence(tmp_path):
     people = poses(17, 3)
     people[:, :, 0] = (people[:, :, 1] + people[:, :, 4]) / 2  # as Human3.6M's pelvis lies

@@ -20,7 +20,7 @@ from stride_nb.models.dstformer import DSTformer
 from stride_nb.networks import build
 from stride_nb.noise import estimate
 from stride_nb.refine import METHODS, chance_within, refine
-from stride_nb.sequence import PoseSequence
+from stride_nb.sequence import Keypoints2D, PoseSequence
 
 SHORT = {"stride_published": {"epochs": 2}, "stride_ours": {"steps": 2, "batch": 2}}
 every = pytest.mark.parametrize("method", [*BASELINES, *METHODS])
@@ -323,6 +323,21 @@ def test_impossible_options_are_named(method, option):
     with pytest.raises(InputError, match=f"{name}: expected .*found") as error:
         run(walker(20), method, **option)
     assert str(value) in str(error.value)
+
+
+def test_whole_numbers_and_shares_of_numpy_are_taken_and_truth_is_not():
+    """As they come from an array of settings to try."""
+    how = adapt.settings(adapt.BlindSpot, {"steps": np.int64(2), "batch": np.int32(1), "lr": np.float32(1e-4), "margin": 0})
+    assert (how.steps, how.batch, how.margin) == (2, 1, 0)
+    with pytest.raises(InputError, match="steps: expected finite int ≥ 0, found True"):
+        adapt.settings(adapt.BlindSpot, {"steps": True})
+
+
+@every
+def test_keypoints_of_an_image_are_refused(method):
+    """They have the joints of the networks, and none of the depths."""
+    with pytest.raises(InputError, match="refine: sequence: expected 3D poses.*lift.*found Keypoints2D"):
+        run(Keypoints2D(np.random.default_rng(0).uniform(0, 1000, (20, 17, 2))), method)
 
 
 @every

@@ -61,6 +61,12 @@ def test_unknown_names_say_what_there_is():
         skeleton.H36M17.index("rightknee")
 
 
+@pytest.mark.parametrize("wrong", [np.zeros((5, 16, 2)), np.full((5, 17, 2), np.inf)])
+def test_keypoints_are_blamed_by_the_name_of_their_field(wrong):
+    with pytest.raises(InputError, match="Keypoints2D: pixels: expected"):
+        Keypoints2D(wrong)
+
+
 def test_missing_is_marked_both_ways():
     x = np.ones((3, 17, 3))
     x[0, 4, 1] = np.nan

@@ -47,7 +47,7 @@ def picture(body: Body, motion: BodyMotion, sequence: PoseSequence | None = None
     """The body at evenly spaced times, the skeleton below it.
 
     Args:
-        sequence: whose joints to draw below, hidden ones hollow; default: the body's own 17 joints.
+        sequence: whose joints to draw below, but for missing ones; default: the body's own 17 joints.
         frames: number of times shown.
         up: ``y`` for a world, ``-y`` for a camera.
 

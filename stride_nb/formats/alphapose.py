@@ -24,6 +24,7 @@ __all__ = ["FLAT", "LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
 LOOKS = "a JSON list of {image_id, keypoints, score, idx}, or an object from image name to people"
 SUFFIX, SEVERAL, FLAT = ".json", True, True
 JOINTS = (17, 26, 133, 136)
+_WRITTEN = ("coco17", "halpe26", "wholebody133")
 
 
 def recognises(document: Document) -> bool:
@@ -58,8 +59,8 @@ def write(path, sequences: Sequence[Keypoints2D]) -> None:
     for person, sequence in enumerate(sequences, 1):
         if not isinstance(sequence, Keypoints2D):
             raise InputError(path, "sequences", "2D keypoints (3D: npz, csv, bvh)", type(sequence).__name__)
-        if len(sequence.skeleton) not in JOINTS:
-            raise InputError(path, "skeleton", "coco17, halpe26 or wholebody133", sequence.skeleton.name)
+        if sequence.skeleton.name not in _WRITTEN:  # by their number alone Human3.6M's 17 joints would be taken for COCO's
+            raise InputError(path, "skeleton", f"{' or '.join(_WRITTEN)} (sequence.to converts)", sequence.skeleton.name)
         values = np.concatenate([np.nan_to_num(sequence.pixels), sequence.confidence[..., None]], -1).round(3)
         entries += [(frame, person, values[frame]) for frame in np.flatnonzero(~sequence.missing.all(1))]
     entries.sort(key=lambda e: e[:2])

@@ -1,8 +1,9 @@
-"""OpenPose's ``--write_json``: a folder with one file a frame, or one file that maps frame names to the same.
+"""OpenPose's ``--write_json``: a folder with one file a frame, or the file of a single frame.
 
 A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, …], "person_id": [n], …}]}``: 25 joints (BODY_25, the
 default) or 18 (COCO); ``person_id`` is −1 unless tracking was on. With ``--3d``, ``pose_keypoints_3d`` holds x, y, z,
-confidence. AlphaPose's ``cmu`` form calls the people ``bodies`` and the numbers ``joints``.
+confidence. AlphaPose's ``cmu`` form calls the people ``bodies`` and the numbers ``joints``; one file that maps frame names to
+such frames is read by `alphapose`.
 """
 
 from __future__ import annotations

@@ -32,14 +32,16 @@ class Lifter(nn.Module):
 
 
 def condition_2d(pixels: np.ndarray, confidence: np.ndarray, fps: float, size: tuple[int, int]) -> np.ndarray:
-    """The ten channels of every joint.
+    """The ten channels of every joint: x and y as observed, as interpolated, and of the root; the log of the person's height; confidence;
+    whether that is trusted; and the log of 1 + 4 times the seconds to the nearest trusted frame.
 
-    The image position is the root's, by the image's width as in RePOSE; the joints come relative to the root
-    and by the person's height in the image, so that a person near the edge or far away looks the same.
+    The root's place is in halves of the image's width from its centre (`normalize_screen`, as in RePOSE); joints are relative to the
+    root, in halves of the person's height in the image, so that a person near the edge or far away looks the same.
 
     Args:
         pixels: (T, J, 2) px, NaN where missing.
         confidence: (T, J) in [0, 1], 0 where missing.
+        fps: frames per second.
         size: width and height of the image, px.
 
     Returns:

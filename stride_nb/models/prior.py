@@ -33,7 +33,7 @@ _UNIT = 0.25  # metres: about the standard deviation of root-relative joints, so
 
 
 class Answer(NamedTuple):
-    """Root-relative joints (B, T, J, 3) in metres, and the scale (B, T, J) of their error, metres."""
+    """Root-relative joints (B, T, J, 3) in metres, and the scale s (B, T, J) of their error, metres (3D Laplace: 3 s is expected)."""
 
     joints: Tensor
     scale: Tensor

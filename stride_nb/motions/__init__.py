@@ -36,7 +36,7 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
 
     Args:
         source: ``synthetic``, ``cmu``, … (``sources()`` lists them).
-        split: ``train``, ``val`` or ``test``; never the same person in two of them.
+        split: ``train``, ``val`` or ``test``, as far as the source has them; ``arrays`` and ``cliff`` have one set for all three.
         options: what the source's own ``load`` takes (``seed``, ``clips``, …).
 
     Raises:

@@ -1,8 +1,9 @@
 """The articulated body: proportions, joint limits, forward kinematics, and standing on the ground.
 
-A pose is a dict of joint angles in degrees, each an array (T,), zero in the upright stance with arms
-hanging. Angles are anatomical (flexion, abduction and internal rotation positive on both sides), so that
-published gait curves can be typed in as they are printed.
+A pose is a dict of arrays (T,): ``yaw_rate`` in degrees a second, ``rsupport`` and ``lsupport`` in [0, 1], which say how much weight a
+foot bears, and the angles of ``ANGLES`` in degrees, zero in the upright stance with arms hanging. Angles are
+anatomical (flexion, abduction and internal rotation positive on both sides), so that published gait curves can be typed in as they are
+printed.
 """
 
 from __future__ import annotations

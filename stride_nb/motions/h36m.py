@@ -167,8 +167,8 @@ class H36MClips:
 def cut(source: Names, length: int, stride: int, rng: np.random.Generator) -> np.ndarray:
     """Frames of the clips of every source, (clips, length) int32; a clip never crosses from one source to the next.
 
-    A source shorter than a clip is resampled to its length at random, unless it is the last one, which is dropped,
-    or was cut into clips elsewhere; what is left at the end of a longer source is dropped.
+    A source shorter than ``length`` becomes one clip, in which random frames are repeated, unless it is the last source or has come up
+    before: then it is dropped. So are the frames that are left at the end of a longer source.
     """
     if length < 1 or stride < 1:
         raise InputError("clips", "length, stride", "at least 1 frame", f"{length}, {stride}")
