@@ -8,7 +8,8 @@ frozen one does where it sees them. It is kept only where joints held out all al
 The frozen answer, not the observation, is the target because an estimator's error is correlated over time: a network that is taught
 observations learns the error with the motion, foretells held-out observations ever better, and really hidden joints worse. What is
 hidden from the network is given as missing. Guesses in its place, wrong as a simulated estimator's, gain about as much where the
-sequence's own guesses are of that kind, and do harm where they are not, as a lifter's (``benchmarks/adaptation.py``). Means over views (mirrored, turned, reversed, scaled) were tried too: a prior trained on all of these agrees with itself.
+sequence's own guesses are of that kind, and do harm where they are not, as a lifter's (``benchmarks/adaptation.py``). Means over views
+(mirrored, turned, reversed, scaled) were tried, too: a prior trained on all of these agrees with itself.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ def refine(sequence: PoseSequence | Stored, method: str = "stride_ours", model: 
         else the input's, and ``FILLED`` where a joint was filled in.
 
     Raises:
-        InputError: what is no sequence of 3D poses, an unknown method or option, a sequence in which nothing was seen or of another joint set than the
-            networks', a network for something else.
+        InputError: what is no sequence of 3D poses, an unknown method or option, a sequence in which nothing was seen or of another
+            joint set than the networks', a network for something else.
     """
     began = time.perf_counter()
     if not isinstance(sequence, (PoseSequence, Stored)):
