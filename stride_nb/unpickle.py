@@ -121,6 +121,8 @@ def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
 
 def _frombuffer(data, dtype: _Dtype, shape, order, axes=None) -> np.ndarray:
     """Protocol 5's form of an array; ``axes`` says how a neither-C-nor-Fortran array was turned."""
+    if type(data) not in (bytes, bytearray):  # another array would lend its memory, pointers among it
+        raise _Refused(f"a buffer of {type(data).__name__}")
     _check_size(data, dtype.value, shape)
     if dtype.value.hasobject or order not in ("C", "F", "K"):
         raise _Refused(f"a buffer of {dtype.value} in order {_short(order)}")
@@ -243,6 +245,22 @@ class _Unpickler(pickle._Unpickler):
         else:
             raise _Refused(f"state for {type(target).__module__}.{type(target).__qualname__}")
 
+    def load_append(self):
+        _only(list, self.stack[-2], "added to")
+        super().load_append()
+
+    def load_appends(self):
+        _only(list, self.metastack[-1][-1], "added to")
+        super().load_appends()
+
+    def load_setitem(self):
+        _only(dict, self.stack[-3], "set in")
+        super().load_setitem()
+
+    def load_setitems(self):
+        _only(dict, self.metastack[-1][-1], "set in")
+        super().load_setitems()
+
     def load_inst(self):
         self.find_class(self.readline()[:-1].decode("ascii"), self.readline()[:-1].decode("ascii"))
         raise _Refused("operation INST")
@@ -281,6 +299,10 @@ class _Unpickler(pickle._Unpickler):
             size -= len(piece)
             yield piece
 
+    dispatch[pickle.APPEND[0]] = load_append
+    dispatch[pickle.APPENDS[0]] = load_appends
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
@@ -289,7 +311,14 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.SHORT_BINUNICODE[0]] = load_short_binunicode
 
 
+def _only(kind: type, target, what: str) -> None:
+    if type(target) is not kind:  # an array, too, takes items: into memory that is checked already, or another's
+        raise _Refused(f"an item {what} a {type(target).__name__}")
+
+
 def _fill(array: np.ndarray, state) -> None:
+    if array.size:  # what it has would be freed, whoever looks at it
+        raise _Refused("a second state for an array")
     version, shape, dtype, fortran, data = state
     if type(version) is not int or type(dtype) is not _Dtype or type(fortran) not in (bool, int):
         raise _Refused(f"array state {_short(state)}")

@@ -152,6 +152,17 @@ def test_every_form_of_a_matrix_reads_the_same(tmp_path, rng):
         np.testing.assert_array_equal(found.toarray() if sparse.issparse(found) else found, matrix)
 
 
+@pytest.mark.parametrize("kind", [b"csr", b"csc", b"coo"])
+def test_a_sparse_matrix_that_points_outside_itself_is_refused(tmp_path, kind):
+    """SciPy takes it, and multiplying by it reads and writes memory that is not its own."""
+    told = {"row": np.full(17, 50_000_000), "col": np.arange(17)} if kind == b"coo" else {
+        "indices": np.full(17, 50_000_000), "indptr": np.arange(18)}
+    shape = [6890, 17] if kind == b"csc" else [17, 6890]
+    np.savez(tmp_path / "a.npz", format=np.array(kind), shape=np.array(shape), data=np.ones(17), **told)
+    with pytest.raises(InputError, match="a.npz: matrix: expected"):
+        cliff.read_matrix(tmp_path / "a.npz")
+
+
 def test_a_sparse_matrix_multiplies_like_a_dense_one(tmp_path, rng, matrices):
     folder = publish(tmp_path / "a", walk(rng), range(FRAMES))
     (dense,) = motions.load("cliff", folder=folder, **matrices)

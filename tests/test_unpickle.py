@@ -220,6 +220,34 @@ def test_forged_arrays_are_refused(code, state, data, shape):
         unpickle.loads(dtype_pickle(code, state, data, shape))
 
 
+ARRAY = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR"
+BYTES, OBJECTS = (b"cnumpy\ndtype\nX\x02\x00\x00\x00" + code + b"\x85R" for code in (b"u1", b"O8"))
+STATE = b"(K\x01K\x08\x85" + BYTES + b"\x89C\x08" + b"A" * 8 + b"tb"
+VIEW = b"cnumpy._core.numeric\n_frombuffer\n(%s" + BYTES + b"K\x08\x85X\x01\x00\x00\x00CtR"
+
+
+@pytest.mark.parametrize("said, data", [
+    ("a buffer of ndarray", ARRAY + b"q\x00(K\x01K\x01\x85" + OBJECTS + b"\x89]Natb" + VIEW % b"h\x00" + b"\x86."),  # pointers, writeable
+    ("a buffer of ndarray", ARRAY + b"q\x00" + STATE + VIEW % b"h\x00" + b"\x86."),
+    ("a second state", ARRAY + b"q\x00" + STATE + STATE[:-2] + b"tb."),  # frees memory that may be in use
+    ("an item set in a ndarray", ARRAY + STATE + b"K\x00K\x41s."),
+    ("an item set in a ndarray", ARRAY + STATE + b"(K\x00K\x41u."),
+    ("an item set in a list", b"]K\x00aK\x00K\x01s."),
+    ("an item added to a ndarray", ARRAY + STATE + b"K\x41a."),
+    ("an item added to a bytearray", b"\x96\x01\x00\x00\x00\x00\x00\x00\x00AK\x41a."),
+    ("an item added to a dict", b"}(K\x41e."),
+])
+def test_memory_that_an_array_has_is_not_lent_written_or_freed(said, data):
+    """NumPy's own functions let a file do all three, and so reach memory that is not the file's."""
+    with pytest.raises(InputError, match=said):
+        unpickle.loads(b"\x80\x04" + data)
+
+
+def test_the_forged_files_above_differ_from_a_good_one_in_one_thing():
+    a, b = unpickle.loads(b"\x80\x04" + ARRAY + STATE + VIEW % (b"C\x08" + b"A" * 8) + b"\x86.")
+    assert a.tobytes() == b.tobytes() == b"A" * 8
+
+
 @pytest.mark.parametrize("value", [np.zeros(2, "f8,i4"), np.array(["2020-01-01"], "M8[D]"), np.dtype("f4"), np.ndarray,
                                    {1, 2}, frozenset(), np.ma.zeros(2), np.zeros(2).view(np.recarray), slice(1), 1j,
                                    bytearray(b"a"), Ellipsis, range(3)])

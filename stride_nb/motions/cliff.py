@@ -187,7 +187,7 @@ def read_matrix(path: str | os.PathLike):
         if isinstance(content, np.lib.npyio.NpzFile):
             with content:
                 content = dict(content) if "indptr" not in content else {"matrix": _sparse(path)}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(path, "matrix", "a readable .npy, .npz or .pkl", str(error) or type(error).__name__) from None
@@ -202,4 +202,13 @@ def read_matrix(path: str | os.PathLike):
 def _sparse(path: Path):
     from scipy.sparse import load_npz
 
-    return load_npz(path).tocsr()
+    matrix = load_npz(path)
+    if matrix.format not in ("csr", "csc", "coo"):
+        raise ValueError(f"a sparse matrix of the form {matrix.format}")
+    if matrix.format == "coo":  # SciPy believes what a file says of where numbers stand, and reads and writes there
+        inside = all(((at >= 0) & (at < n)).all() for at, n in zip(matrix.coords, matrix.shape))
+        if not inside:
+            raise ValueError("numbers outside the matrix")
+    else:
+        matrix.check_format(full_check=True)
+    return matrix.tocsr()
