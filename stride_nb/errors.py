@@ -6,14 +6,20 @@ import argparse
 import errno
 import os
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["FULL", "InputError", "atomic_path", "natural", "positive"]
+__all__ = ["FULL", "UNREADABLE", "InputError", "atomic_path", "natural", "positive"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that takes no more."""
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, RuntimeError, MemoryError, SyntaxError,
+              tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+"""What Python, NumPy and SciPy say of files that are damaged, cut short, encrypted, or claim to be larger than they are."""
 
 
 class InputError(ValueError):

@@ -142,9 +142,9 @@ def plausibility(sequence: PoseSequence) -> dict[str, float]:
     >>> {name: round(value, 6) for name, value in plausibility(still).items()}
     {'missing (%)': 0.0, 'bone length varies by (mm)': 0.0, 'joint acceleration (m/s²)': 0.0}
     """
-    joints = sequence.root_relative().joints
-    lengths = np.ma.masked_invalid(np.stack([np.linalg.norm(joints[:, j] - joints[:, p], axis=-1)
+    lengths = np.ma.masked_invalid(np.stack([np.linalg.norm(sequence.joints[:, j] - sequence.joints[:, p], axis=-1)
                                              for j, p in sequence.skeleton.bones]))
+    joints = sequence.root_relative().joints
     bend = np.ma.masked_invalid(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1))
     return {"missing (%)": 100 * float(sequence.missing.mean()),
             "bone length varies by (mm)": float(1000 * np.ma.filled(lengths.std(1).mean(), np.nan)),

@@ -7,8 +7,6 @@ constructors see to it at the door, so that no fake zero lives inside.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from . import skeleton as sk
-from .errors import FULL, InputError, atomic_path
+from .errors import FULL, UNREADABLE, InputError, atomic_path
 from .gaps import carried
 
 __all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "rate", "stitch", "window_starts"]
@@ -112,7 +110,7 @@ class _Track:
             here = np.flatnonzero(self.confidence[:, j])
             confidence[:, j] = carried(self.confidence[here, j], here, times, max(1.0, self.fps / fps) / 2)
             if len(here) > 1:
-                points[:, j] = CubicSpline(here, known[here, j])(times)
+                points[:, j] = CubicSpline(here, known[here, j])(np.clip(times, here[0], here[-1]))  # beyond them a cubic runs away
             elif len(here) == 1:
                 points[:, j] = known[here[0], j]
         return self.replace(confidence=confidence, fps=fps, **{self._points: points})
@@ -150,7 +148,7 @@ def reading(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
             yield file
     except FileNotFoundError:
         raise InputError(path, "file", "an npz file", "nothing there") from None
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         if getattr(error, "errno", None) in FULL:  # the disk, of which a copy was being made
             raise
         raise InputError(path, "file", "an npz file of plain arrays", str(error) or type(error).__name__) from error

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ from hypothesis import strategies as st
 
 from foreign import alphapose, check, coco, mediapipe, mmpose, openpose_frames, poses, save
 from stride_nb import InputError, Keypoints2D, PoseSequence, formats, skeleton
+from stride_nb.bodies import files
 from stride_nb.formats.documents import Document
+from stride_nb.motions import cliff
+from stride_nb.motions.clips import read_clips
+from stride_nb.motions.fetch import LocalFiles
+from stride_nb.stored import opened
 
 some = settings(max_examples=40, deadline=None)
 junk = st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**400), st.just(-1.0), st.just(float("nan")),
@@ -63,6 +69,66 @@ def spoil(data, content):
     elif isinstance(node, list):
         node[:] = data.draw(st.permutations(node)) if len(node) < 50 else node[::-1]
     return content
+
+
+def damaged(path, how: str):
+    """An npz of a sequence that nobody wrote whole: what the readers of NumPy and of zip files each say in their own way."""
+    np.savez(path, joints=np.zeros((2, 17, 3)), confidence=np.ones((2, 17)), fps=50, skeleton="h36m17", name="")
+    data = bytearray(path.read_bytes())
+    if how == "header":
+        data[data.index(b"(2, 17, 3)") + 9] = ord("(")
+    else:
+        flag, method = (1, None) if how == "encrypted" else (0, 99)
+        for sign, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = -1
+            while (at := data.find(sign, at + 1)) >= 0:
+                data[at + place] |= flag
+                if method:
+                    data[at + place + 2] = method
+    path.write_bytes(data)
+    return path
+
+
+READERS = {"load": PoseSequence.load, "formats": formats.read, "clips": read_clips, "npz": files.npz, "matrix": cliff.read_matrix}
+
+
+@pytest.mark.parametrize("how", ["header", "encrypted", "method"])
+@pytest.mark.parametrize("reader", READERS)
+def test_damaged_archives_meet_one_error(tmp_path, reader, how):
+    with pytest.raises(InputError, match="a.npz"):
+        READERS[reader](damaged(tmp_path / "a.npz", how))
+    if reader == "load":
+        with pytest.raises(InputError, match="a.npz"), opened(tmp_path / "a.npz") as stored:
+            stored[:]
+
+
+def test_a_damaged_header_of_an_array_meets_one_error(tmp_path):
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (50, 17, 3(, }\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + b"\0" * 64)
+    with pytest.raises(InputError, match="a.npy: file: expected a whole npy file"):
+        formats.read(tmp_path / "a.npy")
+
+
+def test_a_damaged_file_in_a_zip_of_recordings_meets_one_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "raw.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("02_01.amc", ":DEGREES\n" * 1000)
+    data = bytearray((tmp_path / "raw.zip").read_bytes())
+    data[45] ^= 255
+    (tmp_path / "raw.zip").write_bytes(data)
+    with pytest.raises(InputError, match="raw.zip: 02_01.amc: expected a readable file"):
+        LocalFiles(tmp_path / "raw.zip").sha256("02_01.amc")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_arrays_that_claim_more_than_there_is_memory_meet_one_error(tmp_path, reader):
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (500000000000, 17, 3), }"
+    head += b" " * (117 - len(head)) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + b"\0" * 64
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("joints", "confidence", "fps", "skeleton"):
+            archive.writestr(f"{name}.npy", array)
+    with pytest.raises(InputError, match="a.npz"):
+        READERS[reader](tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("name", VALID)

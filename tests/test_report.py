@@ -63,6 +63,11 @@ def test_plausibility_is_measured_over_what_is_there():
     assert plausibility(PoseSequence(falling, fps=30))["joint acceleration (m/s²)"] == pytest.approx(0, abs=1e-9)
     falling[:, 0] = still[:, 0]  # all but the pelvis
     assert plausibility(PoseSequence(falling, fps=30))["joint acceleration (m/s²)"] == pytest.approx(9.81 * 16 / 17)
+    jumping = np.random.default_rng(0).normal(size=(1, 17, 3)).repeat(60, 0)
+    jumping[30:, 2] += 0.3
+    varies = plausibility(PoseSequence(jumping))["bone length varies by (mm)"]
+    jumping[30:, 0] = np.nan
+    assert plausibility(PoseSequence(jumping))["bone length varies by (mm)"] == pytest.approx(varies, rel=0.2), "no pelvis is needed"
     breathing = still * (1 + 0.1 * np.sin(np.arange(60)))[:, None, None]
     assert plausibility(PoseSequence(breathing))["bone length varies by (mm)"] > 50
     assert np.isnan(plausibility(PoseSequence(still[:1]))["joint acceleration (m/s²)"])

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 from . import legacy
 from .motion import KINDS
 
@@ -74,8 +72,7 @@ def npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: value for key in file.files if (value := _member(file, key)) is not None}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, KeyError, NotImplementedError,
-            zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
         raise InputError(path, "file", "an npz file", said or type(error).__name__) from None
 

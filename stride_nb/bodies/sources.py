@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from reprlib import repr as _short
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def some(where: object, field: str, expected: str, found: list) -> list:
 
 def brief(value) -> str:
     """What came, on one short line."""
-    return " ".join(repr(value).split())[:60]
+    return " ".join(_short(value).split())[:60]  # a stranger's lists may hold each other many times over
 
 
 def array(where: object, table: dict, field: str, shape: tuple) -> np.ndarray:

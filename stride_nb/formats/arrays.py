@@ -14,7 +14,7 @@ from os import PathLike
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 from ..motions.clips import read_clips
 from ..sequence import Keypoints2D, PoseSequence
 from ..stored import Stored
@@ -30,6 +30,7 @@ KEYS = ("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3
 
 _OWN = {"joints", "confidence", "fps", "skeleton"}
 _OWN_2D = {"pixels", "confidence", "fps", "size"}
+_BESIDE = ("fps", "size", "confidence", "scores", "keypoint_scores", "score")
 
 
 def recognises(document: Document) -> bool:
@@ -41,7 +42,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     """Arrays of joints as detections; this package's own npz and prepared clips as sequences."""
     content = document.content
     named = content if isinstance(content, dict) else {"arr_0": content}
-    arrays = {key: value for key, value in named.items() if isinstance(value, np.ndarray)}
+    arrays = {key: array for key, value in named.items() if (array := _array(key, value)) is not None}
     own = document.kind == "npz"
     if own and {"rel", "root", "offsets"} <= arrays.keys():
         return read_clips(document.path)
@@ -69,8 +70,20 @@ def is_own(path: str | PathLike, flat: bool = False) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {f"{name}.npy" for name in (_OWN_2D if flat else _OWN)} <= set(archive.namelist())
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+    except UNREADABLE:
         return False  # whoever reads it says what is wrong
+
+
+def _array(key: str, value) -> np.ndarray | None:
+    """An array as it is; of what may stand beside the joints also a number, or a list of them, as a pickle has it."""
+    if isinstance(value, np.ndarray):
+        return value
+    if key in _BESIDE and isinstance(value, (int, float, np.generic, list, tuple)):
+        try:
+            return np.array(value)
+        except ValueError:  # a ragged list; whoever looks for it says what is wrong
+            return np.array(value, object)
+    return None
 
 
 def _joints(document: Document, arrays: dict) -> np.ndarray:
@@ -112,10 +125,15 @@ def _split(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     C = joints.shape[-1]
     last = joints[..., -1][np.isfinite(joints[..., -1])]
     beside = np.abs(joints[..., :2][np.isfinite(joints[..., :2])])
-    share = C == 3 and last.size and beside.size and last.min() >= 0 and last.max() <= 1 and beside.max() > 10
+    share = C == 3 and last.size and beside.size and _may_be_scores(last) and beside.max() > 10
     if C == 4 or share:
         return joints[..., :-1], joints[..., -1]
     return joints, np.ones(joints.shape[:-1])
+
+
+def _may_be_scores(values: np.ndarray) -> bool:
+    """In [0, 1] but for one in a hundred: the scores of interpolated heat maps overshoot a little."""
+    return values.min() >= -0.1 and values.max() <= 1.5 and np.percentile(values, 99) <= 1
 
 
 def _scalar(document: Document, arrays: dict, key: str, count: int):

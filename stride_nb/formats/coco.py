@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .documents import Document, frame_number, joint_set, matrix, track_id
+from .documents import Document, apart, frame_number, joint_set, matrix, track_id
 from .tracks import Detections
 
 __all__ = ["LOOKS", "parse", "recognises"]
@@ -40,6 +40,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         raise document.error("annotations", "image_id of one of the images", stray)
     frames = np.array([_frame(document, images.get(_key(a.get("image_id")), {}), a) for a in people])
     clock = [_frame(document, image, {"image_id": key}) for key, image in images.items()] or frames.tolist()
+    apart(document, [images[key].get("file_name", key) for key in images], clock[: len(images)])
     sizes = {(i["width"], i["height"]) for i in images.values() if _sized(i)}
     if len(sizes) > 1:
         raise document.error("images", "one size, as in a video", sorted(sizes))

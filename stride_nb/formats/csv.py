@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import count
 
@@ -38,7 +38,8 @@ RATES = (1, 1000)
 """Least and most frames a second that a column of times may come to: beyond, its unit is another."""
 PERSON = ("person", "trackid", "track", "personid", "id", "idx")
 JOINT = ("landmark", "joint", "landmarkname", "jointname", "landmarkid", "landmarkindex", "jointid", "keypoint", "name")
-AXES = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3, "c": 3, "confidence": 3, "score": 3, "presence": 3}
+AXES = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3, "c": 3, "confidence": 3, "score": 3, "likelihood": 3, "presence": 3}
+_LEAST_SURE = "presence"  # in the picture, seen or not: what a visibility beside it says counts
 
 
 def recognises(document: Document) -> bool:
@@ -109,7 +110,7 @@ def _clock(document: Document, columns: dict, about: Sequence) -> tuple[np.ndarr
     frame = next((name for name in FRAME if name in columns), None)
     seconds = _number(document, time, columns[time]) * TIME[time] if time else np.full(len(about), np.nan)
     if frame:
-        numbers = np.array([frame_number(document, frame, float(v) if _is_number(v) else v) for v in columns[frame]])
+        numbers = np.array([frame_number(document, frame, _told(v)) for v in columns[frame]])
         return numbers, _plausible(document, time, frame_rate(numbers, seconds))
     known = np.isfinite(seconds)
     if not known.any():
@@ -118,6 +119,9 @@ def _clock(document: Document, columns: dict, about: Sequence) -> tuple[np.ndarr
     if not known.all():
         raise document.error(_column(document, time), "a time in every row, or a column of frame numbers",
                              f"none in row {np.argmin(known) + 2}")
+    times = np.unique(seconds)
+    if time in ("time", "timestamp") and len(times) > 2 and (np.diff(times) == 1).all():
+        raise document.error(_column(document, time), "seconds (time_s, if they are), or a column frame", "a count, one a row")
     numbers, fps = clock(seconds)
     return np.array([frame_number(document, time, float(n)) for n in numbers]), _plausible(document, time, fps)
 
@@ -135,8 +139,12 @@ def _column(document: Document, plain: str) -> str:
     return f"column {next(name for name in document.content[0] if _plain(name) == plain)}"
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\s*\d+(\.0*)?\s*", text) is not None
+def _told(cell: str) -> float | str:
+    """A number, however it is written (``1.000e+02``), or text."""
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
 
 
 def _wide(document: Document, header: list[str], rows: list) -> tuple[list[str], np.ndarray]:
@@ -144,7 +152,14 @@ def _wide(document: Document, header: list[str], rows: list) -> tuple[list[str],
     columns = [(i, *_split(name)) for i, name in enumerate(header)]
     columns = [column for column in columns if column[2] is not None]
     cells = list(zip(*rows))
-    names = list(dict.fromkeys(joint for _, joint, _ in columns))
+    columns.sort(key=lambda column: _plain(header[column[0]]).endswith(_LEAST_SURE), reverse=True)  # so that others are put over it
+    once = Counter((joint, axis) for _, joint, axis in columns if axis < 3)
+    twice = next((header[i] for i, joint, axis in columns if once[joint, axis] > 1), None)
+    if twice:
+        raise document.error("header", "each coordinate of a joint once", f"{twice} twice")
+    names = list(dict.fromkeys(joint for _, joint, _ in sorted(columns)))
+    if all(name.isdigit() for name in names):
+        names.sort(key=int)
     values = np.full((len(rows), len(names), 4), np.nan)
     values[..., 3] = 1
     for i, joint, axis in columns:
@@ -165,9 +180,12 @@ def _long(document: Document, columns: dict, joint: Sequence[str], frames: np.nd
                              f"{len(names)} joints, {len(poses)} frames, {len(at)} rows")
     values[..., 3] = 1
     slot = {name: j for j, name in enumerate(names)}
-    for name in columns:
+    slots = [slot[joint] for joint in joints]
+    if len(set(zip(at, slots))) < len(at):
+        raise document.error("rows", "each joint once a frame and person (a column person, where there are several)", "one twice")
+    for name in sorted(columns, key=lambda name: name != _LEAST_SURE):
         if name in AXES:
-            values[at, [slot[joint] for joint in joints], AXES[name]] = _number(document, name, columns[name])
+            values[at, slots, AXES[name]] = _number(document, name, columns[name])
     return np.array([f for f, _ in poses]), [p for _, p in poses], names, values
 
 
@@ -195,7 +213,7 @@ def _detections(document: Document, frames, people, names, values, fps, skeleton
 
 def _set_of(document: Document, names: list[str], values: np.ndarray) -> str:
     if all(n.isdigit() for n in names):
-        return joint_set(document, values[..., :3])
+        return joint_set(document, values[..., : 2 if np.isnan(values[..., 2]).all() else 3])
     fits = [s for s in sk.SKELETONS.values() if set(s.joints) <= set(names)]
     if not fits:
         raise document.error("header", f"the joints of one of {', '.join(sk.SKELETONS)}", ", ".join(names))

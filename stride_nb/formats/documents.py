@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -17,9 +15,9 @@ import numpy as np
 
 from .. import skeleton as sk
 from .. import unpickle
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 
-__all__ = ["Document", "clock", "frame_number", "frame_rate", "joint_set", "matrix", "open_document", "track_id", "unnamed"]
+__all__ = ["Document", "apart", "clock", "frame_number", "frame_rate", "joint_set", "matrix", "open_document", "track_id", "unnamed"]
 
 SUFFIXES = {".json": "json", ".csv": "csv", ".npz": "npz", ".npy": "npy", ".pkl": "pickle", ".pickle": "pickle"}
 
@@ -74,8 +72,7 @@ def _parse(path: Path, kind: str):
             return {key: loaded[key] for key in loaded.files}
     except FileNotFoundError:
         raise InputError(path, "file", f"a {kind} file", "nothing there") from None
-    except (OSError, ValueError, TypeError, EOFError, KeyError, AttributeError, NotImplementedError, RecursionError,
-            SyntaxError, MemoryError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, csv.Error) as error:
         raise InputError(path, "file", f"a whole {kind} file", str(error)[:120] or type(error).__name__) from None
 
 
@@ -115,6 +112,14 @@ def frame_number(document: Document, field: str, value) -> int:
     raise document.error(field, "a frame number, or a file name that ends in one", repr(value))
 
 
+def apart(document: Document, names: Sequence, numbers: Sequence[int]) -> None:
+    """InputError where two of a video's frames, by their names, have one number."""
+    first: dict[int, object] = {}
+    for name, number in zip(names, numbers):
+        if first.setdefault(number, name) != name:
+            raise document.error("frames", "names that end in numbers of their own", f"{first[number]} and {name}, both {number}")
+
+
 def frame_rate(frames, seconds) -> float | None:
     """Frames a second from the numbers (N,) of frames and their times, NaN where unknown; None where no time passes.
 
@@ -145,14 +150,14 @@ def _rate(frames: np.ndarray, seconds: np.ndarray) -> float:
 def track_id(value) -> str | None:
     """A person's id as text, from a number, text or nested lists of one; None where there is none (or −1).
 
-    >>> track_id(3.0), track_id([[3.0], [3.0]]), track_id("anna"), track_id(-1), track_id(None)
-    ('3', '3', 'anna', None, None)
+    >>> track_id(3.0), track_id([[3.0], [3.0]]), track_id("anna"), track_id(-1), track_id("-1"), track_id(None)
+    ('3', '3', 'anna', None, None, None)
     """
     while isinstance(value, (list, tuple)):
         value = value[0] if value else None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:g}" if 0 <= value < 1e15 else None
-    return value or None if isinstance(value, str) else None
+        return (str(int(value)) if value == int(value) else repr(value)) if 0 <= value < 1e15 else None
+    return value or None if isinstance(value, str) and not re.fullmatch(r"\s*-\d+(\.0*)?\s*", value) else None
 
 
 def unnamed(points: np.ndarray, skeleton: str) -> str:

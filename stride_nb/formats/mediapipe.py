@@ -109,7 +109,7 @@ def _values(document: Document, person: list, number: int) -> list[float]:
 
 def _clock(document: Document, items: list) -> tuple[list[int], float | None]:
     """Frame numbers, and the frame rate where the items carry times."""
-    keyed, first = items[0][0] is not None, items[0][1] if isinstance(items[0][1], dict) else {}
+    keyed, first = items[0][0] is not None, next((item for _, item in items if isinstance(item, dict)), {})
     number, time = (next((key for key in keys if key in first), None) for keys in (NUMBER, TIME))
     seconds = matrix(document, time, [[value] for value in _under(time, items)])[:, 0] / 1000 if time else None
     if keyed or number:

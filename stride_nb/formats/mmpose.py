@@ -14,7 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from .documents import Document, frame_number, joint_set, matrix, track_id
+from .documents import Document, apart, frame_number, joint_set, matrix, track_id
 from .tracks import Detections
 
 __all__ = ["LOOKS", "parse", "recognises"]
@@ -69,6 +69,8 @@ def _frames(document: Document):
     content = document.content
     if document.kind == "folder":
         items = [{"frame_id": name, "instances": found} for name, found in content]
+        names = [name for name, _ in content]
+        apart(document, names, [frame_number(document, "frame_id", name) for name in names])
     else:
         items = content["instance_info"] if isinstance(content, dict) else content
         if items and isinstance(items[0], dict) and "instances" not in items[0]:

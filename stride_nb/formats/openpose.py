@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .documents import Document, frame_number, joint_set, matrix, track_id
+from .documents import Document, apart, frame_number, joint_set, matrix, track_id
 from .tracks import Detections
 
 __all__ = ["LOOKS", "is_frame", "parse", "people_of", "recognises"]
@@ -40,8 +40,9 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
 
 def people_of(document: Document, frames: Iterable[tuple[str, dict]], skeleton: str | None) -> Detections:
     """Everyone in the frames, given as (name, content)."""
-    rows, numbers, ids, clock = [], [], [], []
+    rows, numbers, ids, names, clock = [], [], [], [], []
     for name, frame in frames:
+        names.append(name)
         if not is_frame(frame):
             raise document.error(f"frame {name}", "people, each with pose_keypoints_2d", frame)
         clock.append(frame_number(document, "frame's name", name))
@@ -51,6 +52,7 @@ def people_of(document: Document, frames: Iterable[tuple[str, dict]], skeleton: 
             rows.append(person.get("pose_keypoints_3d") or next(person[key] for key in KEYS if key in person))
             numbers.append(clock[-1])
             ids.append(track_id(person.get("person_id")))
+    apart(document, names, clock)
     if not rows:
         raise document.error("people", "at least one in one frame", "none")
     joints = _joints(matrix(document, "pose_keypoints", rows, (54, 72, 75, 100)))

@@ -7,15 +7,13 @@ University of Sheffield, CS-01-11, 2001.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 
 __all__ = ["Animation", "euler", "numbers", "read", "read_text"]
 
@@ -86,7 +84,7 @@ def read_text(path: str | PathLike) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(path, "file", "text", "bytes that are not text") from None
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(path, "file", "a readable file", getattr(error, "strerror", None) or error) from None
 
 

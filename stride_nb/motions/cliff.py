@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from .. import torchfile, unpickle
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 from ..sequence import PoseSequence
 
 __all__ = ["filled", "frame_number", "load", "read_matrix", "read_result"]
@@ -187,7 +186,7 @@ def read_matrix(path: str | os.PathLike):
         if isinstance(content, np.lib.npyio.NpzFile):
             with content:
                 content = dict(content) if "indptr" not in content else {"matrix": _sparse(path)}
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(path, "matrix", "a readable .npy, .npz or .pkl", str(error) or type(error).__name__) from None

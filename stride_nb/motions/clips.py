@@ -7,15 +7,13 @@ Positions are held as int16 steps of ``scale`` metres relative to the pelvis (0.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from os import PathLike
 
 import numpy as np
 
-from ..errors import InputError, atomic_path
+from ..errors import UNREADABLE, InputError, atomic_path
 from ..sequence import PoseSequence
 from ..skeleton import H36M17
 
@@ -108,8 +106,7 @@ def _read(path) -> dict[str, np.ndarray]:
             data = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise InputError(path, "file", "prepared clips (.npz)", "no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, NotImplementedError,
-            zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(path, "file", "prepared clips (.npz)", f"unreadable ({error})") from None
     _check(path, data)
     return data

@@ -14,7 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import UNREADABLE, InputError
 
 __all__ = ["Downloads", "Entry", "LocalFiles", "REGISTRY", "cache_dir", "registry"]
 
@@ -136,7 +136,10 @@ class LocalFiles:
 
     def sha256(self, filename: str) -> str:
         """Of the file as it is: what lies here need not be what is registered, and is not checked against it."""
-        return hashlib.sha256(self.files[filename].read_bytes()).hexdigest()
+        try:
+            return hashlib.sha256(self.files[filename].read_bytes()).hexdigest()
+        except UNREADABLE as error:
+            raise InputError(self.where, filename, "a readable file", str(error) or type(error).__name__) from None
 
     def path(self, filename: str) -> Path | zipfile.Path:
         """The file, or its place in the zip."""
