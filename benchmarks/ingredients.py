@@ -95,7 +95,7 @@ def trained(variant: str, drawn: Drawn, seed: int, steps: int) -> tuple[nn.Modul
     if variant in ("AdamW", "DSTformer"):
         settings = replace(settings, optimizer="adamw", lr=8e-4)
     began = time.process_time()
-    model, _ = fit(network(variant), drawn, settings, progress=False)
+    model, _ = fit(network(variant), drawn, settings, device="cpu", progress=False)
     return model, time.process_time() - began
 
 

@@ -22,6 +22,9 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run a command. What ends it early is one line: bad input (status 2), a file or disk that refuses (1), Ctrl-C (130)."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):  # a name or a sign that the terminal has not is no reason to lose what was done
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _run(argv)
     except InputError as error:

@@ -5,6 +5,7 @@ And failures: the cases in which an answer is far off, and whether it knew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,8 @@ def read(folder: Path = FOLDER) -> tuple[dict, ...]:
 
 
 def _interval(row: Mapping, name: str = "ratio", digits: int = 2) -> str:
-    value, low, high = (f"{row[name + end]:.{digits}f}" for end in ("", "_low", "_high"))
-    return f"{value} [{low}, {high}]"
+    value, low, high = (math.nan if row[name + end] is None else row[name + end] for end in ("", "_low", "_high"))  # None: of one clip
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def ingredients(rows: Sequence[Mapping]) -> list[dict]:

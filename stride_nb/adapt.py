@@ -119,7 +119,7 @@ def blind_spot(network: nn.Module, windows: Windows, seed: int, how: BlindSpot) 
     """
     frozen, network = network, copy.deepcopy(network).eval()
     rng = np.random.default_rng(seed)
-    lessons = [_Lesson(windows, i, frozen, rng, how.held_out) for i in _spread(len(windows))]
+    lessons = _lessons(windows, frozen, rng, how.held_out)
     first = _held_out_error(frozen, lessons)
     best, best_error, steps = frozen, first, [{"step": 0, "held_out_mm": first}]
     optimizer = _optimizer(network, how.lr, 0.0)
@@ -141,6 +141,18 @@ def _spread(windows: int) -> list[int]:
     return [i * windows // count for i in range(count)]
 
 
+def _lessons(windows: Windows, frozen: nn.Module, rng: np.random.Generator, share: float) -> list[_Lesson]:
+    """Windows to learn from. What one holds out all do that have those frames, or it would be taught by its neighbour."""
+    lessons = [_Lesson(windows, i, frozen, rng, share) for i in _spread(len(windows))]
+    held = np.zeros((len(windows.sequence), lessons[0].held.shape[1]), bool)
+    for lesson in lessons:
+        held[lesson.frames] |= lesson.held
+    for lesson in lessons:
+        lesson.held = held[lesson.frames]
+        lesson.shown = lesson.told(lesson.held, rng)
+    return lessons
+
+
 class _Lesson:
     """A window: what the frozen network makes of it, and what is held out all along."""
 
@@ -150,6 +162,7 @@ class _Lesson:
         self.target = torch.from_numpy(both_ways(frozen, windows.features(i))[0][0]).float().to(windows.device)
         self.held = _hide(self.trusted.shape, self.gaps, rng, share)
         self.shown = self.told(self.held, rng)
+        self.frames = slice(windows.starts[i], windows.starts[i] + len(self.held))
 
     def told(self, hidden: np.ndarray, rng: np.random.Generator) -> Tensor:
         """(1, T, J, C) what the network gets where joints (T, J) are hidden from it: they are missing."""

@@ -174,6 +174,11 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
     path, kept = _kept(part, args)
     weights = {method: _weights(method, part, args.model) for method in args.methods}
     missing = [method for method in args.methods if kept["methods"].get(method, {}).get("weights") != weights[method]]
+    known = kept["methods"].keys() | set(args.methods)
+    lacking = [row["method"] for row in (records.rows(args.out) if args.out.is_file() else ())
+               if _about(row)[:-2] == part[:-1] and row["method"] not in known]
+    if lacking:  # of which ratios, and the best of them, would be made without
+        raise InputError(path, "methods", f"windows of all that {args.out} has, or --methods with them", f"none of {lacking[0]}")
     if missing:
         rows = _run(part, missing, args)
         for m in missing:
@@ -181,12 +186,16 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
                                   "rows": [row for row in rows if row["method"] == m]}
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(kept), encoding="utf-8")
-    found = [kept["methods"][method] for method in args.methods]
-    commits = list(dict.fromkeys(method["commit"] for method in found))
+    commits = list(dict.fromkeys(kept["methods"][method]["commit"] for method in args.methods))
     if commits != [records.commit()]:
         print(f"{path.name}: kept as it was run at {', '.join(commits)}; move it away to run it anew")
-    return {"rows": [row for window in zip(*(method["rows"] for method in found)) for row in window],
-            "commit": " ".join(commits), "hardware": found[-1]["hardware"]}
+    every = [method for method in METHODS if method in kept["methods"]]
+    return {"rows": _by_window(kept, args.methods), "every": _by_window(kept, every),
+            "hardware": {method: kept["methods"][method]["hardware"] for method in args.methods}, "commit": " ".join(commits)}
+
+
+def _by_window(kept: Mapping, methods: Sequence[str]) -> list[dict]:
+    return [row for window in zip(*(kept["methods"][method]["rows"] for method in methods)) for row in window]
 
 
 def _kept(part: Part, args: argparse.Namespace) -> tuple[Path, dict]:
@@ -227,9 +236,10 @@ def _settings(results: Sequence[tuple[Part, dict]]) -> dict[tuple, list[tuple[Pa
 
 
 def _apart(results: Sequence[tuple[Part, dict]], measure: Callable[[list[dict]], list[dict]]) -> list[dict]:
-    """Rows that ``measure`` makes of the windows of each setting."""
+    """Rows that ``measure`` makes of the windows of each setting, of all methods that were run on them: a rival that was not asked for
+    this time is one all the same."""
     return [dict(zip(Part._fields, setting)) | row for setting, members in _settings(results).items()
-            for row in measure([row for _, done in members for row in done["rows"]])]
+            for row in measure([row for _, done in members for row in done["every"]])]
 
 
 def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
@@ -239,15 +249,16 @@ def summary(results: Sequence[tuple[Part, dict]]) -> list[dict]:
         rows = [row for _, done in members for row in done["rows"]]
         commits = " ".join(dict.fromkeys(commit for _, done in members for commit in done["commit"].split()))
         common = {"experiment": experiment, "noise": family, "source": source, "split": "test", "input": kind,
-                  "seeds": len(members), "hardware": members[-1][1]["hardware"], "commit": commits}
+                  "seeds": len(members), "commit": commits}
         for regime in dict.fromkeys(row["regime"] for row in rows):
             here = [row for row in rows if row["regime"] == regime]
             for method in dict.fromkeys(row["method"] for row in here):
                 mine = [row for row in here if row["method"] == method]
                 seconds = float(np.mean([row["seconds"] for row in mine]))
+                where = {"hardware": members[-1][1]["hardware"][method]}
                 for metric in (m for m in UNITS if any(m in row for row in mine)):
                     value, low, high = interval(here, metric, method)
-                    found.append(common | {"regime": regime, "method": method, "metric": metric, "unit": UNITS[metric],
+                    found.append(common | where | {"regime": regime, "method": method, "metric": metric, "unit": UNITS[metric],
                                            "value": round(value, 3), "ci_low": round(low, 3),
                                            "ci_high": round(high, 3), "n": sum(metric in row for row in mine),
                                            "wall_s": round(seconds, 3)})

@@ -8,10 +8,11 @@ from torch import nn
 
 from .baselines import FILLED, fill
 from .errors import InputError
+from .gaps import TRUST
 from .models.lifter import Lifter, condition_2d, mirrored_answers
 from .models.prior import PRIOR_FPS
 from .networks import choose_device, load_network
-from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, window_starts
+from .sequence import Keypoints2D, PoseSequence, on_clock_of, stitch, taken_as_seen, window_starts
 from .sides import put_right
 
 __all__ = ["lift"]
@@ -32,7 +33,7 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
 
     Returns:
         Root-relative joints (the root at 0: one camera does not tell how far away a person is), camera axes, metres,
-        with the detector's confidence, which is lower where limbs were changed back. A joint that the detector lacks in
+        with the detector's confidence, which is lower where limbs were changed back; where none reaches 0.5, all are trusted. A joint that the detector lacks in
         a frame is a guess of confidence ``FILLED``; a frame with no joint at all stays missing.
 
     Raises:
@@ -48,7 +49,8 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
     if not isinstance(network, Lifter):
         raise InputError("lift", "model", "a Lifter", type(network).__name__)
     network = network.to(choose_device(device)).eval()
-    source = _rooted(h36m.resample(PRIOR_FPS))
+    seen = h36m if h36m.confidence.max() >= TRUST else taken_as_seen(h36m)  # as `refine` takes them
+    source = _rooted(seen.resample(PRIOR_FPS))
     starts = window_starts(len(source), _LENGTH, _STRIDE)
     windows = [window for k in range(0, len(starts), _AT_ONCE) for window in _lifted(network, source, starts[k : k + _AT_ONCE])]
     joints = on_clock_of(h36m, stitch(windows, starts)).joints

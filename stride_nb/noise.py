@@ -117,7 +117,7 @@ def repeat(rng, relative, visible, fps):
     """A video of 15 to 30 frames a second brought to ``fps``: each of the ``estimator``'s answers stays till the next."""
     rate = min(rng.uniform(15, 30), fps)
     now = np.arange(len(visible))
-    shown = np.ceil(np.floor(now * rate / fps) * fps / rate).astype(int)
+    shown = now if rate == fps else np.ceil(np.floor(now * rate / fps) * fps / rate).astype(int)
     return (relative + estimator(rng, relative, visible, fps))[np.minimum(shown, now)] - relative  # rounding looks no frame ahead
 
 

@@ -90,7 +90,7 @@ def flicker(joints, fps, rng):
     visible = none(joints, fps, rng)
     frames = len(joints)
     for j in range(joints.shape[1]):
-        for start in np.flatnonzero(rng.random(frames) < 1.0 / fps):
+        for start in np.flatnonzero(rng.random(frames) < 1.0 / max(fps, 6.0)):  # below that a frame is longer than what hides it
             visible[start : start + max(1, round(rng.uniform(0.04, 0.3) * fps)), j] = False
     return visible
 

@@ -29,7 +29,7 @@ from .models.dstformer import DSTformer
 from .models.prior import PRIOR_FPS, Prior
 from .models.smoothnet import SmoothNet
 from .networks import choose_device, load_network
-from .sequence import Keypoints2D, PoseSequence, on_clock_of
+from .sequence import Keypoints2D, PoseSequence, on_clock_of, taken_as_seen
 from .skeleton import H36M17
 from .stored import Stored, opened
 from .windows import Windows
@@ -159,14 +159,16 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
 
 
 def _heard(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
-    """Where no reading at all is as sure as what a prior trusts, all are trusted: its scale of confidence is another's, not its doubt."""
-    if max(part.confidence.max() for part in sequence.parts()) >= TRUST:
-        return sequence, ""
+    """Where no reading at all is as sure as what a prior trusts, all are trusted: its scale of confidence is another's, not its doubt.
 
-    def trusted(part: PoseSequence) -> PoseSequence:
-        return part.replace(confidence=np.where(part.missing, 0.0, np.maximum(part.confidence, TRUST)))
-
-    return sequence.map(trusted, 0), f"no confidence reaches {TRUST:g}: all that was seen is trusted; "
+    A joint of which that is so, among others that are sure, is a guess throughout, and the note says so. Trusting it would gain much
+    where an estimator is never sure of it, but lose some per cent where it is hidden all along, and the two look alike.
+    """
+    best = np.max([part.confidence.max(0) for part in sequence.parts()], 0)
+    if best.max() < TRUST:
+        return sequence.map(taken_as_seen, 0), f"no confidence reaches {TRUST:g}: all that was seen is trusted; "
+    guessed = [joint for joint, most in zip(sequence.skeleton.joints, best) if 0 < most < TRUST]
+    return sequence, f"guesses in every frame, as no confidence reaches {TRUST:g}: {', '.join(guessed)}; " if guessed else ""
 
 
 def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:

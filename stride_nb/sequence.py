@@ -16,9 +16,10 @@ import numpy as np
 
 from . import skeleton as sk
 from .errors import FULL, UNREADABLE, InputError, atomic_path
-from .gaps import carried
+from .gaps import TRUST, carried
 
-__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "rate", "stitch", "window_starts"]
+__all__ = ["Keypoints2D", "PoseSequence", "blend_weights", "frames_at", "on_clock_of", "rate", "stitch", "taken_as_seen",
+           "window_starts"]
 
 
 def rate(where: str, fps) -> float:
@@ -347,6 +348,11 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
     with np.errstate(invalid="ignore"):
         return windows[0].replace(joints=total / weight[..., None],
                                   confidence=np.nan_to_num(np.clip(confidence / weight, 0, 1)))
+
+
+def taken_as_seen(track: _Track) -> _Track:
+    """The track with every reading trusted: for a scale of confidence of which none reaches ``TRUST``."""
+    return track.replace(confidence=np.where(track.missing, 0.0, np.maximum(track.confidence, TRUST)))
 
 
 def on_clock_of(track: _Track, result: _Track) -> _Track:

@@ -21,6 +21,11 @@ def test_a_finding_needs_the_interval_and_every_seed_on_one_side():
     assert ablation.findings(ROWS) == ["more hidden error than `all`: no a", "less: no b", "not told apart: no c, no d"]
 
 
+def test_of_one_clip_there_is_no_interval():
+    rows = ablation.ingredients([*ingredient("all", 1, None, None, 1, 1), *ingredient("no a", 1.2, None, None, 1.05, 1.4)])
+    assert rows[1]["ratio"] == "1.20 [nan, nan]"
+
+
 def test_a_row_a_variant_with_its_interval():
     rows = ablation.ingredients(ROWS)
     assert [row["variant"] for row in rows] == ["all", "no a", "no b", "no c", "no d"]

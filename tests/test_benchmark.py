@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from stride_nb import benchmark, checkpoints, motions, networks, noise
+from stride_nb import benchmark, checkpoints, motions, networks, noise, records
 from stride_nb.cases import cases, compare
 from stride_nb.errors import InputError
 from stride_nb.metrics import UNITS
@@ -69,7 +69,7 @@ def test_finished_parts_are_not_run_again(arguments, monkeypatch):
 def test_methods_can_be_run_one_after_the_other(arguments, monkeypatch):
     benchmark.run(arguments)
     whole, ran = arguments.out.read_text(), []
-    for path in arguments.runs.iterdir():
+    for path in [*arguments.runs.iterdir(), *arguments.out.parent.glob("b*.json")]:
         path.unlink()
     monkeypatch.setattr(benchmark, "compare", lambda cases, methods, *told: ran.extend(methods) or compare(cases, methods, *told))
     for methods in (["prior"], ["input", "linear"], ["input", "linear", "prior"]):
@@ -98,6 +98,38 @@ def test_methods_that_are_not_asked_for_stay_in_the_record(arguments):
     arguments.methods = ["prior"]
     benchmark.run(arguments)
     assert sorted(map(str, strip(arguments.out))) == sorted(map(str, whole))
+
+
+def test_rivals_that_are_not_run_again_are_rivals_all_the_same(arguments):
+    """Else the best of them would be the best of those that are."""
+    arguments.experiments, arguments.regimes, arguments.seeds = ["seen_noise"], ["limb"], 1
+    arguments.methods = ["hold", "gaussian", "prior", "stride_ours"]
+    benchmark.run(arguments)
+    ratios = arguments.out.with_stem("b_ratios")
+    whole = strip(ratios)
+    best = {row["against"] for row in whole if row["rival"] == "classical" and row["metric"] == "accel_error"}
+    assert best == {"gaussian"}
+    arguments.methods = ["hold", "stride_ours"]
+    benchmark.run(arguments)
+    assert strip(ratios) == whole
+
+
+def test_methods_that_others_are_set_against_have_to_be_in_the_folder(arguments, monkeypatch):
+    benchmark.run(arguments)
+    whole = arguments.out.read_bytes()
+    monkeypatch.setattr(benchmark, "compare", lambda *a: pytest.fail("ran"))
+    there = vars(arguments) | {"methods": ["prior"], "runs": arguments.runs.with_name("others")}
+    with pytest.raises(InputError, match="estimator-0.json: methods: expected windows of all that .*b.json has.*found none of input"):
+        benchmark.run(argparse.Namespace(**there))
+    assert arguments.out.read_bytes() == whole
+
+
+def test_every_method_has_the_computer_that_it_ran_on(arguments, monkeypatch):
+    for methods, cores in ((["linear"], 2), (["prior"], 64), (["linear", "prior"], 1)):
+        monkeypatch.setattr(records, "hardware", lambda: {"cpu": "", "cores": cores, "gpu": None})
+        benchmark.run(argparse.Namespace(**vars(arguments) | {"methods": methods}))
+    found = {(row["method"], row["hardware"]["cores"]) for row in json.loads(arguments.out.read_text())}
+    assert found == {("linear", 2), ("prior", 64)}
 
 
 def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(arguments, monkeypatch):

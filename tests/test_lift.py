@@ -96,6 +96,15 @@ def test_a_joint_set_that_converts_is_converted():
     np.testing.assert_array_equal(found.joints, run(track.to("h36m17")).joints)
 
 
+def test_a_scale_of_confidence_that_never_reaches_trust_is_taken_for_trust():
+    """Else all would be guesses, and what is told of the person nothing."""
+    sure = keypoints()
+    low = sure.replace(confidence=sure.confidence / 3)
+    found = lift(low, LIFTER, device="cpu")
+    np.testing.assert_array_equal(found.joints, lift(sure.replace(confidence=np.full(sure.confidence.shape, 0.5)), LIFTER, device="cpu").joints)
+    np.testing.assert_allclose(found.confidence, low.confidence)
+
+
 def test_nobody_is_refused():
     nobody = keypoints(name="somebody").replace(confidence=np.zeros((60, 17)))
     with pytest.raises(InputError, match="somebody: pixels: expected at least one joint that was seen, found none"):

@@ -1,6 +1,7 @@
 """One entry point: help without importing the world, bad input in one line, results that Python would give too."""
 
 import importlib
+import os
 import signal
 import subprocess
 import sys
@@ -236,6 +237,14 @@ def test_clips_of_different_lengths_are_refined_one_by_one(tmp_path):
     write_clips(tmp_path / "clips.npz", clips, [Label("1"), Label("1")])
     assert main(["refine", str(tmp_path / "clips.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
     assert sorted(len(PoseSequence.load(path)) for path in tmp_path.glob("out*.npz")) == [40, 50]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_signs_that_a_terminal_has_not_are_no_reason_to_fail(encoding):
+    """Windows pipes in cp1252, which has no arrow."""
+    found = subprocess.run([sys.executable, "-m", "stride_nb", "--help"], env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+                           capture_output=True)
+    assert found.returncode == 0 and b"raw motion capture \\u2192 17 joints" in found.stdout, found.stderr
 
 
 def test_the_module_runs_as_a_program(walk, tmp_path):

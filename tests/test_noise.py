@@ -199,6 +199,13 @@ def test_repeated_frames_of_broadcast_rates_are_frames_that_there_are(fps):
         answer("repeat", frames, fps=fps, visible=np.ones((frames, 17), bool))
 
 
+@pytest.mark.parametrize("fps", [10, 12.3, 14.985])
+def test_nothing_repeats_at_a_rate_below_that_of_a_slow_video(fps):
+    relative = np.cumsum(np.random.default_rng(3).standard_normal((300, 17, 3)), 0) * 0.01
+    told = relative + FAMILIES["repeat"](np.random.default_rng(0), relative, np.ones((300, 17), bool), fps)
+    assert (np.abs(np.diff(told[:, 1:], axis=0)).max((1, 2)) > 0).all()
+
+
 def test_repeated_frames_stay_for_as_long_as_a_slow_video_shows_them():
     rng = np.random.default_rng(3)
     relative = np.cumsum(rng.standard_normal((200, 17, 3)), 0) * 0.01

@@ -29,6 +29,11 @@ def runs(hidden):
     return list(zip(edges[::2], edges[1::2]))
 
 
+@pytest.mark.parametrize("fps", [0.5, 1, 2, 5, 12.5, 50, 200])
+def test_flicker_hides_a_seventh_at_any_rate(fps):
+    assert hide("flicker", 3000, fps).mean() == pytest.approx(1 / 7, abs=0.06)
+
+
 def test_the_names_that_the_benchmark_asks_for():
     assert list(REGIMES) == NAMES
     with pytest.raises(InputError, match="regime: expected one of none, flicker, .*whole_2s, found 'legs'"):

@@ -21,6 +21,7 @@ from stride_nb.networks import build
 from stride_nb.noise import estimate
 from stride_nb.refine import METHODS, chance_within, refine
 from stride_nb.sequence import Keypoints2D, PoseSequence
+from stride_nb.windows import Windows
 
 SHORT = {"stride_published": {"epochs": 2}, "stride_ours": {"steps": 2, "batch": 2}}
 every = pytest.mark.parametrize("method", [*BASELINES, *METHODS])
@@ -83,6 +84,14 @@ def test_a_scale_of_confidence_that_never_reaches_trust_is_told_and_taken_for_tr
     low, sure = (run(sequence.replace(confidence=np.full(sequence.confidence.shape, c)), method) for c in (0.3, 0.5))
     np.testing.assert_array_equal(low.sequence.joints, sure.sequence.joints)
     assert "no confidence reaches 0.5" in low.trace.note and "reaches" not in sure.trace.note
+
+
+@pytest.mark.parametrize("method", ["prior", "stride_ours"])
+def test_joints_that_are_never_trusted_among_others_that_are_get_told(method):
+    sequence = walker(130)
+    confidence = np.full(sequence.confidence.shape, 0.9)
+    confidence[:, [3, 6]] = 0.45
+    assert "no confidence reaches 0.5: rankle, lankle;" in run(sequence.replace(confidence=confidence), method).trace.note
 
 
 @every
@@ -338,6 +347,19 @@ def test_keypoints_of_an_image_are_refused(method):
     """They have the joints of the networks, and none of the depths."""
     with pytest.raises(InputError, match="refine: sequence: expected 3D poses.*lift.*found Keypoints2D"):
         run(Keypoints2D(np.random.default_rng(0).uniform(0, 1000, (20, 17, 2))), method)
+
+
+def test_what_is_held_out_of_a_long_sequence_is_held_out_of_every_window_that_has_it():
+    """Windows overlap; a joint that one shows would teach what another is judged by."""
+    windows = Windows(walker(900), LINEAR)
+    lessons = adapt._lessons(windows, LINEAR, np.random.default_rng(0), 0.1)
+    held = np.zeros((len(windows.sequence), 17), bool)
+    for lesson in lessons:
+        held[lesson.frames] |= lesson.held
+    assert len(lessons) > 3 and held.any() and not held.all()
+    for lesson in lessons:
+        np.testing.assert_array_equal(lesson.held, held[lesson.frames])
+        torch.testing.assert_close(lesson.shown, windows.features(lesson.i, lesson.held))
 
 
 @every
