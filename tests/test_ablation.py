@@ -1,5 +1,7 @@
 """Records of the method taken apart, read into rows, curves and sentences; failures told by their truth."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,14 @@ def test_a_failure_is_measured_on_what_was_hidden():
     np.testing.assert_allclose(dots.get_xydata(), [[failure.expected_mm, failure.hidden_mm]])
     assert failure.hidden_mm == pytest.approx(error[~case.visible].mean(), rel=1e-6)
     assert f"{np.where(case.visible, 0, error).max():.1f} mm off" in failure.story() and failure.expected_mm > 0
+
+
+def test_a_failure_is_expected_where_the_scale_said_so():
+    case = cases.cases(motions.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
+    refined = refine(case.sequence, "prior")
+    for scale, knew in ((0.001, "not expected"), (1.0, "expected")):
+        told = ablation.Failure(case, dataclasses.replace(refined, scale=np.full(case.visible.shape, scale)))
+        assert told.expected_mm == pytest.approx(3000 * scale) and f"which was {knew} (" in told.story()
 
 
 def test_nine_in_ten_is_nine_in_ten():

@@ -232,3 +232,12 @@ def test_views_come_from_all_sides():
 def test_clips_of_one_or_two_frames(frames):
     x = stiff(frames)
     assert vary(x, 5, np.random.default_rng(0), people(), x).shape == (5, 17, 3)
+
+
+def test_half_the_people_are_mirrored():
+    still = np.repeat(two_people()[0][:1], 80, 0)
+    right, left = H36M17.index("rankle", "lankle")
+    moving = still.copy()
+    moving[:, left, 1] += np.linspace(0, 0.3, 80)
+    bent = [np.ptp(vary(moving, 60, np.random.default_rng(s), people(), still), axis=0)[[right, left]].max(1) > 0.01 for s in range(200)]
+    assert all(a != b for a, b in bent) and 0.4 < np.mean([a for a, _ in bent]) < 0.6

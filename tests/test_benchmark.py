@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stride_nb import benchmark, checkpoints, motions, networks, noise, records
+from stride_nb.baselines import TUNED
 from stride_nb.cases import cases, compare
 from stride_nb.errors import InputError
 from stride_nb.metrics import UNITS
@@ -130,6 +131,23 @@ def test_every_method_has_the_computer_that_it_ran_on(arguments, monkeypatch):
         benchmark.run(argparse.Namespace(**vars(arguments) | {"methods": methods}))
     found = {(row["method"], row["hardware"]["cores"]) for row in json.loads(arguments.out.read_text())}
     assert found == {("linear", 2), ("prior", 64)}
+
+
+def test_windows_are_of_the_test_people_of_each_experiments_source(arguments, monkeypatch):
+    made, asked = motions.load, set()
+    monkeypatch.setattr(motions, "load", lambda source, split: asked.add((source, split)) or made(source, split))
+    arguments.experiments, arguments.noise, arguments.methods = ["unseen_noise", "unseen_motion"], ["drift"], ["input"]
+    benchmark.run(arguments)
+    assert asked == {("cmu", "test"), ("hdm05", "test")}
+
+
+def test_each_input_gets_the_parameters_tuned_for_it(arguments, monkeypatch):
+    told = []
+    monkeypatch.setattr(benchmark, "compare", lambda made, methods, model, seed, options:
+                        told.append((made[0].input, options)) or compare(made, methods, model, seed, options))
+    arguments.experiments, arguments.inputs, arguments.seeds, arguments.methods = ["seen_noise"], ["estimator", "lifted"], 1, ["linear"]
+    benchmark.run(arguments)
+    assert {kind for kind, _ in told} == {"estimator", "lifted"} and all(options == TUNED[kind] for kind, options in told)
 
 
 def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(arguments, monkeypatch):

@@ -358,6 +358,9 @@ def test_the_picture_is_small_and_shows_mesh_and_skeleton(tmp_path, body):
     assert len(mesh.collections) == 4 and len(skeleton.lines) == 4 * len(H36M17.bones)
     drawn = sum(len(c.get_paths()) for c in mesh.collections)
     assert 0.3 < drawn / (4 * len(body.faces)) < 0.7  # the half that faces the viewer
+    for part in mesh.collections:
+        a, b, c = np.array([path.vertices[:3] for path in part.get_paths()]).swapaxes(0, 1)
+        assert ((b - a)[:, 0] * (c - a)[:, 1] > (b - a)[:, 1] * (c - a)[:, 0]).all(), "not the one behind"
 
 
 @pytest.mark.parametrize("up", ["y", "-y"])

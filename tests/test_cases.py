@@ -93,6 +93,11 @@ def test_a_few_windows_are_the_same_for_every_regime(some, count, windows):
     assert len({(c.clip, c.window) for c in few}) == windows
 
 
+def test_a_few_windows_are_spread_over_the_clips():
+    made = cs.cases(load("synthetic", clips=2, seconds=7.0), ["none", "limb"])
+    assert [(c.clip, c.window) for c in cs.evenly(made, 2) if c.regime == "none"] == [(made[0].clip, 0), (made[-1].clip, 0)]
+
+
 def test_rows_are_tidy_and_the_input_is_held(some):
     rows = cs.compare(some, ["input", "hold", "linear"], options={"hold": {"threshold": 0.0}})
     assert len(rows) == 3 * len(some)

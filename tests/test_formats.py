@@ -511,3 +511,42 @@ def test_to_keep_nobody_is_refused(tmp_path, people):
         for reader in (formats.read, formats.read_tracks):
             with pytest.raises(InputError, match=f"people: expected at least 1, or None for all, found {people}"):
                 reader(path, people=people)
+
+
+def test_centimetres_and_nonsense(tmp_path):
+    people = poses(17, 3)
+    people[:, :, 0] = (people[:, :, 1] + people[:, :, 4]) / 2
+    np.save(tmp_path / "a.npy", people * 100)
+    found = formats.read(tmp_path / "a.npy", fps=50)
+    check(found, people, atol=1e-6)
+    assert "in cm," in found.notes[-1]
+    np.save(tmp_path / "a.npy", people * 20)
+    with pytest.raises(InputError, match="0.4 to 4 m across"):
+        formats.read(tmp_path / "a.npy", fps=50)
+
+
+def test_openpose_in_3d(tmp_path):
+    people = poses(25, 3)
+    for name, frame in openpose_frames(people, numbers="pose_keypoints_3d").items():
+        for person in frame["people"]:
+            person["pose_keypoints_2d"] = []
+        save(tmp_path / f"v_{int(name[:-4]):012d}_keypoints.json", frame)
+    found = formats.read(tmp_path, fps=30)
+    assert found[0].skeleton.name == "body25"
+    check(found, people, order_of(found))
+
+
+def test_posetrack_frames_are_told_by_number(tmp_path):
+    content = coco(people := poses(17))
+    for t, image in enumerate(content["images"]):
+        image["frame_id"], image["file_name"] = t, "image.jpg"
+    check(formats.read(save(tmp_path / "a.json", content), fps=30), people)
+
+
+def test_mmpose_tracks(tmp_path):
+    people = poses(17)
+    frames = [{"frame_id": t, "instances": [{"keypoints": people[p, t].tolist(), "keypoint_scores": [0.9] * 17, "track_id": 7 - p}
+                                            for p in (0, 1) if np.isfinite(people[p, t]).all()]} for t in range(FRAMES)]
+    found = formats.read(save(tmp_path / "a.json", frames))
+    assert [s.name for s in found] == ["person 6", "person 7"] and not any("told apart" in n for n in found.notes)
+    check(found, people, (1, 0))

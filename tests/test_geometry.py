@@ -160,3 +160,9 @@ def test_procrustes_never_reflects_and_survives_a_point():
     shape = lambda x: np.linalg.det((x[1:4] - x[0]))  # noqa: E731
     assert np.sign(shape(aligned)) == np.sign(shape(mirrored))
     np.testing.assert_allclose(g.procrustes(np.ones((17, 3)), gt), np.broadcast_to(gt.mean(0), (17, 3)))
+
+
+def test_random_camera_stands_between_2_5_and_7_metres():
+    x = np.random.default_rng(0).uniform((-0.2, 0, -0.2), (0.2, 1.8, 0.2), (1, 17, 3))
+    near = [np.linalg.norm((x - g.random_camera(np.random.default_rng(s), x).to_world(np.zeros(3)))[..., [0, 2]], axis=-1).min() for s in range(200)]
+    assert 2.5 <= min(near) < 3 and 6.5 < max(near) < 7.2

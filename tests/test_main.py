@@ -15,6 +15,7 @@ import torch
 
 from stride_nb import checkpoints, formats, lift, motions
 from stride_nb.__main__ import COMMANDS, main
+from stride_nb.errors import InputError
 from stride_nb.formats.axes import TURNS
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.motions.clips import Label, write_clips
@@ -237,6 +238,19 @@ def test_clips_of_different_lengths_are_refined_one_by_one(tmp_path):
     write_clips(tmp_path / "clips.npz", clips, [Label("1"), Label("1")])
     assert main(["refine", str(tmp_path / "clips.npz"), str(tmp_path / "out.npz"), "--method", "linear"]) == 0
     assert sorted(len(PoseSequence.load(path)) for path in tmp_path.glob("out*.npz")) == [40, 50]
+
+
+def test_refine_is_called_as_told(walk, tmp_path, monkeypatch):
+    asked = []
+
+    def refined(sequence, *how):
+        asked.append(how)
+        raise InputError("refine", "sequence", "a look at the call", "enough seen")
+
+    monkeypatch.setattr(importlib.import_module("stride_nb.refine"), "refine", refined)
+    for words in ([], ["--seed", "7", "--method", "prior", "--model", "other", "--device", "cpu"]):
+        assert main(["refine", str(walk), str(tmp_path / "out.npz"), *words]) == 2
+    assert asked == [("stride_ours", "prior", 0, None), ("prior", "other", 7, "cpu")]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

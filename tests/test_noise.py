@@ -289,3 +289,11 @@ def test_input_errors_on_real_motion_are_those_that_the_benchmark_fixes():
     means = {name: np.mean(rows, 0) for name, rows in errors.items()}
     assert all(50 <= visible <= 70 for visible, _ in means.values()), means
     assert all(200 <= means[name][1] <= 300 for name in ("flicker", "limb", "half", "block")), means
+
+
+def test_the_root_errs_as_told():
+    roots = []
+    for seed in range(8):
+        joints, _ = noise.estimate(person(seed=seed), np.ones((243, 17), bool), 50, np.random.default_rng(seed), "estimator")
+        roots.append((joints - person(seed=seed))[:, 0])
+    np.testing.assert_allclose(np.nanstd(roots, axis=(0, 1)), (0.01, 0.01, 0.06), rtol=0.3)

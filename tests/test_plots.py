@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from stride_nb import plots
+from stride_nb import evidence, plots
 from stride_nb.errors import InputError
 from stride_nb.player import player
 from stride_nb.skeleton import H36M17
@@ -175,3 +175,33 @@ def test_style_is_package_data():
     assert os.path.exists(os.path.join(os.path.dirname(plots.__file__), "matplotlibrc"))
     plots.use_style()
     assert plt.rcParams["figure.dpi"] == 110
+
+
+def test_units_stand_on_the_axes(walk):
+    x = np.arange(5.0)
+    for made, said in ((plots.lines({"walk": {"a": (x, x)}}, "speed (m/s)", "share of frames"), ("speed (m/s)", "share of frames")),
+                       (plots.timeline({"truth": walk}, 50, "rwrist", "y"), ("time (s)", "rwrist y (m)")),
+                       (plots.detections({"input": walk[0, :, :2]}, (640, 480)), ("x (px)", "y (px)")),
+                       (plots.loss_curve({"a": x + 1}, "loss (m)"), ("step", "loss (m)")),
+                       (plots.distribution({"a": x}, "speed (m/s)"), ("speed (m/s)", "density")),
+                       (evidence.curves({"a": {"linear": (x, x, x, x)}}, ["seconds"], "error (mm)"), ("seconds", "error (mm)"))):
+        assert (made.axes[0].get_xlabel(), made.axes[0].get_ylabel()) == said
+    assert [ax.get_ylabel() for ax in plots.strip({"truth": walk}, 50).axes] == ["height (m)"]
+    assert plots.detections({"input": walk[0, :, :2]}, (640, 480)).axes[0].yaxis_inverted()
+
+
+def test_figures_show_what_they_are_given():
+    """What a page shows is compared nowhere else: stored pictures are not."""
+    claimed, within = np.repeat([0.15, 0.85], 100), np.r_[np.arange(100) < 30, np.arange(100) < 60]
+    ax, counts = plots.reliability(claimed, within).axes
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), [[0.15, 0.3], [0.85, 0.6]])
+    np.testing.assert_allclose([bar.get_height() for bar in counts.patches], np.isin(np.arange(10), (1, 8)) / 2)
+    visible = np.ones((6, 17), bool)
+    visible[2:4, 5] = False
+    (shown,) = plots.visibility(visible, 50).axes[0].images
+    np.testing.assert_array_equal((np.asarray(shown.get_array()) < 0.99).all(-1), ~visible.T)
+    _, ax = plt.subplots()
+    plots.draw_skeleton(ax, np.random.default_rng(0).normal(size=(17, 2)), np.arange(17) == 3)
+    seen, hollow = ax.collections
+    assert len(seen.get_offsets()) == 16 and len(hollow.get_offsets()) == 1 and (hollow.get_facecolor() == 1).all()
+    assert [line.get_linestyle() == ":" for line in ax.lines] == [3 in bone for bone in H36M17.bones]

@@ -38,6 +38,9 @@ def test_windows_come_from_the_middle_and_every_regime_sees_the_same_people(clip
     assert detected.visible[none].all() and not detected.visible[half].all()
     np.testing.assert_array_equal(detected.truth[none], detected.truth[half])
     np.testing.assert_array_equal(detected.truth[..., 0, :], 0)
+    clips = motions.load("synthetic", "train", clips=4, seconds=2.0)
+    np.testing.assert_array_equal(lift_cases.detect(clips, ("none", "half"), 30, seed=1, each=2).truth,
+                                  lift_cases.detect([c[20:80] for c in clips], ("none", "half"), 30, seed=1).truth)
 
 
 def test_scores_add_up(detected):
@@ -270,3 +273,10 @@ def test_a_plan_for_human36m_is_the_published_one_and_ends_in_a_table_by_action(
     text = lift_training.by_action(plan.task, {"trained": model}).markdown()
     scores = plan.task.validate(model)
     assert f"| mean | – | {scores['mpjpe_mm']:.1f} | {scores['p_mpjpe_mm']:.1f} |" in text and "walking" in text
+
+
+def test_weights_are_chosen_on_val(tmp_path, few):
+    ranking.run(arguments(tmp_path))
+    done = {(p.parent.name, p.name) for p in (tmp_path / "runs").rglob("*.json")}
+    assert {f for f, n in done if n == "val.json"} == {f"{s}-{t}-0" for s, t in [(0, 0), (1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)]}
+    assert len([1 for _, n in done if n == "test.json"]) == 4 * 2

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -108,3 +109,20 @@ def test_parameters_are_known_to_be_storable_before_the_run(tmp_path):
 def test_units_and_addresses_are_no_paths(tmp_path):
     records.save(make(units={"speed": "m/s"}, protocol="see https://example.org/a/b; walk/run/jump"), tmp_path / "a.json")
     assert records.load(tmp_path / "a.json")["units"] == {"speed": "m/s"}
+
+
+def test_commit_names_the_tree_and_says_when_it_differs(tmp_path, monkeypatch):
+    def git(*words):
+        return subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
+                              check=True, capture_output=True, text=True).stdout.strip()
+
+    (tmp_path / "a.txt").write_text("1")
+    git("init"), git("add", "a.txt"), git("commit", "-m", "first")
+    head = git("rev-parse", "--short=12", "HEAD")
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "stride_nb" / "records.py"))
+    assert records.commit() == head
+    (tmp_path / "a.txt").write_text("2")
+    assert records.commit() == head + "+"
+    (tmp_path / "deep").mkdir()
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "deep" / "stride_nb" / "records.py"))
+    assert records.commit() == "unknown"

@@ -14,6 +14,7 @@ from stride_nb import adapt, checkpoints, motions, networks, occlusion
 from stride_nb import cases as cs
 from stride_nb.baselines import BASELINES, gaussian
 from stride_nb.errors import InputError
+from stride_nb.gaps import TRUST
 from stride_nb.geometry import random_camera
 from stride_nb.metrics import evaluate
 from stride_nb.models.dstformer import DSTformer
@@ -21,7 +22,7 @@ from stride_nb.networks import build
 from stride_nb.noise import estimate
 from stride_nb.refine import METHODS, chance_within, refine
 from stride_nb.sequence import Keypoints2D, PoseSequence
-from stride_nb.windows import Windows
+from stride_nb.windows import Windows, both_ways
 
 SHORT = {"stride_published": {"epochs": 2}, "stride_ours": {"steps": 2, "batch": 2}}
 every = pytest.mark.parametrize("method", [*BASELINES, *METHODS])
@@ -467,3 +468,43 @@ def test_243_frames_cost_a_pass_of_the_network_a_step_and_a_few_to_judge_and_ans
     _, _, sequence = noisy()
     refine(sequence, "stride_ours", model, device="cpu")
     assert len(passes) <= adapt.BlindSpot().steps + 12 <= 60 and max(passes) <= 2, passes
+
+
+def test_a_mirrored_step_costs_what_a_plain_one_costs():
+    plain, turned = (refine(walker(130), "stride_published", LINEAR, device="cpu", epochs=1, lr=0.0, mirror=m).trace.steps for m in (0.0, 1.0))
+    for a, b in zip(plain, turned, strict=True):
+        assert b == pytest.approx(a, rel=1e-4)
+
+
+def test_a_lesson_hides_what_it_asks_for_and_never_shows_what_is_held_out():
+    windows = Windows(noisy()[2], PRIOR)
+    lesson = adapt._Lesson(windows, 0, PRIOR, np.random.default_rng(0), 0.1)
+    told, target, blind, seen = lesson.hide(np.random.default_rng(1))
+    blind, seen, confidence = blind.bool().numpy(), seen.bool().numpy(), told[..., 6].numpy()
+    assert blind.any() and seen.any() and lesson.held.any()
+    assert not (blind & seen).any() and not ((blind | seen) & lesson.held).any()
+    assert (confidence[blind | lesson.held] == 0).all() and (confidence[seen] >= TRUST).all()
+    np.testing.assert_allclose(target, both_ways(PRIOR, windows.features(0))[0][0], atol=1e-6)
+
+
+def test_the_anchor_pulls_from_the_second_step():
+    sequence = walker(130, missing=0.2)
+    a, b = (run(sequence, "stride_ours", lr=1e-3, steps=2, anchor=w).trace.steps for w in (1.0, 0.0))
+    assert a[1]["anchor"] == b[1]["anchor"] and a[2] != b[2]
+
+
+def test_gaps_are_the_recordings_own_and_windows_are_spread():
+    confidence = np.full((243, 17), 0.9)
+    confidence[50:90, 3] = 0.1
+    windows = Windows(PoseSequence(np.random.default_rng(0).normal(size=(243, 17, 3)), confidence), PRIOR)
+    assert adapt._gaps(windows, 0).tolist() == [40]
+    assert adapt._spread(5) == [0, 1, 2, 3, 4] and len(adapt._spread(100)) == 16 and adapt._spread(100)[-1] > 90
+
+
+@pytest.mark.parametrize("fps", [50, 30, 25])
+def test_scale_is_of_its_own_frame(fps):
+    model = network()
+    torch.nn.init.normal_(model.backbone.head.weight, std=0.1)
+    refined = run(walker(130).replace(fps=fps), "prior", model)
+    assert np.ptp(refined.scale[:, 1:], axis=0).min() > 1e-3
+    np.testing.assert_allclose(refined.sequence.confidence[:-1], chance_within(0.1, refined.scale[:-1]), atol=1e-9)

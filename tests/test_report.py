@@ -71,3 +71,9 @@ def test_plausibility_is_measured_over_what_is_there():
     breathing = still * (1 + 0.1 * np.sin(np.arange(60)))[:, None, None]
     assert plausibility(PoseSequence(breathing))["bone length varies by (mm)"] > 50
     assert np.isnan(plausibility(PoseSequence(still[:1]))["joint acceleration (m/s²)"])
+
+
+def test_the_tables_row():
+    confidence = np.full((100, 17), 0.9)
+    confidence[:10, 4], confidence[50:70, 4] = 0, 0.3
+    assert report(PoseSequence(np.zeros((100, 17, 3)), confidence, fps=50)).table().cells[4] == ["lhip", "10.0", "20.0", "0.40", "1.00"]

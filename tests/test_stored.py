@@ -144,10 +144,10 @@ GOOD = {"joints": np.zeros((2100, 17, 3)), "confidence": np.ones((2100, 17))}
     ({"joints": np.zeros((0, 17, 3))}, "joints"), ({"joints": None}, "joints: expected an array of that name"),
     ({"joints": np.full((9, 17, 3), "x")}, "joints: expected numbers"), ({"confidence": np.ones((2099, 17))}, "confidence: expected shape"),
     ({"confidence": np.full((2100, 17), 2.0)}, r"confidence: expected values in \[0, 1\]"), ({"fps": np.array([1, 2])}, "fps"),
-    ({"joints": np.array([[[object()]]])}, "in.npz")])
+    ({"joints": np.array([[[object()]]])}, "file")])
 def test_bad_files_are_named(arrays, said, tmp_path):
     np.savez(tmp_path / "in.npz", **{k: v for k, v in (GOOD | arrays).items() if v is not None})
-    with pytest.raises(InputError, match=f"in.npz.*{said}|{said}"), opened(tmp_path / "in.npz"):
+    with pytest.raises(InputError, match=f"in.npz.*{said}"), opened(tmp_path / "in.npz"):
         pass
 
 

@@ -20,7 +20,7 @@ from stride_nb.models.lifter import CHANNELS_2D, Lifter
 from stride_nb.models.prior import CHANNELS
 from stride_nb.networks import build
 from stride_nb.tasks import VALIDATION, Denoise, Lift, Smooth, examples
-from stride_nb.training import Settings, _rate, fit
+from stride_nb.training import Settings, _optimizers, _rate, fit
 
 ROOT = Path(__file__).parents[1]
 SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
@@ -437,6 +437,13 @@ def run(*words):
     return main(["small", "--source", "synthetic", "--threads", "1", "--device", "cpu", *words])
 
 
+def test_training_reads_train_and_val(tmp_path, recipe, monkeypatch):
+    load, asked = motions.load, []
+    monkeypatch.setattr(motions, "load", lambda source, split: asked.append(split) or load(source, split))
+    run("--out", str(tmp_path))
+    assert asked == ["train", "val"]
+
+
 def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
     assert run("--out", str(tmp_path)) == 0
     card = json.loads((tmp_path / "small.json").read_text())
@@ -520,3 +527,44 @@ def test_validation_clips_too_short_are_named_before_the_training(tmp_path, reci
     with pytest.raises(InputError, match="243 frames"):
         run("--out", str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_no_task_trains_on_an_unseen_family():
+    clips = [c.joints for c in motions.load("synthetic", "train", clips=2, seconds=3.0)]
+    lifter = Lifter(nn.Linear(10, 3))
+    for task in (Denoise(clips, []), Smooth(clips, [])):
+        assert set(task.families) == set(noise.SEEN)
+    for task in (Denoise(clips, [], lifter=lifter), Smooth(clips, [], lifter=lifter)):
+        assert set(task.families) == {*noise.SEEN, "lifted"} and task.families["lifted"] == 0.2
+        assert sum(task.families.values()) == pytest.approx(1)
+
+
+def test_the_objective_is_the_documented_sum():
+    clips = [c.joints for c in motions.load("synthetic", "train", clips=2, seconds=5.0)]
+    task, model = Denoise(clips, [], batch=1), prior()
+    features, truth = task.batch(2)
+    total, terms = task.loss(model, (features, truth))
+    torch.testing.assert_close(total, terms["loss_mpjpe"] + 10 * terms["loss_velocity"] + 0.5 * terms["loss_limb_gt"] + 0.01 * terms["likelihood"])
+    answer = model(features)
+    error, scale = (answer.joints - truth).norm(dim=-1)[..., 1:], answer.scale[..., 1:]
+    torch.testing.assert_close(terms["likelihood"], (error / scale + 3 * scale.log()).mean())
+
+
+@pytest.mark.parametrize("most", [0.5, 0.0])
+def test_gradients_are_clipped(most):
+    class Steep(Line):
+        def loss(self, model, batch):
+            value, terms = super().loss(model, batch)
+            return 1e4 * value, terms
+
+    model = line()
+    fit(model, Steep(), Settings(steps=1, clip=most, half=False), progress=False)
+    norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
+    assert norm == pytest.approx(0.5, rel=1e-3) if most else norm > 1e3
+
+
+def test_muon_moves_the_matrices_of_the_blocks_and_nothing_else_fast():
+    model = prior()
+    adamw, muon = _optimizers(model, Settings(lr=4e-3, optimizer="muon"))
+    assert [g["share"] * 4e-3 for g in (*adamw.param_groups, *muon.param_groups)] == pytest.approx([1e-3, 4e-3])
+    assert {id(p) for p in muon.param_groups[0]["params"]} == {id(p) for n, p in model.named_parameters() if p.ndim == 2 and "block" in n}
