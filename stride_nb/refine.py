@@ -227,7 +227,7 @@ def chance_within(radius: float, scale: np.ndarray) -> np.ndarray:
 
 
 def _at_frames(scale, source: PoseSequence, sequence: PoseSequence):
-    nearest = np.round(sequence.seconds * source.fps).astype(int)
+    nearest = np.floor(sequence.seconds * source.fps + 0.5 + 1e-9).astype(int)  # of two as near the later, as `gaps.carried`
     return scale[np.minimum(nearest, len(source) - 1)]
 
 

@@ -501,7 +501,7 @@ def test_gaps_are_the_recordings_own_and_windows_are_spread():
     assert adapt._spread(5) == [0, 1, 2, 3, 4] and len(adapt._spread(100)) == 16 and adapt._spread(100)[-1] > 90
 
 
-@pytest.mark.parametrize("fps", [50, 30, 25])
+@pytest.mark.parametrize("fps", [50, 30, 25, 24, 120])
 def test_scale_is_of_its_own_frame(fps):
     model = network()
     torch.nn.init.normal_(model.backbone.head.weight, std=0.1)
