@@ -33,8 +33,9 @@ def lift(keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str 
 
     Returns:
         Root-relative joints (the root at 0: one camera does not tell how far away a person is), camera axes, metres,
-        with the detector's confidence, which is lower where limbs were changed back; where none reaches 0.5, all are trusted. A joint that the detector lacks in
-        a frame is a guess of confidence ``FILLED``; a frame with no joint at all stays missing.
+        with the detector's confidence, which is lower where limbs were changed back; where none reaches 0.5, all are
+        trusted. A joint that the detector lacks in a frame is a guess of confidence ``FILLED``; a frame with no joint at all
+        stays missing.
 
     Raises:
         InputError: something else than keypoints, no joint in any frame, a joint set without a conversion, or a network for
