@@ -85,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
     files = {args.out.with_stem(args.out.stem + suffix): rows_of for suffix, rows_of in made.items()}
     for file in files:
         _beside(file, [])  # what is no record is said before the hours, not after
-    _no_less(args.out, parts, args)
-    for part in parts:
-        _kept(part, args)
+    _loses_nothing(parts, args)
     results = [(part, _part(part, args)) for part in parts]
     for file, rows_of in files.items():
         rows = _beside(file, rows_of(results))
@@ -115,14 +113,22 @@ def _beside(path: Path, rows: list[dict]) -> list[dict]:
     return sorted([row for row in kept if _about(row) not in new] + rows, key=lambda row: place.get(_about(row)[:-2], len(place)))
 
 
-def _no_less(path: Path, parts: Sequence[Part], args: argparse.Namespace) -> None:
-    """InputError where rows of the record would give way to those of a smaller run."""
-    for row in records.rows(path) if path.is_file() else []:
-        asked = _about(row)[:-2] in {part[:-1] for part in parts} and row["method"] in args.methods
-        if asked and (row["regime"] not in args.regimes or row["seeds"] > args.seeds or row["n"] > args.seeds * args.windows):
-            raise InputError(path, "regimes, windows, seeds", f"those of the rows that it would replace ({row['regime']}, {row['n']} windows of "
-                             f"{row['seeds']} seeds), or more", f"{' '.join(args.regimes)}, {args.windows} windows of each of {args.seeds} "
-                             "seeds; name another file by --out")
+def _loses_nothing(parts: Sequence[Part], args: argparse.Namespace) -> None:
+    """InputError, before the hours, where parts or rows of the record would give way to a smaller run's, or ratios would be made without
+    the windows of methods that the record has."""
+    recorded: dict[tuple, list[dict]] = {}
+    for row in records.rows(args.out) if args.out.is_file() else ():
+        recorded.setdefault(_about(row)[:-2], []).append(row)
+    for part in parts:
+        path, kept = _kept(part, args)
+        for row in recorded.get(part[:-1], ()):
+            if row["method"] not in args.methods and row["method"] not in kept["methods"]:
+                raise InputError(path, "methods", f"windows of all that {args.out} has, or --methods with them", f"none of {row['method']}")
+            if row["method"] in args.methods and (
+                    row["regime"] not in args.regimes or row["seeds"] > args.seeds or row["n"] > args.seeds * args.windows):
+                raise InputError(args.out, "regimes, windows, seeds",
+                                 f"those of the rows that it would replace ({row['regime']}, {row['n']} windows of {row['seeds']} seeds), or more",
+                                 f"{' '.join(args.regimes)}, {args.windows} windows of each of {args.seeds} seeds; name another file by --out")
 
 
 def _about(row: Mapping) -> tuple:
@@ -174,11 +180,6 @@ def _part(part: Part, args: argparse.Namespace) -> dict:
     path, kept = _kept(part, args)
     weights = {method: _weights(method, part, args.model) for method in args.methods}
     missing = [method for method in args.methods if kept["methods"].get(method, {}).get("weights") != weights[method]]
-    known = kept["methods"].keys() | set(args.methods)
-    lacking = [row["method"] for row in (records.rows(args.out) if args.out.is_file() else ())
-               if _about(row)[:-2] == part[:-1] and row["method"] not in known]
-    if lacking:  # of which ratios, and the best of them, would be made without
-        raise InputError(path, "methods", f"windows of all that {args.out} has, or --methods with them", f"none of {lacking[0]}")
     if missing:
         rows = _run(part, missing, args)
         for m in missing:

@@ -1,9 +1,8 @@
 """Losses of MotionBERT, STRIDE and RePOSE, each under its published name.
 
 All take ``pred`` and ``gt`` of shape (B, T, 17, 3) in Human3.6M joint order and the same unit (the two weighted ones, which are not
-in ``LOSSES``, weights as well), return a scalar
-and agree with the published code in value and gradient. Zhu et al., ICCV 2023 (MotionBERT); Lal et al., WACV
-2025 (STRIDE); Sun et al., ECCV 2024 (RePOSE). Terms over time are 0 for a clip of one frame.
+in ``LOSSES``, weights as well), return a scalar and agree with the published code in value and gradient. Zhu et al., ICCV 2023
+(MotionBERT); Lal et al., WACV 2025 (STRIDE); Sun et al., ECCV 2024 (RePOSE). Terms over time are 0 for a clip of one frame.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ class References(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
+        """What a tag can be linked by, and what it fetches."""
         given = {name: value or "" for name, value in attributes}
         self._inside = tag
         self.anchors |= {given.get("id"), given.get("name")} - {None}

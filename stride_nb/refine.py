@@ -161,8 +161,8 @@ def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int,
 def _heard(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
     """Where no reading at all is as sure as what a prior trusts, all are trusted: its scale of confidence is another's, not its doubt.
 
-    A joint of which that is so, among others that are sure, is a guess throughout, and the note says so. Trusting it would gain much
-    where an estimator is never sure of it, but lose some per cent where it is hidden all along, and the two look alike.
+    A joint of which that is so, among others that are sure, is a guess throughout, and the note says so: that an estimator is never
+    sure of it, and that it is hidden all along, look alike.
     """
     best = np.max([part.confidence.max(0) for part in sequence.parts()], 0)
     if best.max() < TRUST:

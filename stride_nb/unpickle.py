@@ -221,6 +221,7 @@ class _Unpickler(pickle._Unpickler):
         self.memo, self.texts = _Memo(), {}
 
     def find_class(self, module, name):
+        """The function of this module that stands for a name in the file; nothing is imported."""
         written = f"{module}.{name}"
         if self.proto < 3:  # protocols 0–2 write Python 2's names
             module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))

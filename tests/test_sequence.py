@@ -63,7 +63,7 @@ def test_unknown_names_say_what_there_is():
 
 @pytest.mark.parametrize("fps", [25, 100, 120, 240])
 def test_resampling_says_no_more_before_and_after_a_joint_than_at_its_ends(fps):
-    """A cubic through noise runs away beyond it, by a metre where frames are many."""
+    """A cubic through noise runs away beyond it, the farther the more frames there are."""
     x = np.random.default_rng(0).normal(scale=0.01, size=(40 * fps // 25, 17, 3))
     x[: len(x) // 3 + 1, 3] = x[-len(x) // 3 :, 3] = np.nan
     found = PoseSequence(x, fps=fps).resample(50).joints[:, 3]

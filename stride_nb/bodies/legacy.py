@@ -123,6 +123,7 @@ class _Unpickler(unpickle._Unpickler):
         self.stack[-1] = kind()
 
     def load_build(self):
+        """State for what wraps an array in these files: the array takes its place."""
         state, target = self.stack[-1], self.stack[-2]
         if type(target) is _Wrapped:
             self.stack.pop()

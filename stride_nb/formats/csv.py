@@ -152,14 +152,14 @@ def _wide(document: Document, header: list[str], rows: list) -> tuple[list[str],
     columns = [(i, *_split(name)) for i, name in enumerate(header)]
     columns = [column for column in columns if column[2] is not None]
     cells = list(zip(*rows))
-    columns.sort(key=lambda column: _plain(header[column[0]]).endswith(_LEAST_SURE), reverse=True)  # so that others are put over it
     once = Counter((joint, axis) for _, joint, axis in columns if axis < 3)
     twice = next((header[i] for i, joint, axis in columns if once[joint, axis] > 1), None)
     if twice:
         raise document.error("header", "each coordinate of a joint once", f"{twice} twice")
-    names = list(dict.fromkeys(joint for _, joint, _ in sorted(columns)))
+    names = list(dict.fromkeys(joint for _, joint, _ in columns))
     if all(name.isdigit() for name in names):
         names.sort(key=int)
+    columns.sort(key=lambda column: not _plain(header[column[0]]).endswith(_LEAST_SURE))  # first, so that others are put over it
     values = np.full((len(rows), len(names), 4), np.nan)
     values[..., 3] = 1
     for i, joint, axis in columns:

@@ -23,6 +23,7 @@ LOOKS = "JSON frames {frame_id, instances: [{keypoints, keypoint_scores}]}, also
 
 
 def recognises(document: Document) -> bool:
+    """Whether it is a folder of predictions, one file a frame, or one file of all of them."""
     content = document.content
     if document.kind == "folder":
         content = content[0][1]

@@ -205,8 +205,7 @@ def _sparse(path: Path):
     if matrix.format not in ("csr", "csc", "coo"):
         raise ValueError(f"a sparse matrix of the form {matrix.format}")
     if matrix.format == "coo":  # SciPy believes what a file says of where numbers stand, and reads and writes there
-        inside = all(((at >= 0) & (at < n)).all() for at, n in zip(matrix.coords, matrix.shape))
-        if not inside:
+        if not all(((at >= 0) & (at < n)).all() for at, n in zip(matrix.coords, matrix.shape)):
             raise ValueError("numbers outside the matrix")
     else:
         matrix.check_format(full_check=True)
