@@ -19,7 +19,7 @@ __all__ = ["FAMILIES", "SEEN", "TUNING", "UNSEEN", "detect", "estimate", "exchan
 
 FAMILIES: dict[str, Callable] = {}
 _SURENESS: dict[str, Callable] = {}
-SEEN = ("estimator", "keyframe", "outlier", "repeat", "varied")
+SEEN = ("estimator", "keyframe", "outlier", "repeat", "varied", "articulated")
 TUNING = ("crossed", "swapped")
 UNSEEN = ("drift", "lag", "tracked", "tokens")
 
@@ -150,6 +150,30 @@ def varied(rng, relative, visible, fps):
     # Where nothing at all is seen, nothing but a guess could be said.
     hidden = ~visible & visible.any(1, keepdims=True)
     return error + np.where(hidden[..., None], guess[rng.integers(len(guess))], 0.0)
+
+
+@family("articulated", any_sureness)
+def articulated(rng, relative, visible, fps):
+    """An estimator of joint angles, whose answers are always somebody: bones turned by slow errors, on a body of its own.
+
+    What a hidden limb is said to do is drawn: what it does, with more error; what it does at another time, or on average; what the
+    other side does; or some of the way there.
+    """
+    level, shape, mirror = rng.lognormal(0, 0.35), (*visible.shape, 3), list(H36M17.mirror)
+    deep = (1, 1, rng.uniform(1, 3))
+    slow = smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps) * np.where(visible, 0.055, 0.25)[..., None]
+    wander = level * (slow + 0.045 * rng.standard_normal((1, 17, 3)) + rng.uniform(0, 0.02) * rng.standard_normal(shape)) * deep
+    other = np.roll(relative, rng.integers(len(relative)), 0)
+    guess = (relative, other, relative.mean(0, keepdims=True), relative[:, mirror])[rng.integers(4)]
+    share = 1.0 if rng.random() < 0.5 else rng.uniform(0.3, 1.0)
+    size, out = rng.lognormal(0, rng.uniform(0, 0.08), 17), relative.copy()
+    size[_LEFT] = size[_RIGHT]
+    for j, p in H36M17.bones:
+        bone, said = relative[:, j] - relative[:, p], guess[:, j] - guess[:, p]
+        length = np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-6)
+        told = np.where(visible[:, j, None], bone, bone + share * (said - bone)) / length + wander[:, j]
+        out[:, j] = out[:, p] + size[j] * length * told / np.maximum(np.linalg.norm(told, axis=-1, keepdims=True), 1e-6)
+    return out - relative
 
 
 @family("crossed")

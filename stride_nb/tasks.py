@@ -29,7 +29,7 @@ __all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
 
 _REGIMES = {"none": 0.06, "flicker": 0.12, "limb": 0.2, "half": 0.22, "block": 0.18, "whole_0.5s": 0.08,
             "whole_1s": 0.09, "whole_2s": 0.05}
-_FAMILIES = {"estimator": 0.4, "keyframe": 0.1, "outlier": 0.1, "repeat": 0.1, "varied": 0.3}
+_FAMILIES = {"estimator": 0.3, "keyframe": 0.1, "outlier": 0.1, "repeat": 0.1, "varied": 0.2, "articulated": 0.2}
 _WITH_LIFTER = {name: 0.8 * share for name, share in _FAMILIES.items()} | {"lifted": 0.2}
 VALIDATION = ("limb", "half", "block", "whole_1s")
 FRAMES = 243

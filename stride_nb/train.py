@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     parser.add_argument("--lr", type=float, help="peak learning rate, instead of the recipe's")
     parser.add_argument("--init", help="weights to go on from: name of shipped ones, or a .safetensors file")
+    parser.add_argument("--keep", type=float, default=0.0,
+                        help="share of those weights in what is written, so that what was learnt last costs less of what was known (default: 0)")
     parser.add_argument("--batch", type=int, help="instead of the recipe's")
     parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--device", help="default: a GPU where there is one")
@@ -75,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
         if (value := getattr(args, name)) is not None and not value > 0:
             raise InputError("train", f"--{name}", "a positive number", value)
     settings = replace(recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr)
+    if not 0 <= args.keep < 1 or args.keep and not args.init:
+        raise InputError("train", "--keep", "a share of the weights of --init, from 0 to less than 1", f"{args.keep:g} of {args.init}")
     if args.workers < 0:
         raise InputError("train", "--workers", "0 or more", args.workers)
     choose_device(args.device)
@@ -93,6 +97,9 @@ def run(args: argparse.Namespace) -> int:
     if args.init:
         _go_on_from(model, args.init)
     model, history = fit(model, task, settings, folder, args.device, workers=args.workers, init=begun and begun["sha256"])
+    if args.keep:
+        _keep(model, args.init, args.keep)
+        history[-1] |= {f"val_kept_{name}": value for name, value in task.validate(model).items()}
     path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
     card = _card(args, recipe, settings, train, history, begun)
     checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
@@ -112,6 +119,14 @@ def _go_on_from(model: nn.Module, source: str) -> None:
         raise InputError(source, "weights", "those of the recipe's network", " ".join(str(error).split())) from None
 
 
+def _keep(model: nn.Module, source: str, share: float) -> None:
+    """Part of the way back to the weights that training went on from (WiSE-FT, Wortsman et al., CVPR 2022)."""
+    before = load_network(source).state_dict()
+    with torch.no_grad():
+        for name, weight in model.state_dict().items():
+            weight.lerp_(before[name].to(weight), share)
+
+
 def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], history: list[dict], begun: dict | None) -> dict:
     """What the weights are, for whoever finds them."""
     model = build(recipe.head, recipe.backbone, recipe.config)
@@ -122,8 +137,8 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
         "data": {"source": args.source, "split": "train", "clips": len(clips), "frames": sum(map(len, clips)),
                  "fps": clips[0].fps, "terms": motions.terms(args.source)},
         "command": f"python -m stride_nb train {args.recipe} --source {args.source} --seed {args.seed}"
-                   + "".join(f" --{name} {value}" for name in ("steps", "batch", "lr", "init")
-                             if (value := getattr(args, name)) is not None),
+                   + "".join(f" --{name} {value}" for name in ("steps", "batch", "lr", "init", "keep")
+                             if (value := getattr(args, name))),
         "init": begun,
         "seed": args.seed, "batch": args.batch or recipe.batch, "steps": settings.steps,
         "settings": asdict(settings), "task": recipe.options | _lifter(recipe),
@@ -132,7 +147,7 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                        if name.startswith("val_")},
         "validation_protocol": f"middle {recipe.task.frames[0]} frames of every {args.source} val clip that has them, regimes "
                                f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
-                               "ema: the running mean of the weights, which is what is stored",
+                               "ema: the running mean of the weights, which is what is stored; kept: with the share of those that it went on from, then stored",
     }
 
 

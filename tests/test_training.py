@@ -469,6 +469,22 @@ def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(tmp_path, rec
     assert load_network(tmp_path / "run" / "small.safetensors").backbone.dim_out == channels
 
 
+def test_a_share_of_the_weights_that_training_went_on_from_can_be_kept(tmp_path, recipe, capsys):
+    config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
+    before = build(**config).state_dict()
+    init = str(checkpoints.save(tmp_path / "a.safetensors", before, {"config": config}))
+    out, went = tmp_path / "run", ["--init", init, "--out", str(tmp_path / "run")]
+    found = {}
+    for words in ([], ["--keep", "0.25"]):  # the second resumes the first, which is done
+        assert run(*went, *words) == 0
+        found[len(words)] = checkpoints.load(out / "small.safetensors")[0], json.loads((out / "small.json").read_text())
+    (trained, plain), (kept, card) = found.values()
+    for name, weight in kept.items():
+        torch.testing.assert_close(weight.float(), 0.25 * before[name] + 0.75 * trained[name].float(), atol=1e-3, rtol=0)
+    assert "keep" not in plain["command"] and card["command"].endswith("--keep 0.25")
+    assert card["validation"].keys() - plain["validation"].keys() == {"kept_hidden_mm", "kept_visible_mm"}
+
+
 def test_a_run_is_not_resumed_as_if_it_had_begun_elsewhere(tmp_path, recipe, capsys):
     config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
     init = checkpoints.save(tmp_path / "a.safetensors", build(**config).state_dict(), {"config": config})
@@ -484,7 +500,8 @@ def test_a_run_is_not_resumed_as_if_it_had_begun_elsewhere(tmp_path, recipe, cap
                                          (["--batch", "0"], "--batch"), (["--batch", "-2"], "--batch"), (["--threads", "0"], "--threads"),
                                          (["--workers", "-1"], "--workers"),
                                          (["--lr", "0"], "--lr"), (["--source", "walks"], "source"),
-                                         (["--device", "abacus"], "device"), (["--init", "nobody"], "weights")])
+                                         (["--device", "abacus"], "device"), (["--init", "nobody"], "weights"),
+                                         (["--keep", "0.3"], "--keep"), (["--init", "prior", "--keep", "1"], "--keep")])
 def test_impossible_numbers_are_refused_before_anything_is_made(tmp_path, recipe, words, said):
     with pytest.raises(InputError, match=said):
         run("--out", str(tmp_path / "run"), *words)
