@@ -1,10 +1,10 @@
-"""Priors on people of ``val``, as they are used: every window, both ways, each kind of noise that may be tuned on.
+"""Priors on people of ``val``, as they are used: every window, both ways, each kind of noise that has been tuned on.
 
     python benchmarks/weights.py NAME=FILE … [--against prior] [--seeds 2] [--threads 1]
 
 The validation of the training loop looks at the middle of few clips, one way, under one kind of noise; which weights are to ship is
-decided here, a pelvis that errs (``degradation.py``) among the kinds. Ratios of errors with 95 % intervals from drawing clips anew.
-Needs CMU's motion. Writes ``data/results/weights.json``.
+decided here, a pelvis that errs (``degradation.py``) among the kinds, and ``tokens``, which has had a say in the last weights. Ratios of
+errors with 95 % intervals from drawing clips anew. Needs CMU's motion. Writes ``data/results/weights.json``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from stride_nb.windows import Windows, both_ways
 RESULT = Path("data/results/weights.json")
 PELVIS = "estimator, pelvis off"
 """``estimator``, and a pelvis that errs as a joint of the trunk would."""
-KINDS = (*((family, "estimator") for family in (*noise.SEEN, PELVIS, *noise.TUNING)), ("detector", "lifted"))
+KINDS = (*((family, "estimator") for family in (*noise.SEEN, PELVIS, *noise.TUNING, "tokens")), ("detector", "lifted"))
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
 TAKEN = ("against", "seeds")
 

@@ -27,7 +27,7 @@ __all__ = ["Failure", "LIMITS", "ahead", "at_step", "conclusions", "degradation"
 
 FOLDER = Path(__file__).parent.parent / "data" / "results"
 NAMES = ("ingredients", "weights", "curves", "degradation", "guesses", "adaptation", "sides", "second_look", "bones", "limits")
-_KINDS = ("weights", "doubt", "share", "what", "method")
+_KINDS = ("doubt", "share", "what", "method")
 LIMITS = {"": "first / second", "error": "first (mm)", "against": "second (mm)"}
 """Headings of the tables of ``limits``."""
 _NINE_IN_TEN = 5.322
@@ -172,9 +172,13 @@ def _worst(rows: Sequence[Mapping], metric: str, digits: int = 2) -> list[dict]:
     return list(found.values())
 
 
-def weights(rows: Sequence[Mapping]) -> list[dict]:
-    """A row of weights and a setting: their errors as multiples of those of the weights that they are set against."""
-    return list(_ratios(rows).values())
+def weights(rows: Sequence[Mapping], metric: str) -> list[dict]:
+    """A row a kind of noise: an error of every set of weights, as a multiple of that of the weights that all are set against."""
+    found: dict[str, dict] = {}
+    for row in rows:
+        if row["metric"] == metric:
+            found.setdefault(row["noise"], {"noise": row["noise"]})[row["weights"]] = _interval(row)
+    return list(found.values())
 
 
 def validation(rows: Sequence[Mapping]) -> dict[str, dict[str, tuple]]:
