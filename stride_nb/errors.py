@@ -56,7 +56,7 @@ def positive(text: str) -> int:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place on success, remove it on failure.
+    """Yield a temporary path beside ``path``, or beside what it links to; rename it into place on success, remove it on failure.
 
     The temporary name keeps the suffix, because savers (matplotlib) read it. One that appends a suffix of its own where it
     misses it (NumPy's) is handed the open file instead of the path.
@@ -64,7 +64,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: that names ``path``, where it cannot be written or the disk is full.
     """
-    path, temporary = Path(path), None
+    said, path, temporary = path, Path(os.path.realpath(path)), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
@@ -77,7 +77,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         if error.errno and (temporary is None or error.filename in (None, str(temporary))):
-            error.filename = str(path)
+            error.filename = os.fspath(said)
         raise
     finally:
         if temporary:

@@ -27,6 +27,8 @@ from .errors import InputError
 __all__ = ["Rebuilt", "load", "loads", "torch_globals"]
 
 _CHUNK = 1 << 20  # text beyond this is an array's bytes, as protocol 2 writes them: decoded piece by piece
+_MOST = 10**8
+"""Values, beyond which lists that hold one another are refused: whoever makes arrays of them walks them all."""
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
@@ -53,7 +55,7 @@ def loads(data: bytes, where: str = "pickle"):
 def _read(file, where: str):
     try:
         value = _Unpickler(file).load()
-        _check(value, set())
+        _values(value, {})
         return value
     except _Refused as refused:
         expected = "arrays, lists, tuples, dicts, text and numbers only"
@@ -329,12 +331,19 @@ def _fill(array: np.ndarray, state) -> None:
     array.__setstate__((1, shape, dtype.value, bool(fortran), data))
 
 
-def _check(value, seen: set[int]) -> None:
-    """Nothing but data may come out: a name that was never called, or a half-made dtype, is not data."""
+def _values(value, known: dict[int, int | None]) -> int:
+    """How many values it holds, one held twice counted twice; each is looked at once.
+
+    Nothing but data may come out: a name that was never called, or a half-made dtype, is not data.
+    """
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, np.generic) or id(value) in seen:
-        return
-    seen.add(id(value))
+    if kind in _PLAIN or isinstance(value, np.generic):
+        return 1
+    if id(value) in known:
+        if known[id(value)] is None:
+            raise _Refused(f"a {kind.__name__} that holds itself")
+        return known[id(value)]
+    known[id(value)] = None
     if kind is dict:
         parts = [*value.keys(), *value.values()]
     elif kind in (list, tuple):
@@ -343,6 +352,8 @@ def _check(value, seen: set[int]) -> None:
         parts = value.ravel().tolist() if value.dtype.hasobject else ()
     else:
         raise _Refused(f"a bare {getattr(value, '__name__', kind.__name__).lstrip('_')}")
-    if not set(map(type, parts)) <= _PLAIN:
-        for part in parts:
-            _check(part, seen)
+    many = len(parts) if set(map(type, parts)) <= _PLAIN else sum(_values(part, known) for part in parts)
+    if many > _MOST:
+        raise _Refused(f"{kind.__name__}s that hold one another, {many} values in all")
+    known[id(value)] = many = max(many, 1)
+    return many

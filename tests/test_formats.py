@@ -62,6 +62,13 @@ def test_coco_annotations_say_the_size_and_what_was_hidden(tmp_path):
     assert set(np.unique(found[0].confidence)) | set(np.unique(found[1].confidence)) == {0, 0.5, 1}
 
 
+def test_a_flag_that_is_null_changes_none_of_the_others(tmp_path):
+    people, content = poses(17), coco(poses(17))
+    content["annotations"][0]["keypoints"][2::3] = [None] + [1] * 16
+    found = formats.read(save(tmp_path / "a.json", content), fps=30)
+    assert set(np.unique(found[0].confidence)) | set(np.unique(found[1].confidence)) == {0, 0.5, 1}
+
+
 def test_coco_results_are_a_list_by_image_number(tmp_path):
     people = poses(17)
     entries = [e | {"image_id": int(e["image_id"][6:-4]), "track_id": e.pop("idx")[0][0]} for e in alphapose(people)]
@@ -291,6 +298,16 @@ def test_alphapose_is_written_as_it_is_read(tmp_path):
     with pytest.raises(InputError, match="2D keypoints"):
         formats.write(tmp_path / "b.json", PoseSequence(np.zeros((2, 17, 3))))
     assert not (tmp_path / "b.json").exists()
+
+
+def test_alphapose_is_as_long_as_the_video_also_where_nobody_is_seen_at_its_ends(tmp_path):
+    people = poses(26)
+    for pixels in people:
+        pixels[:3], pixels[-5:] = np.nan, np.nan
+    given = [Keypoints2D(p, fps=30, size=(1000, 900), skeleton="halpe26") for p in people]
+    formats.write(tmp_path / "a.json", given)
+    for back, sequence in zip(formats.read(tmp_path / "a.json", fps=30, size=(1000, 900)), given, strict=True):
+        np.testing.assert_allclose(back.pixels, sequence.pixels, atol=1e-3)
 
 
 def test_joints_that_other_tools_would_take_for_cocos_are_not_written_as_alphapose(tmp_path):

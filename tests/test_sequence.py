@@ -229,3 +229,15 @@ def test_resampling_keeps_as_much_missing_as_there_was(fps, new):
     s = PoseSequence(np.zeros((1000, 17, 3)), c, fps=fps).resample(new)
     share = s.missing.mean()
     assert share <= 0.4 + 0.02 and (share > 0.38 or fps > new)  # several frames in one: any of them will do
+
+
+def test_saving_to_a_link_replaces_what_it_leads_to_and_keeps_the_link(tmp_path):
+    (tmp_path / "store").mkdir()
+    link, target = tmp_path / "walk.npz", tmp_path / "store" / "walk.npz"
+    link.symlink_to(target)
+    for seed in range(2):  # nothing there yet, then something
+        poses = random_sequence(seed)
+        poses.save(link)
+        assert link.is_symlink() and not target.is_symlink()
+        same(PoseSequence.load(target), poses)
+    assert [path.name for path in target.parent.iterdir()] == ["walk.npz"]

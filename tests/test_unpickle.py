@@ -300,16 +300,29 @@ def test_damage_inside_an_array_pickle_gives_data_or_one_input_error(data, proto
         pass
 
 
-def test_shared_and_circular_lists_are_walked_once():
+def doubled(times):
+    value = [1]
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+def test_shared_lists_are_walked_once_and_come_out_shared():
+    back = unpickle.loads(pickle.dumps(doubled(24)))
+    assert back[0] is back[1] and back[0][0] is back[0][1]
+    shared = np.ones(3)
+    back = unpickle.loads(pickle.dumps({"a": shared, "b": [shared, (), []]}))
+    assert back["a"] is back["b"][0] and back["b"][1:] == [(), []]
+
+
+def test_lists_that_would_fill_memory_or_never_end_are_refused():
+    """A reader that makes an array of one walks all of its 2^60 values."""
+    with pytest.raises(InputError, match=r"pickle: expected arrays, lists.*lists that hold one another"):
+        unpickle.loads(pickle.dumps(doubled(60)))
     loop = []
     loop.append(loop)
-    back = unpickle.loads(pickle.dumps(loop))
-    assert back[0] is back
-    doubled = [1]
-    for _ in range(60):  # 2^60 elements for one who walks them all
-        doubled = [doubled, doubled]
-    back = unpickle.loads(pickle.dumps(doubled))
-    assert back[0] is back[1] and back[0][0] is back[0][1]
+    with pytest.raises(InputError, match="found a list that holds itself"):
+        unpickle.loads(pickle.dumps(loop))
 
 
 def test_a_file_that_is_not_there(tmp_path):

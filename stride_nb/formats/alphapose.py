@@ -50,11 +50,13 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         joints = joints[:, :26]
     frames = np.array([frame_number(document, "image_id", e["image_id"]) for e in entries])
     people = [track_id(e.get("idx", e.get("track_id"))) for e in entries]
-    return Detections(frames, people, joints[..., :2], joints[..., 2], joint_set(document, joints[..., :2], skeleton))
+    return Detections(frames, people, joints[..., :2], joints[..., 2], joint_set(document, joints[..., :2], skeleton),
+                      clock=(int(frames.min()), int(frames.max())))
 
 
 def write(path, sequences: Sequence[Keypoints2D]) -> None:
-    """One list for all people: an entry wherever a person has a joint, ``idx`` from 1, missing joints as zeros."""
+    """One list for all people: an entry wherever a person has a joint, and for the first in the first and the last frame, so that the file says
+    how long the video is; ``idx`` from 1, missing joints as zeros."""
     entries = []
     for person, sequence in enumerate(sequences, 1):
         if not isinstance(sequence, Keypoints2D):
@@ -62,7 +64,9 @@ def write(path, sequences: Sequence[Keypoints2D]) -> None:
         if sequence.skeleton.name not in _WRITTEN:  # by their number alone Human3.6M's 17 joints would be taken for COCO's
             raise InputError(path, "skeleton", f"{' or '.join(_WRITTEN)} (sequence.to converts)", sequence.skeleton.name)
         values = np.concatenate([np.nan_to_num(sequence.pixels), sequence.confidence[..., None]], -1).round(3)
-        entries += [(frame, person, values[frame]) for frame in np.flatnonzero(~sequence.missing.all(1))]
+        told = ~sequence.missing.all(1)
+        told[[0, -1]] |= person == 1
+        entries += [(frame, person, values[frame]) for frame in np.flatnonzero(told)]
     entries.sort(key=lambda e: e[:2])
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps([

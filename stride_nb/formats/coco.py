@@ -33,7 +33,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if not people:
         raise document.error("annotations", "at least one with keypoints", "none")
     joints = matrix(document, "keypoints", [a["keypoints"] for a in people], (51, 399)).reshape(len(people), -1, 3)
-    flags = joints[..., 2]
+    flags = np.nan_to_num(joints[..., 2])  # null: not labelled
     confidence = flags / 2 if np.isin(flags, (0, 1, 2)).all() and (flags == 2).any() else flags
     stray = next((repr(a.get("image_id")) for a in people if images and _key(a.get("image_id")) not in images), None)
     if stray is not None:
