@@ -177,7 +177,8 @@ def weights(rows: Sequence[Mapping], metric: str) -> list[dict]:
     found: dict[str, dict] = {}
     for row in rows:
         if row["metric"] == metric:
-            found.setdefault(row["noise"], {"noise": row["noise"]})[row["weights"]] = _interval(row)
+            short = _interval(row).replace(", ", "–")  # many columns, one page
+            found.setdefault(row["noise"], {"noise": row["noise"]})[row["weights"]] = short
     return list(found.values())
 
 

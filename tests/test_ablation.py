@@ -127,7 +127,7 @@ def test_ratios_are_a_row_a_setting():
 def test_sets_of_weights_stand_beside_one_another():
     rows = [row | {"weights": name} for name in ("old", "new") for noise in ("lag", "drift") for row in ratios(noise)]
     assert ablation.weights(rows, "mpjpe_visible") == [
-        {"noise": noise, "old": "0.90 [0.80, 1.00]", "new": "0.90 [0.80, 1.00]"} for noise in ("lag", "drift")]
+        {"noise": noise, "old": "0.90 [0.80–1.00]", "new": "0.90 [0.80–1.00]"} for noise in ("lag", "drift")]
 
 
 def test_a_second_look_is_told_by_split_doubt_and_share():
