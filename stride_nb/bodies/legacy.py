@@ -30,7 +30,7 @@ def load(path: str | os.PathLike):
     try:
         with open(path, "rb") as file:
             value = _Unpickler(file).load()
-        unpickle._check(value, set())
+        unpickle._values(value, {})
         return value
     except OSError as error:
         raise InputError(where, "file", "a readable pickle", error.strerror or error) from None
