@@ -114,7 +114,7 @@ def test_errors_along_the_viewing_ray_are_the_larger_ones(family):
     error = np.concatenate([answer(family, seed=s)[0] - person(seed=s) for s in range(8)])
     error -= error[:, :1]
     spread = np.nanstd(error, axis=(0, 1))
-    assert spread[2] > 1.4 * spread[:2].max()
+    assert spread[2] > (1.4 if family == "articulated" else 1.6) * spread[:2].max()  # there the factor is drawn, from 1 on
 
 
 def test_estimator_errors_last_a_quarter_of_a_second():
