@@ -52,6 +52,7 @@ def baseline(**grid: tuple):
     A call with an unknown, ill-typed or impossible parameter is an ``InputError``.
     """
     def enter(function):
+        """The filter, its parameters looked at before it runs, under its name among ``BASELINES``."""
         @wraps(function)
         def checked(sequence: PoseSequence, *values, **named) -> PoseSequence:
             for name, value in [*zip(grid, values), *named.items()]:

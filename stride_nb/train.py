@@ -147,7 +147,8 @@ def _card(args, recipe: Recipe, settings: Settings, clips: list[PoseSequence], h
                        if name.startswith("val_")},
         "validation_protocol": f"middle {recipe.task.frames[0]} frames of every {args.source} val clip that has them, regimes "
                                f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
-                               "ema: the running mean of the weights, which is what is stored; kept: with the share of those that it went on from, then stored",
+                               "ema: the running mean of the weights, which is what is stored; "
+                               "kept: with the share of those that it went on from, then stored",
     }
 
 

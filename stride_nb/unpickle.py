@@ -40,21 +40,25 @@ def load(path: str | os.PathLike):
     Raises:
         InputError: the file names anything else (the message says what), or is truncated or damaged.
     """
-    try:
-        with open(path, "rb") as file:
-            return _read(file, os.fspath(path))
-    except OSError as error:
-        raise InputError(path, "file", "a readable pickle", error.strerror or error) from None
+    return _load(path, _Unpickler)
 
 
 def loads(data: bytes, where: str = "pickle"):
     """The same from bytes, as `pickle` has both; ``where`` stands for the file's name in errors."""
-    return _read(io.BytesIO(data), where)
+    return _read(io.BytesIO(data), where, _Unpickler)
 
 
-def _read(file, where: str):
+def _load(path: str | os.PathLike, reader: type[_Unpickler]):
     try:
-        value = _Unpickler(file).load()
+        with open(path, "rb") as file:
+            return _read(file, os.fspath(path), reader)
+    except OSError as error:
+        raise InputError(path, "file", "a readable pickle", error.strerror or error) from None
+
+
+def _read(file, where: str, reader: type[_Unpickler]):
+    try:
+        value = reader(file).load()
         _values(value, {})
         return value
     except _Refused as refused:

@@ -13,7 +13,6 @@ from types import FunctionType
 import numpy as np
 
 from .. import unpickle
-from ..errors import InputError
 
 __all__ = ["load"]
 
@@ -26,20 +25,7 @@ def load(path: str | os.PathLike):
     Raises:
         InputError: the file is missing or damaged, or names anything but data (the message says what).
     """
-    where = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            value = _Unpickler(file).load()
-        unpickle._values(value, {})
-        return value
-    except OSError as error:
-        raise InputError(where, "file", "a readable pickle", error.strerror or error) from None
-    except _Refused as refused:
-        expected = "arrays, lists, tuples, dicts, text and numbers only"
-        raise InputError(where, "pickle", expected, unpickle._line(refused)) from None
-    except Exception as error:  # a damaged pickle can fail in any operation, with any exception
-        found = unpickle._line(f"{type(error).__name__}: {error}".rstrip(": "))
-        raise InputError(where, "pickle", "a complete, undamaged pickle", found) from None
+    return unpickle._load(path, _Unpickler)
 
 
 class _Wrapped:

@@ -41,6 +41,7 @@ def melt(rods: list[Rod], softness: float, region: float = 0.12) -> Field:
         return np.sqrt((away**2).sum(-1)) - (ra[i] + t * (rb[i] - ra[i])), away
 
     def field(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (N,) and gradient (N, 3) at points (N, 3), cube by cube, from the rods near it alone."""
         value, gradient = np.empty(len(points)), np.empty(points.shape)
         cubes, number = np.unique(np.floor(points / region).astype(int), axis=0, return_inverse=True)
         order = np.argsort(number.ravel(), kind="stable")
