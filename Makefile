@@ -47,10 +47,10 @@ $(READY): requirements.txt pyproject.toml
 
 # One rule a notebook: run again only where the notebook, the package or its data changed.
 $(BUILD)/notebooks/%.ipynb: notebooks/%.ipynb $(PACKAGE) $(DATA) $(READY)
-	$(BIN)/python -m stride_nb.book run $< $@ $(if $(filter-out synthetic,$(SOURCE)),--source $(SOURCE))
+	$(BIN)/python -m book.tools.build run $< $@ $(if $(filter-out synthetic,$(SOURCE)),--source $(SOURCE))
 
 $(BUILD)/.built: $(RUNS) $(PAGES) $(PACKAGE) $(DATA) $(READY)
-	$(BIN)/python -m stride_nb.book build $(BUILD)
+	$(BIN)/python -m book.tools.build build $(BUILD)
 	@touch $@
 
 # The published site says by its stamp which source it shows; another source replaces it.

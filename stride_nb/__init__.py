@@ -1,7 +1,10 @@
 """stride_nb: occlusion-robust 3D human pose, from motion to evidence.
 
-Data flows one way: motions → occlusion/noise → models → refine → metrics → plots.
-Rooms are imported when they are first used, so ``import stride_nb`` stays light.
+The public door is ``read``, ``lift``, ``refine``, ``write``, ``load_model``, ``PoseSequence`` and
+``Keypoints2D``. Everything else is
+found by its room: ``poses``, ``models``, ``smpl``, ``refinement``, ``io``, ``datasets``, ``viz``,
+``evaluation``, ``training``, ``cli``. Rooms are imported when they are first used, so ``import
+stride_nb`` stays light.
 """
 
 from __future__ import annotations
@@ -9,16 +12,25 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
+_DOOR = {
+    "InputError": "errors",
+    "Keypoints2D": "poses.sequence",
+    "PoseSequence": "poses.sequence",
+    "lift": "refinement.lifting",
+    "load_model": "models.registry",
+    "read": "io.registry",
+    "refine": "refinement.refine",
+    "write": "io.registry",
+}
 _ROOMS = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-_NAMES = {"PoseSequence": "sequence", "Keypoints2D": "sequence", "InputError": "errors"}
-__all__ = [*_ROOMS, *_NAMES]
+__all__ = [*_ROOMS, *_DOOR]
 
 
 def __getattr__(name: str):
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    if name in _DOOR:
+        return getattr(importlib.import_module(f"{__name__}.{_DOOR[name]}"), name)
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,13 +17,27 @@ __all__ = ["FULL", "UNREADABLE", "InputError", "atomic_path", "natural", "positi
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that takes no more."""
-UNREADABLE = (OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, RuntimeError, MemoryError, SyntaxError,
-              tokenize.TokenError, zipfile.BadZipFile, zlib.error)
-"""What Python, NumPy and SciPy say of files that are damaged, cut short, encrypted, or claim to be larger than they are."""
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Python, NumPy and SciPy say of files that are damaged, cut short, encrypted, or claim to be
+larger than they are."""
 
 
 class InputError(ValueError):
-    """Input that cannot be used, said in one line: where, which field, what was expected, what came.
+    """Input that cannot be used, said in one line: where, which field, what was expected, what
+    came.
 
     >>> raise InputError("walk.npz", "joints", "shape (T, J, 3)", "(17, 3)")
     Traceback (most recent call last):
@@ -33,7 +47,8 @@ class InputError(ValueError):
     def __init__(self, where: object, field: str, expected: object, found: object):
         self.where, self.field, self.expected, self.found = str(where), field, expected, found
         said = f"{where}: {field}: expected {expected}, found {found}"
-        super().__init__("\\n".join(said.splitlines()))  # a name in a stranger's file may hold a line's end
+        # a name in a stranger's file may hold a line's end
+        super().__init__("\\n".join(said.splitlines()))
 
     def __reduce__(self):
         return type(self), (self.where, self.field, self.expected, self.found)
@@ -56,10 +71,11 @@ def positive(text: str) -> int:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, or beside what it links to; rename it into place on success, remove it on failure.
+    """Yield a temporary path beside ``path``, or beside what it links to; rename it into place on
+    success, remove it on failure.
 
-    The temporary name keeps the suffix, because savers (matplotlib) read it. One that appends a suffix of its own where it
-    misses it (NumPy's) is handed the open file instead of the path.
+    The temporary name keeps the suffix, because savers (matplotlib) read it. One that appends a
+    suffix of its own where it misses it (NumPy's) is handed the open file instead of the path.
 
     Raises:
         OSError: that names ``path``, where it cannot be written or the disk is full.
@@ -67,7 +83,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     said, path, temporary = path, Path(os.path.realpath(path)), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        fd, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        )
         os.close(fd)
         temporary = Path(name)
         yield temporary

@@ -11,13 +11,17 @@ FRAMES = 30
 
 
 def poses(joints, dims=2, seed=0):
-    """(2, FRAMES, joints, dims): two people on their own paths; person 0 is lost in LOST. Pixels, or metres."""
+    """(2, FRAMES, joints, dims): two people on their own paths; person 0 is lost in LOST. Pixels,
+    or metres."""
     rng = np.random.default_rng(seed)
     unit, far = (100, 400) if dims == 2 else (0.5, 3.0)
     body = rng.uniform(-unit, unit, (2, 1, joints, dims))
-    path = np.linspace(0, unit / 2, FRAMES)[:, None, None] + np.array([far, 2 * far])[:, None, None, None]
+    path = (
+        np.linspace(0, unit / 2, FRAMES)[:, None, None]
+        + np.array([far, 2 * far])[:, None, None, None]
+    )
     out = (body + path + rng.normal(0, unit / 200, (2, FRAMES, joints, dims))).round(4)
-    out[0, LOST.start:LOST.stop] = np.nan
+    out[0, LOST.start : LOST.stop] = np.nan
     return out
 
 
@@ -27,13 +31,20 @@ def flat(pose, confidence=0.9):
 
 def present(people):
     """(frame, person, pose) of everyone seen, frames backwards: files need not be sorted."""
-    return [(t, p, people[p, t].tolist()) for t in reversed(range(people.shape[1])) for p in (0, 1)
-            if np.isfinite(people[p, t]).all()]
+    return [
+        (t, p, people[p, t].tolist())
+        for t in reversed(range(people.shape[1]))
+        for p in (0, 1)
+        if np.isfinite(people[p, t]).all()
+    ]
 
 
 def alphapose(people, ids=True):
-    return [{"image_id": f"frame_{t:05d}.jpg", "category_id": 1, "keypoints": flat(pose), "score": 2.5}
-            | ({"idx": [[float(p + 1)], [0.0]]} if ids else {}) for t, p, pose in present(people)]
+    return [
+        {"image_id": f"frame_{t:05d}.jpg", "category_id": 1, "keypoints": flat(pose), "score": 2.5}
+        | ({"idx": [[float(p + 1)], [0.0]]} if ids else {})
+        for t, p, pose in present(people)
+    ]
 
 
 def openpose_frames(people, key="people", numbers="pose_keypoints_2d", ids=False):
@@ -44,25 +55,41 @@ def openpose_frames(people, key="people", numbers="pose_keypoints_2d", ids=False
 
 
 def coco(people):
-    images = [{"id": 1000 + t, "file_name": f"{t:06d}.jpg", "width": 1000, "height": 900}
-              for t in range(people.shape[1])]
-    return {"images": images, "annotations": [
-        {"image_id": 1000 + t, "track_id": p + 1, "keypoints": flat(pose, 2)} for t, p, pose in present(people)]}
+    images = [
+        {"id": 1000 + t, "file_name": f"{t:06d}.jpg", "width": 1000, "height": 900}
+        for t in range(people.shape[1])
+    ]
+    return {
+        "images": images,
+        "annotations": [
+            {"image_id": 1000 + t, "track_id": p + 1, "keypoints": flat(pose, 2)}
+            for t, p, pose in present(people)
+        ],
+    }
 
 
 def mmpose(people):
     frames = [{"frame_id": t, "instances": []} for t in range(people.shape[1])]
     for t, _, pose in present(people):
-        frames[t]["instances"].append({"keypoints": pose, "keypoint_scores": [0.9] * len(pose), "bbox": [[0, 0, 1, 1]]})
+        frames[t]["instances"].append(
+            {"keypoints": pose, "keypoint_scores": [0.9] * len(pose), "bbox": [[0, 0, 1, 1]]}
+        )
     return {"meta_info": {}, "instance_info": frames}
 
 
 def mediapipe(people, key="pose_world_landmarks"):
     def landmarks(pose):
         return [dict(zip("xyz", point)) | {"visibility": 0.9} for point in pose]
-    return {"fps": 25, "width": 1000, "height": 500, "frames": [
-        {"frame": t, key: landmarks(people[0, t]) if np.isfinite(people[0, t]).all() else None}
-        for t in range(people.shape[1])]}
+
+    return {
+        "fps": 25,
+        "width": 1000,
+        "height": 500,
+        "frames": [
+            {"frame": t, key: landmarks(people[0, t]) if np.isfinite(people[0, t]).all() else None}
+            for t in range(people.shape[1])
+        ],
+    }
 
 
 def save(path, content):

@@ -1,4 +1,5 @@
-"""Pickles as Python 2 wrote them: text and bytes are one type, arrays hold their bytes as text. For tests only."""
+"""Pickles as Python 2 wrote them: text and bytes are one type, arrays hold their bytes as text. For
+tests only."""
 
 import io
 import pickle
@@ -10,7 +11,10 @@ class _Pickler(pickle._Pickler):
 
     def save_text(self, value):
         data = value.encode("latin1") if isinstance(value, str) else value
-        self.write((b"U" + bytes([len(data)]) if len(data) < 256 else b"T" + struct.pack("<i", len(data))) + data)
+        self.write(
+            (b"U" + bytes([len(data)]) if len(data) < 256 else b"T" + struct.pack("<i", len(data)))
+            + data
+        )
 
     dispatch[str] = dispatch[bytes] = save_text
 

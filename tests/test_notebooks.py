@@ -1,4 +1,5 @@
-"""Notebooks run with other parameters, refuse wrong ones, and are stored in the form that is compared."""
+"""Notebooks run with other parameters, refuse wrong ones, and are stored in the form that is
+compared."""
 
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from stride_nb import book, notebooks
+from book.tools import build, run_notebook
 from stride_nb.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -18,45 +19,82 @@ QUICK = ROOT / "notebooks" / "01_motion.ipynb"
 def small(tmp_path):
     """A notebook of three cells without outputs and without metadata."""
     path = tmp_path / "small.ipynb"
-    cells = [v4.new_markdown_cell("# Small"),
-             v4.new_code_cell("seed: int = 0  # the seed\nscale: float = 1.0\nsource = 'synthetic'\nclips: int | None = None",
-                              metadata={"tags": ["parameters"]}),
-             v4.new_code_cell("print(seed * scale, source)")]
+    cells = [
+        v4.new_markdown_cell("# Small"),
+        v4.new_code_cell(
+            "seed: int = 0  # the seed\nscale: float = 1.0\nsource = 'synthetic'\nclips: int | None = None",
+            metadata={"tags": ["parameters"]},
+        ),
+        v4.new_code_cell("print(seed * scale, source)"),
+    ]
     nbformat.write(v4.new_notebook(cells=cells), path)
     return path
 
 
 def printed(path) -> list[str]:
-    return [o.text for c in nbformat.read(path, 4).cells if c.cell_type == "code" for o in c.outputs if "text" in o]
+    return [
+        o.text
+        for c in nbformat.read(path, 4).cells
+        if c.cell_type == "code"
+        for o in c.outputs
+        if "text" in o
+    ]
 
 
 def test_declared_parameters_have_types(small):
-    assert {k: v[0] for k, v in notebooks.parameters(small).items()} == {
-        "seed": "int", "scale": "float", "source": "str", "clips": "int | None"}
+    assert {k: v[0] for k, v in run_notebook.parameters(small).items()} == {
+        "seed": "int",
+        "scale": "float",
+        "source": "str",
+        "clips": "int | None",
+    }
 
 
 def test_given_parameters_reach_the_cells(small, tmp_path):
-    book.main(["run", str(small), str(tmp_path / "out.ipynb"), "-p", "seed", "3", "-p", "scale", "2", "--source", "cmu"])
+    build.main(
+        [
+            "run",
+            str(small),
+            str(tmp_path / "out.ipynb"),
+            "-p",
+            "seed",
+            "3",
+            "-p",
+            "scale",
+            "2",
+            "--source",
+            "cmu",
+        ]
+    )
     assert printed(tmp_path / "out.ipynb") == ["6 cmu\n"]
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    ({"sed": 3}, "parameter sed: expected one of seed, scale, source, clips, found no such parameter"),
-    ({"seed": 3.5}, r"parameter seed: expected int, found 3.5 \(float\)"),
-    ({"seed": True}, r"parameter seed: expected int, found True \(bool\)"),
-    ({"source": 3}, r"parameter source: expected str, found 3 \(int\)"),
-    ({"clips": "few"}, r"parameter clips: expected int \| None, found 'few' \(str\)"),
-])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"sed": 3},
+            "parameter sed: expected one of seed, scale, source, clips, found no such parameter",
+        ),
+        ({"seed": 3.5}, r"parameter seed: expected int, found 3.5 \(float\)"),
+        ({"seed": True}, r"parameter seed: expected int, found True \(bool\)"),
+        ({"source": 3}, r"parameter source: expected str, found 3 \(int\)"),
+        ({"clips": "few"}, r"parameter clips: expected int \| None, found 'few' \(str\)"),
+    ],
+)
 def test_wrong_parameters_are_refused_before_anything_runs(small, tmp_path, given, said):
     with pytest.raises(InputError, match=said):
-        notebooks.run_notebook(small, tmp_path / "out.ipynb", given)
+        run_notebook.run_notebook(small, tmp_path / "out.ipynb", given)
     assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
 
 
 def test_wrong_parameters_end_the_command_with_one_line(small, tmp_path, capsys):
-    assert book.main(["run", str(small), str(tmp_path / "out.ipynb"), "-p", "seed", "x"]) == 2
+    assert build.main(["run", str(small), str(tmp_path / "out.ipynb"), "-p", "seed", "x"]) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "small.ipynb: parameter seed: expected int, found 'x' (str)" in said
+    assert (
+        said.count("\n") == 1
+        and "small.ipynb: parameter seed: expected int, found 'x' (str)" in said
+    )
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": 3}'])
@@ -64,7 +102,7 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "bad.ipynb"
     path.write_text(content)
     with pytest.raises(InputError, match="bad.ipynb: file: expected a notebook"):
-        notebooks.parameters(path)
+        run_notebook.parameters(path)
 
 
 def test_a_failing_cell_leaves_nothing(small, tmp_path):
@@ -74,7 +112,7 @@ def test_a_failing_cell_leaves_nothing(small, tmp_path):
     notebook.cells.append(v4.new_code_cell("1 / 0"))
     nbformat.write(notebook, small)
     with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
-        notebooks.run_notebook(small, tmp_path / "out.ipynb")
+        run_notebook.run_notebook(small, tmp_path / "out.ipynb")
     assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
 
 
@@ -85,9 +123,11 @@ def executed(*outputs):
 
 def test_normalised_twice_is_normalised_once():
     stream = [v4.new_output("stream", name="stdout", text=t) for t in ("a", "b\n")]
-    picture = v4.new_output("display_data", data={"image/png": "AAAA", "text/plain": "<Figure>", "application/x": "1"})
-    once = notebooks.normalise(executed(*stream, picture))
-    assert notebooks.normalise(once) == once
+    picture = v4.new_output(
+        "display_data", data={"image/png": "AAAA", "text/plain": "<Figure>", "application/x": "1"}
+    )
+    once = run_notebook.normalise(executed(*stream, picture))
+    assert run_notebook.normalise(once) == once
     assert once.cells[0].outputs[0].text == "ab\n"
     assert set(once.cells[0].outputs[1].data) == {"image/png", "text/plain"}
     nbformat.validate(once)
@@ -108,40 +148,65 @@ def picture(size: int) -> str:
 
 def test_large_pictures_are_stored_in_fewer_colours():
     large = v4.new_output("display_data", data={"image/png": picture(200)})
-    stored = notebooks.normalise(executed(large))
-    assert len(large.data["image/png"]) > 4 / 3 * notebooks.PNG_LIMIT > len(stored.cells[0].outputs[0].data["image/png"])
-    assert notebooks.normalise(stored) == stored
+    stored = run_notebook.normalise(executed(large))
+    assert (
+        len(large.data["image/png"])
+        > 4 / 3 * run_notebook.PNG_LIMIT
+        > len(stored.cells[0].outputs[0].data["image/png"])
+    )
+    assert run_notebook.normalise(stored) == stored
 
 
-@pytest.mark.parametrize(("output", "said"), [
-    (v4.new_output("stream", name="stderr", text="50%|#####"), "stderr: expected no warnings and no progress bars"),
-    (v4.new_output("stream", name="stdout", text="saved to /home/someone/x.npz"), "expected no absolute path"),
-    (v4.new_output("display_data", data={"image/png": picture(600)}), "a PNG of at most 100 kB, found"),
-])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (
+            v4.new_output("stream", name="stderr", text="50%|#####"),
+            "stderr: expected no warnings and no progress bars",
+        ),
+        (
+            v4.new_output("stream", name="stdout", text="saved to /home/someone/x.npz"),
+            "expected no absolute path",
+        ),
+        (
+            v4.new_output("display_data", data={"image/png": picture(600)}),
+            "a PNG of at most 100 kB, found",
+        ),
+    ],
+)
 def test_what_must_not_be_stored_is_refused(output, said):
     with pytest.raises(InputError, match=said):
-        notebooks.normalise(executed(output))
+        run_notebook.normalise(executed(output))
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda p: p.stem)
 def test_stored_notebooks_are_in_the_form_that_is_compared(path):
     stored = nbformat.read(path, 4)
-    assert notebooks.normalise(stored, path.name) == stored, f"python -m stride_nb.book commit notebooks/{path.name}"
+    assert run_notebook.normalise(stored, path.name) == stored, (
+        f"python -m book.tools.build commit notebooks/{path.name}"
+    )
     code = [c for c in stored.cells if c.cell_type == "code"]
     assert code[0].metadata.get("tags") == ["parameters"]
     assert stored.cells[0].cell_type == "markdown" and stored.cells[0].source.startswith("# ")
     assert any(c.outputs for c in code)
-    assert notebooks.parameters(path)["seed"][0] == "int"
+    assert run_notebook.parameters(path)["seed"][0] == "int"
 
 
 def test_the_first_notebook_runs_with_another_seed(tmp_path):
     """And says something else than with the default seed: the parameter is used."""
-    notebooks.run_notebook(QUICK, tmp_path / "out.ipynb", {"seed": 1})
+    run_notebook.run_notebook(QUICK, tmp_path / "out.ipynb", {"seed": 1})
     other = nbformat.read(tmp_path / "out.ipynb", 4)
     assert other.metadata.papermill.parameters == {"seed": 1}
-    assert printed(tmp_path / "out.ipynb") != printed(QUICK) or _shown(other) != _shown(nbformat.read(QUICK, 4))
+    assert printed(tmp_path / "out.ipynb") != printed(QUICK) or _shown(other) != _shown(
+        nbformat.read(QUICK, 4)
+    )
 
 
 def _shown(notebook) -> list[str]:
-    return [o.data["text/html"] for c in notebook.cells if c.cell_type == "code" for o in c.outputs
-            if "text/html" in o.get("data", {})]
+    return [
+        o.data["text/html"]
+        for c in notebook.cells
+        if c.cell_type == "code"
+        for o in c.outputs
+        if "text/html" in o.get("data", {})
+    ]

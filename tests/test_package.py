@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stride_nb.book import rooms
+from book.tools.build import rooms
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {"numpy", "torch", "stride_nb"}
@@ -44,15 +44,33 @@ def test_import_is_light():
     seconds = []
     for _ in range(3):  # the best of three: other tests run beside this one
         start = time.perf_counter()
-        loaded = set(run("import stride_nb, sys; print(*{m.partition('.')[0] for m in sys.modules})").split())
+        loaded = set(
+            run("import stride_nb, sys; print(*{m.partition('.')[0] for m in sys.modules})").split()
+        )
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 2
-    assert "stride_nb" in loaded and not loaded & {"torch", "scipy", "matplotlib", "pandas", "papermill"}
+    assert "stride_nb" in loaded and not loaded & {
+        "torch",
+        "scipy",
+        "matplotlib",
+        "pandas",
+        "papermill",
+    }
 
 
 def test_names_are_found_when_used():
-    assert run("import stride_nb; print(stride_nb.PoseSequence.__name__, stride_nb.skeleton.H36M17.name)") == "PoseSequence h36m17\n"
-    assert run("import stride_nb\ntry: stride_nb.nothing\nexcept AttributeError as e: print('nothing' in str(e))") == "True\n"
+    assert (
+        run(
+            "import stride_nb; print(stride_nb.PoseSequence.__name__, stride_nb.poses.skeleton.H36M17.name)"
+        )
+        == "PoseSequence h36m17\n"
+    )
+    assert (
+        run(
+            "import stride_nb\ntry: stride_nb.nothing\nexcept AttributeError as e: print('nothing' in str(e))"
+        )
+        == "True\n"
+    )
 
 
 def test_every_module_imports_with_numpy_and_torch_alone():
@@ -62,10 +80,11 @@ def test_every_module_imports_with_numpy_and_torch_alone():
 
 
 def test_the_block_blocks():
-    """The test above can fail: a function that needs SciPy or matplotlib is refused under the same block."""
+    """The test above can fail: a function that needs SciPy or matplotlib is refused under the same
+    block."""
     block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
     with pytest.raises(AssertionError, match="matplotlib is imported by"):
-        run(f"{block}\nfrom stride_nb import plots\nplots.use_style()")
+        run(f"{block}\nfrom stride_nb.viz import figures\nfigures.use_style()")
 
 
 def imported(path: Path) -> set[str]:
@@ -76,15 +95,20 @@ def imported(path: Path) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"stride_nb", "conftest"}
+    return found - set(sys.stdlib_module_names) - {"stride_nb", "benchmarks", "book", "tests"}
 
 
 def test_what_is_imported_is_pinned():
-    pinned = {re.split("[=<>\\[]", line)[0].lower() for line in (ROOT / "requirements.txt").read_text().splitlines()
-              if line and not line.startswith("#")}
+    pinned = {
+        re.split("[=<>\\[]", line)[0].lower()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
     distributions = importlib.metadata.packages_distributions()
     for folder in ("stride_nb", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             for name in imported(path) - {p.stem for p in path.parent.glob("*.py")}:
                 owners = {d.lower() for d in distributions.get(name, [name])}
-                assert owners & (pinned | {"docutils", "nbformat", "pillow", "sphinx"}), f"{path.relative_to(ROOT)} imports {name}: not in requirements.txt"
+                assert owners & (pinned | {"docutils", "nbformat", "pillow", "sphinx"}), (
+                    f"{path.relative_to(ROOT)} imports {name}: not in requirements.txt"
+                )

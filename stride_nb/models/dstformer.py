@@ -1,9 +1,10 @@
-"""DSTformer, the network of MotionBERT, STRIDE and RePOSE: two streams of attention over joints and frames.
+"""DSTformer, the network of MotionBERT, STRIDE and RePOSE: two streams of attention over joints and
+frames.
 
 Zhu et al., "MotionBERT: A Unified Perspective on Learning Human Motion Representations", ICCV 2023.
-One stream looks at the joints of a frame first and then along time, the other the other way round; after
-every stage a softmax, learnt per token, mixes them. Parameters carry the published names, so published
-weights load as they are (`stride_nb.checkpoints`).
+One stream looks at the joints of a frame first and then along time, the other the other way round;
+after every stage a softmax, learnt per token, mixes them. Parameters carry the published names, so
+published weights load as they are (`stride_nb.checkpoints`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import InputError
+from stride_nb.errors import InputError
 
 __all__ = ["PRESETS", "DSTformer"]
 
@@ -27,7 +28,8 @@ PRESETS: dict[str, dict[str, int]] = {
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the joints of a frame, or over the frames of a joint (fused kernel)."""
+    """Multi-head self-attention over the joints of a frame, or over the frames of a joint (fused
+    kernel)."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -72,7 +74,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for half in self.order:
-            norm1, attn, norm2, mlp = (getattr(self, f"{n}_{half}") for n in ("norm1", "attn", "norm2", "mlp"))
+            norm1, attn, norm2, mlp = (
+                getattr(self, f"{n}_{half}") for n in ("norm1", "attn", "norm2", "mlp")
+            )
             x = x + attn(norm1(x), over_time=half == "t")
             x = x + mlp(norm2(x))
         return x
@@ -99,13 +103,33 @@ class DSTformer(nn.Module):
     torch.Size([2, 27, 17, 3])
     """
 
-    def __init__(self, dim_in: int = 3, dim_out: int = 3, *, dim: int, rep: int, depth: int, heads: int,
-                 mlp_ratio: float, maxlen: int, joints: int = 17):
+    def __init__(
+        self,
+        dim_in: int = 3,
+        dim_out: int = 3,
+        *,
+        dim: int,
+        rep: int,
+        depth: int,
+        heads: int,
+        mlp_ratio: float,
+        maxlen: int,
+        joints: int = 17,
+    ):
         super().__init__()
         if not isinstance(heads, int) or heads < 1 or dim % heads:
             raise InputError("DSTformer", "heads", f"a divisor of dim ({dim})", repr(heads))
-        self.config = dict(dim_in=dim_in, dim_out=dim_out, dim=dim, rep=rep, depth=depth, heads=heads,
-                           mlp_ratio=mlp_ratio, maxlen=maxlen, joints=joints)
+        self.config = dict(
+            dim_in=dim_in,
+            dim_out=dim_out,
+            dim=dim,
+            rep=rep,
+            depth=depth,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            maxlen=maxlen,
+            joints=joints,
+        )
         hidden = round(dim * mlp_ratio)
         self.joints_embed = nn.Linear(dim_in, dim)
         self.pos_embed = nn.Parameter(torch.empty(1, joints, dim))
@@ -119,7 +143,8 @@ class DSTformer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> DSTformer:
-        """Draw the weights anew: truncated normals of std 0.02, biases 0, both streams weighted alike."""
+        """Draw the weights anew: truncated normals of std 0.02, biases 0, both streams weighted
+        alike."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02, generator=generator)
@@ -144,12 +169,17 @@ class DSTformer(nn.Module):
         return torch.tanh(self.pre_logits["fc"](self.norm(x)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, J, dim_in), T from 1 to ``maxlen`` → (B, T, J, dim_out), in the units it was trained in."""
+        """``x`` (B, T, J, dim_in), T from 1 to ``maxlen`` → (B, T, J, dim_out), in the units it was
+        trained in."""
         return self.head(self.representation(x))
 
     def _check(self, x: Tensor) -> None:
         joints, dim_in, maxlen = (self.config[k] for k in ("joints", "dim_in", "maxlen"))
         if x.ndim != 4 or x.shape[2:] != (joints, dim_in):
-            raise InputError("DSTformer", "input", f"shape (B, T, {joints}, {dim_in})", tuple(x.shape))
+            raise InputError(
+                "DSTformer", "input", f"shape (B, T, {joints}, {dim_in})", tuple(x.shape)
+            )
         if not 1 <= x.shape[1] <= maxlen:
-            raise InputError("DSTformer", "frames", f"1 to {maxlen} (cut longer clips into windows)", x.shape[1])
+            raise InputError(
+                "DSTformer", "frames", f"1 to {maxlen} (cut longer clips into windows)", x.shape[1]
+            )

@@ -1,7 +1,7 @@
 """FrameFormer: a transformer over time whose tokens are a few frames of the whole body.
 
 DSTformer spends 2·17 tokens a frame; here a token is ``patch`` frames of all joints, so the same
-processor time buys more training (``benchmarks/backbones.py`` measures by how much).
+processor time buys more training (``benchmarks/ablations/backbones.py`` measures by how much).
 """
 
 from __future__ import annotations
@@ -24,8 +24,17 @@ class FrameFormer(nn.Module):
         patch: frames a token.
     """
 
-    def __init__(self, dim_in: int, dim_out: int, dim: int = 256, depth: int = 6, heads: int = 8,
-                 mlp_ratio: int = 4, patch: int = 3, joints: int = 17):
+    def __init__(
+        self,
+        dim_in: int,
+        dim_out: int,
+        dim: int = 256,
+        depth: int = 6,
+        heads: int = 8,
+        mlp_ratio: int = 4,
+        patch: int = 3,
+        joints: int = 17,
+    ):
         super().__init__()
         self.patch, self.dim_out = patch, dim_out
         self.embed = nn.Linear(patch * joints * dim_in, dim)
@@ -34,11 +43,13 @@ class FrameFormer(nn.Module):
         self.expand = nn.Linear(dim, patch * _FINE)
         # The kernel spans neighbouring tokens, so that no seam shows between their frames.
         self.head = nn.Conv1d(_FINE, joints * dim_out, 2 * patch + 1, padding=patch)
-        nn.init.trunc_normal_(self.head.weight, std=0.002)  # begins near the interpolation that it corrects
+        # begins near the interpolation that it corrects
+        nn.init.trunc_normal_(self.head.weight, std=0.002)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, J, dim_in), any T ≥ 1 → (B, T, J, dim_out); a last token short of frames repeats the last one."""
+        """``x`` (B, T, J, dim_in), any T ≥ 1 → (B, T, J, dim_out); a last token short of frames
+        repeats the last one."""
         B, T, J, C = x.shape
         short = -T % self.patch
         if short:
@@ -63,8 +74,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         B, T, D = x.shape
-        q, k, v = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
-        # Written out: for so few tokens the fused kernel's backward pass takes most of a training step on a CPU.
+        q, k, v = (
+            self.qkv(self.norm1(x))
+            .view(B, T, 3, self.heads, D // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
+        # Written out: for so few tokens the fused kernel's backward pass takes most of a training
+        # step on a CPU.
         seen = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1).to(v.dtype) @ v
         x = x + self.proj(seen.transpose(1, 2).reshape(B, T, D))
         return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))

@@ -1,8 +1,9 @@
 """SmoothNet, a learnt temporal filter: one small network over time, the same for every coordinate.
 
-Zeng et al., "SmoothNet: A Plug-and-Play Network for Refining Human Poses in Videos", ECCV 2022. It sees no
-relation between joints, so it cannot guess a pose, only smooth one: a baseline, stronger than a fixed filter.
-Parameters carry the published names, so published weights load as they are.
+Zeng et al., "SmoothNet: A Plug-and-Play Network for Refining Human Poses in Videos", ECCV 2022. It
+sees no
+relation between joints, so it cannot guess a pose, only smooth one: a baseline, stronger than a
+fixed filter. Parameters carry the published names, so published weights load as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import InputError
+from stride_nb.errors import InputError
 
 __all__ = ["SmoothNet"]
 
@@ -33,7 +34,8 @@ class ResidualBlock(nn.Module):
 
 
 class SmoothNet(nn.Module):
-    """Fully connected network over a window of frames, applied to each coordinate of each joint alone.
+    """Fully connected network over a window of frames, applied to each coordinate of each joint
+    alone.
 
     Args:
         window: frames seen and returned at once.
@@ -46,15 +48,27 @@ class SmoothNet(nn.Module):
     torch.Size([2, 32, 17, 3])
     """
 
-    def __init__(self, window: int = 32, hidden: int = 512, inner: int = 16, blocks: int = 3, dropout: float = 0.5):
+    def __init__(
+        self,
+        window: int = 32,
+        hidden: int = 512,
+        inner: int = 16,
+        blocks: int = 3,
+        dropout: float = 0.5,
+    ):
         super().__init__()
-        self.config = dict(window=window, hidden=hidden, inner=inner, blocks=blocks, dropout=dropout)
+        self.config = dict(
+            window=window, hidden=hidden, inner=inner, blocks=blocks, dropout=dropout
+        )
         self.encoder = nn.Sequential(nn.Linear(window, hidden), nn.LeakyReLU(0.1))
-        self.res_blocks = nn.Sequential(*(ResidualBlock(hidden, inner, dropout) for _ in range(blocks)))
+        self.res_blocks = nn.Sequential(
+            *(ResidualBlock(hidden, inner, dropout) for _ in range(blocks))
+        )
         self.decoder = nn.Linear(hidden, window)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> SmoothNet:
-        """Draw the weights anew: uniform in ±1/√(inputs), PyTorch's own start, from ``generator``."""
+        """Draw the weights anew: uniform in ±1/√(inputs), PyTorch's own start, from
+        ``generator``."""
         for layer in (m for m in self.modules() if isinstance(m, nn.Linear)):
             bound = layer.in_features**-0.5
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
@@ -64,15 +78,19 @@ class SmoothNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, window, J, C), root-relative → the same shape and unit."""
         if x.ndim != 4 or x.shape[1] != self.config["window"]:
-            raise InputError("SmoothNet", "input", f"shape (B, {self.config['window']}, J, C)", tuple(x.shape))
+            raise InputError(
+                "SmoothNet", "input", f"shape (B, {self.config['window']}, J, C)", tuple(x.shape)
+            )
         return self._over_last(x.movedim(1, -1)).movedim(-1, 1)
 
     @torch.no_grad()
     def smooth(self, x: Tensor, batch: int = 256) -> Tensor:
-        """Smooth ``x`` (T, J, C) of any length T ≥ 1, root-relative and finite; same shape and unit.
+        """Smooth ``x`` (T, J, C) of any length T ≥ 1, root-relative and finite; same shape and
+        unit.
 
-        The window slides frame by frame and a frame is the mean of the windows that hold it, ``batch`` windows at
-        a time. A sequence shorter than the window is held at its last frame. Dropout is turned off.
+        The window slides frame by frame and a frame is the mean of the windows that hold it,
+        ``batch`` windows at a time. A sequence shorter than the window is held at its last frame.
+        Dropout is turned off.
         """
         window, length = self.config["window"], len(x)
         if x.ndim != 3 or not length:
@@ -82,7 +100,8 @@ class SmoothNet(nn.Module):
         total, count = torch.zeros_like(padded), torch.zeros_like(padded[:, :1, :1])
         for start in range(0, len(padded) - window + 1, batch):
             stop = min(start + batch, len(padded) - window + 1)
-            out = self._over_last(padded[start : stop + window - 1].unfold(0, window, 1))  # (stop − start, J, C, W)
+            # (stop − start, J, C, W)
+            out = self._over_last(padded[start : stop + window - 1].unfold(0, window, 1))
             for k in range(window):
                 total[start + k : stop + k] += out[..., k]
                 count[start + k : stop + k] += 1

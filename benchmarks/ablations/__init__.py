@@ -1,0 +1,1 @@
+"""What each part is worth: a module an ablation, ``python -m benchmarks.ablations.NAME``."""

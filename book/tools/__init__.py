@@ -1,0 +1,1 @@
+"""What makes the book: run a notebook, build the pages, check their links."""

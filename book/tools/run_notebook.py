@@ -1,0 +1,241 @@
+"""Run a notebook with checked parameters, and store the outputs of a default run in the form that
+is compared and published."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from stride_nb.errors import InputError, atomic_path
+
+__all__ = ["commit", "convert", "normalise", "parameters", "run_notebook", "shrunk"]
+
+PNG_LIMIT = 100_000  # bytes
+_KEPT = ("text/plain", "text/html", "image/png")
+_TYPES = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str,),
+    "bool": (bool,),
+    "list": (list, tuple),
+    "dict": (dict,),
+    "None": (type(None),),
+}
+_PATH = re.compile(r"(?<![\w.:/<-])/(?:home|root|tmp|usr|Users|mnt|opt|var)/\S*|\b[A-Z]:\\\\\S+")
+
+
+def parameters(notebook: str | os.PathLike) -> dict[str, tuple[str, str]]:
+    """What the cell tagged ``parameters`` declares: name → (type, default as written)."""
+    for cell in _read(notebook).cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            return dict(_declared(statement) for statement in ast.parse(cell.source).body)
+    return {}
+
+
+def run_notebook(
+    notebook: str | os.PathLike, out: str | os.PathLike, given: Mapping | None = None
+) -> None:
+    """Run a notebook with papermill and write the executed copy, whole or not at all.
+
+    It runs in its own folder on the kernel of this environment.
+
+    Args:
+        notebook: the notebook.
+        out: where the executed copy goes.
+        given: parameter → value, for those that differ from the default.
+
+    Raises:
+        InputError: a parameter that the notebook does not declare, or a value of another type.
+        papermill.PapermillExecutionError: a cell failed.
+    """
+    import papermill
+
+    given = dict(given or {})
+    _check(notebook, parameters(notebook), given)
+    with atomic_path(out) as temporary:
+        papermill.execute_notebook(
+            str(notebook),
+            str(temporary),
+            parameters=given,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=str(Path(notebook).parent),
+        )
+
+
+def normalise(notebook, where: object = "notebook"):
+    """An executed notebook in the form that is stored: the outputs that readers see and ``nbval``
+    compares, nothing else.
+
+    Standard output, text, HTML and PNG (in fewer colours if it is large) stay; times, widths, run
+    metadata and injected cells go; ids follow from the source, so that the same notebook gives the
+    same file.
+
+    Raises:
+        InputError: a cell wrote to standard error, shows an absolute path, or a PNG stays above 100
+            kB.
+    """
+    import nbformat
+
+    cells, used = [], set()
+    for number, cell in enumerate(
+        c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
+    ):
+        identity = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        while identity in used:
+            identity = hashlib.sha256(identity.encode()).hexdigest()[:8]
+        used.add(identity)
+        tags = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+        if cell.cell_type == "code":
+            outputs = _outputs(cell, f"{where}: cell {number}")
+            cell = nbformat.v4.new_code_cell(
+                cell.source, id=identity, outputs=outputs, metadata=tags
+            )
+            cell.execution_count = 1 + sum(c.cell_type == "code" for c in cells)
+            for output in outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = cell.execution_count
+        else:
+            cell = nbformat.v4.new_markdown_cell(cell.source, id=identity, metadata=tags)
+        cells.append(cell)
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def commit(notebook: str | os.PathLike) -> None:
+    """Run a notebook with its default parameters and store the outputs in the notebook itself."""
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as folder:
+        executed = Path(folder) / Path(notebook).name
+        run_notebook(notebook, executed)
+        result = normalise(nbformat.read(executed, as_version=4), notebook)
+    with atomic_path(notebook) as temporary:
+        nbformat.write(result, temporary)
+
+
+def convert(text: str):
+    """A command line's word as the Python value that it spells, or as text.
+
+    >>> convert("3"), convert("True"), convert("cmu")
+    (3, True, 'cmu')
+    """
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _read(notebook: str | os.PathLike):
+    import nbformat
+
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except FileNotFoundError:
+        raise InputError(notebook, "file", "a notebook", "nothing there") from None
+    # not JSON, or JSON that is no notebook
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise InputError(notebook, "file", "a notebook", error) from error
+
+
+def _declared(statement: ast.stmt) -> tuple[str, tuple[str, str]]:
+    """Name, type and default of ``name: type = default`` or ``name = default`` (then the default's
+    type)."""
+    default = ast.unparse(statement.value)
+    if isinstance(statement, ast.AnnAssign):
+        return statement.target.id, (ast.unparse(statement.annotation), default)
+    return statement.targets[0].id, (
+        type(convert(default)).__name__.replace("NoneType", "None"),
+        default,
+    )
+
+
+def _check(
+    notebook: str | os.PathLike, declared: Mapping[str, tuple[str, str]], given: Mapping
+) -> None:
+    for name, value in given.items():
+        if name not in declared:
+            raise InputError(
+                notebook,
+                f"parameter {name}",
+                f"one of {', '.join(declared) or 'none: it has no parameters'}",
+                "no such parameter",
+            )
+        kinds = [re.sub(r"\[.*", "", k.strip()) for k in declared[name][0].split("|")]
+        allowed = tuple(t for k in kinds for t in _TYPES.get(k, (object,)))
+        if not isinstance(value, allowed) or (
+            isinstance(value, bool) and "bool" not in kinds and object not in allowed
+        ):
+            raise InputError(
+                notebook,
+                f"parameter {name}",
+                declared[name][0],
+                f"{value!r} ({type(value).__name__})",
+            )
+
+
+def _outputs(cell, where: str) -> list:
+    """The outputs worth keeping, streams joined, checked for what must not be stored."""
+    import nbformat
+
+    kept = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            if output.name == "stderr":
+                if "nbval-ignore-output" in cell.metadata.get("tags", []):
+                    continue
+                raise InputError(
+                    where, "stderr", "no warnings and no progress bars", output.text.strip()[:300]
+                )
+            if kept and kept[-1].output_type == "stream":
+                kept[-1].text += output.text
+                continue
+            kept.append(nbformat.v4.new_output("stream", name="stdout", text=output.text))
+        elif output.output_type in ("display_data", "execute_result"):
+            data = {kind: output.data[kind] for kind in _KEPT if kind in output.data}
+            if _size(data) > PNG_LIMIT:
+                data["image/png"] = base64.b64encode(
+                    shrunk(base64.b64decode(data["image/png"]))
+                ).decode()
+            kept.append(nbformat.v4.new_output(output.output_type, data=data))
+        else:
+            kept.append(output)
+    for output in kept:
+        _acceptable(output, where)
+    return kept
+
+
+def _size(data: Mapping) -> int:
+    return len(data.get("image/png", "")) * 3 // 4
+
+
+def shrunk(png: bytes) -> bytes:
+    """The same picture in 64 colours: enough for lines on white, and a third of the size."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def _acceptable(output, where: str) -> None:
+    data = output.get("data", {})
+    if _size(data) > PNG_LIMIT:
+        raise InputError(
+            where, "figure", f"a PNG of at most {PNG_LIMIT // 1000} kB", f"{_size(data) // 1000} kB"
+        )
+    for text in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")):
+        found = _PATH.search(re.sub(r"<script>.*?</script>", "", text, flags=re.S))
+        if found:
+            raise InputError(where, "output", "no absolute path", found[0][:80])

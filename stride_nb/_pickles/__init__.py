@@ -1,0 +1,1 @@
+"""Reading strangers' pickles without running their code."""

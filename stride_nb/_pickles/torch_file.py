@@ -1,0 +1,131 @@
+"""Files of ``torch.save`` as data: tensors, numbers, text and containers of them, whatever else the
+file asks for.
+
+PyTorch's restricted reader calls nothing that is not on its list. For NumPy's scalars and arrays
+one would put NumPy's own functions on that list, which trust a forged dtype; those of `unpickle`,
+which check, stand in for them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import re
+import warnings
+import zipfile
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stride_nb._pickles import numpy_pickle
+from stride_nb.errors import InputError, atomic_path
+
+__all__ = ["load", "save"]
+
+# what such files name beside NumPy's functions, and may
+_PLAIN = re.compile(
+    r"collections\.OrderedDict|_codecs\.encode"
+    r"|torch\.(_utils\._rebuild_\w+|\w+Storage|Size|b?float\w*|int\w*|bool)"
+)
+
+
+def save(path: str | os.PathLike, content: Any) -> None:
+    """``torch.save``, whole or not at all, by way of memory: of a full disk its own writer says
+    nothing that helps."""
+    import torch
+
+    torch.save(content, buffer := io.BytesIO())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load(path: str | os.PathLike, arrays: bool = False) -> Any:
+    """What the file holds, tensors on the CPU; NumPy's scalars come as they are.
+
+    Args:
+        path: written by ``torch.save``, in either of its formats.
+        arrays: NumPy's arrays too, as `unpickle.Rebuilt`.
+
+    Raises:
+        InputError: no such file, a damaged one, or one that asks to call something (named; nothing
+            was run).
+    """
+    import torch
+
+    path, allowed = Path(path), numpy_pickle.torch_globals(arrays)
+    if not path.is_file():
+        raise InputError(
+            path, "file", "a file that exists", "a folder" if path.is_dir() else "nothing there"
+        )
+    try:
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way; none of them may pass
+        refused = _refused(path, error, {name for _, name in allowed})
+        if refused:
+            kinds = (
+                "tensors, arrays, numbers and text only"
+                if arrays
+                else "tensors, numbers and text only"
+            )
+            raise InputError(
+                path, "pickle", kinds, f"{refused} (refused, nothing was run)"
+            ) from None
+        raise InputError(path, "file", "one written by torch.save", _complaint(error)) from None
+
+
+def _refused(path: Path, error: Exception, allowed: set[str]) -> str:
+    """What the pickle wanted to have called, as far as that is why it was not read."""
+    if isinstance(error, numpy_pickle._Refused):
+        return numpy_pickle._line(error)
+    names = [
+        name
+        for name in dict.fromkeys(_globals(path))
+        if name not in allowed and not _PLAIN.fullmatch(name)
+    ]
+    return numpy_pickle._line(
+        ", ".join(names) or ", ".join(re.findall(r"GLOBAL (\S+)", str(error))[:1])
+    )
+
+
+def _globals(path: Path) -> Iterator[str]:
+    """Dotted names of all functions and classes that the pickles of a file name, found without
+    running them."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith("data.pkl"):
+                        with archive.open(name) as stream:
+                            yield from _globals_in(stream)
+        else:
+            with path.open("rb") as stream:
+                for _ in range(5):  # the older format is a row of five pickles
+                    yield from _globals_in(stream)
+    except Exception:  # as far as it could be read
+        return
+
+
+def _globals_in(stream) -> Iterator[str]:
+    texts: deque[str | None] = deque(maxlen=2)  # what was pushed last, as far as it is text
+    memo: dict[int, Any] = {}
+    for op, arg, _ in pickletools.genops(stream):
+        if op.name in ("GLOBAL", "INST"):
+            yield arg.replace(" ", ".", 1)
+        elif op.name == "STACK_GLOBAL":
+            yield ".".join(map(str, texts))
+        elif op.name == "MEMOIZE" or op.name.endswith("PUT"):
+            memo[len(memo) if arg is None else arg] = texts[-1] if texts else None
+        elif op.name.endswith("GET"):
+            texts.append(memo.get(arg))
+        elif op.name not in ("PROTO", "FRAME"):
+            texts.append(arg if isinstance(arg, str) else None)
+
+
+def _complaint(error: Exception) -> str:
+    """The telling line of a message: PyTorch's are a page long and advise to read unsafely."""
+    found = re.search(r"WeightsUnpickler error: (.+)|(.+)", str(error))
+    said = f": {(found[1] or found[2])[:200]}" if found else ""
+    return numpy_pickle._line(f"{type(error).__name__}{said}")

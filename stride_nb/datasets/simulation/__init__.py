@@ -1,0 +1,1 @@
+"""Detections made of motion: cameras, occlusion, an estimator's noise, augmentation."""

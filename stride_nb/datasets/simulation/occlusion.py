@@ -1,0 +1,166 @@
+"""What hides joints: occlusion regimes by name, each from poses before a camera to who is visible.
+
+A regime is one function ``(joints, fps, rng) -> visible`` under ``@regime("name")``; nothing else
+is edited to add one. The hidden share is the regime's own; what an estimator then makes of hidden
+joints is the business of ``noise``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from stride_nb.errors import InputError
+from stride_nb.poses.skeleton import HALVES, LIMBS
+
+__all__ = ["REGIMES", "behind_box", "hidden_spans", "occlude", "regime"]
+
+REGIMES: dict[str, Callable] = {}
+
+# of a span, and of the frames that spans cover: fixed, so that figures can be compared
+_SECONDS, _SHARE = (0.5, 2.0), (0.3, 0.5)
+
+
+def regime(name: str):
+    """Register a regime under the name that notebooks, tables and the command line use."""
+
+    def add(function: Callable) -> Callable:
+        REGIMES[name] = function
+        return function
+
+    return add
+
+
+def occlude(name: str, joints: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """Which joints a regime leaves visible.
+
+    Args:
+        name: a key of ``REGIMES``.
+        joints: (T, 17, 3) metres, camera space (x right, y down, z forward, camera at the origin).
+        fps: frames per second.
+        rng: the only source of chance.
+
+    Returns:
+        (T, 17) bool, True where visible.
+    """
+    if name not in REGIMES:
+        raise InputError("occlusion", "regime", f"one of {', '.join(REGIMES)}", repr(name))
+    return REGIMES[name](joints, fps, rng)
+
+
+def hidden_spans(frames: int, fps: float, rng: np.random.Generator):
+    """Spans [a, b) of 0.5 to 2 s, a frame or more apart, that together cover 30 to 50 % of the
+    frames.
+
+    Where that share of a short clip is less than the shortest span, one span of that share remains.
+    """
+    left = max(1, round(rng.uniform(*_SHARE) * frames))
+    shortest, longest = (max(1, math.ceil(_SECONDS[0] * fps)), max(1, round(_SECONDS[1] * fps)))
+    lengths = []
+    while left > 0:
+        length = min(left, max(shortest, round(rng.uniform(*_SECONDS) * fps)))
+        if left - length < shortest:  # what remained would be too short to be a span
+            length = left if left <= longest else left - shortest
+        lengths.append(length)
+        left -= length
+    apart = np.arange(len(lengths))  # spans that touched would be one span, of any length
+    cuts = np.sort(rng.integers(0, frames - sum(lengths) - apart[-1] + 1, len(lengths)))
+    starts = cuts + apart + np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(int)
+    return [(int(a), int(a + n)) for a, n in zip(starts, lengths)]
+
+
+@regime("none")
+def none(joints, fps, rng):
+    """Everything visible: what a method costs where there is nothing to repair."""
+    return np.ones(joints.shape[:2], bool)
+
+
+@regime("flicker")
+def flicker(joints, fps, rng):
+    """Single joints vanish for 0.04–0.3 s at a time, each hidden about a seventh of the time."""
+    visible = none(joints, fps, rng)
+    frames = len(joints)
+    for j in range(joints.shape[1]):
+        # below that a frame is longer than what hides it
+        for start in np.flatnonzero(rng.random(frames) < 1.0 / max(fps, 6.0)):
+            visible[start : start + max(1, round(rng.uniform(0.04, 0.3) * fps)), j] = False
+    return visible
+
+
+def _hide_groups(groups: dict[str, list[int]], joints, fps, rng):
+    visible = none(joints, fps, rng)
+    names = list(groups)
+    for a, b in hidden_spans(len(joints), fps, rng):
+        visible[a:b, groups[names[rng.integers(len(names))]]] = False
+    return visible
+
+
+@regime("limb")
+def limb(joints, fps, rng):
+    """One arm or one leg at a time, in spans of 0.5–2 s that cover 30–50 % of the frames."""
+    return _hide_groups(LIMBS, joints, fps, rng)
+
+
+@regime("half")
+def half(joints, fps, rng):
+    """Left or right side, both legs, or both arms at a time, in spans of 0.5–2 s, 30–50 % of the
+    frames."""
+    return _hide_groups(HALVES, joints, fps, rng)
+
+
+@regime("block")
+def block(joints, fps, rng):
+    """A box that stands between camera and person: hidden is what a ray from the camera cannot
+    reach.
+
+    The box is drawn anew, up to 32 times, until it hides 10–50 % of all joints of the clip.
+    """
+    for _ in range(32):
+        frame, joint = rng.integers(len(joints)), rng.integers(joints.shape[1])
+        reach = rng.uniform(0.4, 0.8)  # of the way from the camera to that joint
+        size = rng.uniform((0.15, 0.3, 0.1), (0.6, 1.0, 0.4)) * reach
+        visible = ~behind_box(joints, joints[frame, joint] * reach, size, rng.uniform(-0.6, 0.6))
+        if 0.1 <= 1 - visible.mean() <= 0.5:
+            break
+    return visible
+
+
+def behind_box(
+    points: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float
+) -> np.ndarray:
+    """Whether the segment from the camera (the origin) to each point meets a box (slab test).
+
+    Args:
+        points: (…, 3) metres, camera space.
+        centre, half_size: (3,) metres; the box is turned by ``yaw`` radians about the vertical.
+
+    Returns:
+        (…) bool.
+    """
+    c, s = np.cos(yaw), np.sin(yaw)
+    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    origin, direction = -centre @ turn, points @ turn
+    direction = np.where(np.abs(direction) < 1e-12, 1e-12, direction)
+    near, far = (-half_size - origin) / direction, (half_size - origin) / direction
+    enter = np.minimum(near, far).max(-1)
+    leave = np.maximum(near, far).min(-1)
+    return (enter <= leave) & (leave >= 0) & (enter <= 1)
+
+
+def _whole(seconds: float):
+    def whole(joints, fps, rng):
+        visible = none(joints, fps, rng)
+        gap = min(round(seconds * fps), len(joints) - 2)  # something stays to be seen at either end
+        if gap > 0:
+            start = rng.integers(1, len(joints) - gap)
+            visible[start : start + gap] = False
+        return visible
+
+    whole.__doc__ = f"The whole person gone once, for {seconds} s."
+    return whole
+
+
+for _seconds, _name in ((0.5, "whole_0.5s"), (1.0, "whole_1s"), (2.0, "whole_2s")):
+    regime(_name)(_whole(_seconds))

@@ -1,0 +1,1 @@
+"""Joint sets, sequences of poses and keypoints, geometry, and what fills gaps."""

@@ -1,0 +1,1 @@
+"""From noisy, occluded poses to continuous, plausible ones."""

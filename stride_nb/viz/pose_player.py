@@ -1,0 +1,138 @@
+"""A 3D player for notebooks and pages: one canvas and its script, self-contained, no network, about
+0.1 MB for three sequences of 243 frames (positions as int16 in base64). Drag turns the view, the
+bar scrubs and shades hidden spans.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from stride_nb.errors import InputError
+from stride_nb.poses.skeleton import H36M17, Skeleton
+from stride_nb.viz.figures import _joints, colors, upright
+
+__all__ = ["Player", "player"]
+
+_MISSING = -32768
+_BUTTON = "font:inherit;color:inherit;background:none;border:1px solid currentColor;border-radius:4px;padding:0 .6em;line-height:1.5;opacity:.75"
+
+
+class Player:
+    """What a cell shows: the same input gives the same HTML, byte for byte."""
+
+    def __init__(self, markup: str, summary: str):
+        self.markup, self.summary = markup, summary
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        return self.summary
+
+
+def player(
+    sequences: Mapping[str, np.ndarray],
+    fps: float,
+    hidden: np.ndarray | None = None,
+    up: str = "y",
+    skeleton: Skeleton = H36M17,
+    height: int = 320,
+) -> Player:
+    """Play pose sequences side by side or over one another.
+
+    Args:
+        sequences: name → joints (T, J, 3) in metres, NaN where missing (then not drawn); all of one
+            shape.
+        fps: frames a second; it plays in real time.
+        hidden: (T, J) True where a joint could not be seen: hollow dots, dotted bones, shaded in
+            the scrub bar.
+        up: ``y`` for world coordinates, ``-y`` for camera coordinates, ``z`` for data whose z is
+            up.
+        height: of the canvas, in CSS pixels.
+    """
+    arrays = {name: upright(_joints(s).astype(float), up) for name, s in sequences.items()}
+    _check(arrays, hidden, skeleton)
+    stacked = np.stack(list(arrays.values()))
+    first = stacked[0] if np.isfinite(stacked[0]).any() else np.nan_to_num(stacked[0])
+    center = np.nanmean(first, (0, 1)) * [1, 0, 1]
+    stacked = stacked - center
+    reach = np.abs(np.nan_to_num(stacked)).max()
+    step = float(f"{max(reach, 1e-3) / 32000:.3g}")
+    quantised = np.where(
+        np.isfinite(stacked), np.rint(np.nan_to_num(stacked) / step), _MISSING
+    ).astype("<i2")
+    low, high = np.nanpercentile(first[..., 1], [1, 99])
+    frames, joints = first.shape[:2]
+    data = {
+        "frames": frames,
+        "joints": joints,
+        "fps": float(fps),
+        "step": step,
+        "height": height,
+        "azimuth": 0.6,
+        "floor": round(low, 3),
+        "middle": round((low + high) / 2, 3),
+        "extent": round(max(high - low, 0.5) / 2 + 0.05, 3),
+        "bones": skeleton.bones,
+        "colors": list(colors(list(arrays)).values()),
+        "poses": [base64.b64encode(q.tobytes()).decode() for q in quantised],
+        "hidden": None
+        if hidden is None
+        else base64.b64encode(np.packbits(hidden).tobytes()).decode(),
+    }
+    return Player(
+        _markup(list(arrays), data),
+        f"<player: {', '.join(arrays)}; {frames} frames at {fps:g} fps>",
+    )
+
+
+def _check(arrays: Mapping[str, np.ndarray], hidden: np.ndarray | None, skeleton: Skeleton) -> None:
+    if not arrays:
+        raise InputError("player", "sequences", "at least one", "none")
+    shape = next(iter(arrays.values())).shape
+    if len(shape) != 3 or shape[1:] != (len(skeleton), 3) or not shape[0]:
+        raise InputError("player", "sequences", f"shape (T ≥ 1, {len(skeleton)}, 3)", shape)
+    for name, joints in arrays.items():
+        if joints.shape != shape:
+            raise InputError("player", name, f"shape {shape} like the first", joints.shape)
+    if hidden is not None and np.shape(hidden) != shape[:2]:
+        raise InputError("player", "hidden", f"shape {shape[:2]}", np.shape(hidden))
+
+
+def _markup(names: list[str], data: dict) -> str:
+    config = json.dumps(data, separators=(",", ":"))
+    identity = "player-" + hashlib.sha256((config + "|".join(names)).encode()).hexdigest()[:12]
+    legend = "".join(
+        f'<span style="white-space:nowrap"><span data-ink="{color}" style="display:inline-block;width:.8em;height:.8em;'
+        f'border-radius:50%;margin:0 .35em 0 .9em;background:{color}"></span>{html.escape(name)}</span>'
+        for name, color in zip(names, data["colors"])
+    )
+    hollow = (
+        '<span style="margin-left:.9em;opacity:.7">hollow, dotted: hidden</span>'
+        if data["hidden"]
+        else ""
+    )
+    mode = (
+        f'<button class="mode" type="button" style="{_BUTTON}"></button>'
+        if len(names) > 1
+        else '<button class="mode" hidden></button>'
+    )
+    script = Path(__file__).with_name("pose_player.js").read_text(encoding="utf-8").strip()
+    return f"""<div class="stride-player" id="{identity}" style="max-width:900px;margin:.6em 0 1.2em;font-size:.85em">
+<div>{legend}{hollow}</div>
+<canvas class="view" style="width:100%;height:{data["height"]}px;cursor:grab;touch-action:none;display:block"></canvas>
+<div style="display:flex;gap:.6em;align-items:center">
+<button class="play" type="button" aria-label="play or pause" style="{_BUTTON};min-width:4.5em"></button>
+<canvas class="bar" role="slider" tabindex="0" aria-label="time" aria-valuemin="0" aria-valuemax="{data["frames"] - 1}" style="flex:1;min-width:0;height:14px;cursor:pointer;touch-action:none"></canvas>
+<span class="time" style="font-variant-numeric:tabular-nums;min-width:4.2em;text-align:right"></span>
+{mode}
+</div>
+<script>({script})(document.currentScript.parentElement, {config})</script>
+</div>"""

@@ -1,0 +1,134 @@
+"""Figures of what was hidden and of how sure an answer is: an occluder with its rays, curves with
+intervals, bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+
+from stride_nb.datasets.simulation.occlusion import behind_box
+from stride_nb.poses.geometry import Camera
+from stride_nb.viz.figures import PALETTE, _axes, _legend, colors, draw_skeleton
+
+__all__ = ["BAND_90", "band", "box_corners", "curves", "dots", "occluder"]
+
+BAND_90 = 3.272
+"""Half width, in scales s, of the middle 90 % of one coordinate of an error of density ∝ exp(−r/s)
+in space.
+
+Integrated over the other two coordinates that density is ``(1 + |x|/s) exp(−|x|/s) / 4s``, so that
+``P(|x| < a·s) = 1 − (1 + a/2) exp(−a)``.
+"""
+
+
+def box_corners(centre: np.ndarray, half_size: np.ndarray, yaw: float) -> np.ndarray:
+    """(8, 3) corners of the box that ``occlusion.behind_box`` means, in its axes."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    return centre + (np.array(list(product((-1, 1), repeat=3))) * half_size) @ turn.T
+
+
+def occluder(
+    pose: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float, camera: Camera
+):
+    """A box before a person: from above, with a ray from the camera to every joint, and as the
+    camera sees it.
+
+    Args:
+        pose: (17, 3) metres, camera space.
+        centre, half_size, yaw: the box, as in ``occlusion.behind_box``.
+    """
+    hidden = behind_box(pose, centre, half_size, yaw)
+    corners = box_corners(centre, half_size, yaw)
+    fig, (above, seen) = _axes(columns=2, height=2.9, width_ratios=(2.1, 1))
+    for joint, blocked in zip(pose, hidden):
+        above.plot(
+            [0, joint[2]],
+            [0, joint[0]],
+            ":" if blocked else "-",
+            lw=0.7,
+            zorder=1,
+            color=PALETTE["input"] if blocked else "0.55",
+        )
+    above.plot(0, 0, marker=">", ms=9, color=PALETTE["truth"])
+    above.annotate("camera", (0, 0), (-4, 10), textcoords="offset points")
+    above.set(xlabel="depth z (m)", ylabel="x (m)", title="from above: dotted rays meet the box")
+    seen.set(xlabel="x (px)", ylabel="y (px)", title="as the camera sees it")
+    views = (
+        (above, pose[:, ::-2], corners[:, ::-2]),
+        (seen, camera.project(pose), camera.project(corners)),
+    )
+    for ax, points, box in views:
+        draw_skeleton(ax, points, hidden)
+        ax.fill(*_hull(box).T, color=PALETTE["hidden"], alpha=0.6, lw=0, zorder=2)
+        ax.margins(0.08)
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.invert_yaxis()  # x to the camera's right, y down
+    return fig
+
+
+def _hull(points: np.ndarray) -> np.ndarray:
+    from scipy.spatial import ConvexHull
+
+    return points[ConvexHull(points).vertices]
+
+
+def curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], ylabel: str):
+    """Curves with intervals, a panel a title: title → {name → (x, mean, low, high)}; a common axis
+    of y."""
+    fig, axes = _axes(columns=len(panels), height=2.8, sharey=True, squeeze=False)
+    palette = colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
+    palette |= {name: PALETTE["refined"] for name in palette if name == "prior"}
+    for ax, xlabel, (title, group) in zip(axes[0], xlabels, panels.items()):
+        for name, (x, mean, low, high) in group.items():
+            ax.plot(x, mean, marker="o" if len(x) < 12 else None, ms=3, color=palette[name])
+            ax.fill_between(x, low, high, color=palette[name], alpha=0.15, lw=0)
+        ax.set(title=title, xlabel=xlabel, ylim=(0, None))
+    axes[0, 0].set_ylabel(ylabel)
+    _legend(fig, palette)
+    return fig
+
+
+def dots(
+    groups: Mapping[str, Mapping[str, Sequence[float]]], label: str, reference: float | None = None
+):
+    """One dot a window: group → {name → values}, a panel a group, a row a name; the bar is their
+    mean."""
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    fig, axes = _axes(
+        columns=len(groups), height=0.9 + 0.27 * len(names), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (title, group) in zip(axes[0], groups.items()):
+        for row, name in enumerate(names):
+            ax.plot(
+                group[name],
+                np.full(len(group[name]), row),
+                "o",
+                ms=4,
+                color=PALETTE["refined"],
+                alpha=0.65,
+                mew=0,
+            )
+            ax.plot(
+                [np.mean(group[name])] * 2, [row - 0.3, row + 0.3], color=PALETTE["truth"], lw=1.6
+            )
+        if reference is not None:
+            ax.axvline(reference, color="0.5", ls=":", lw=1)
+        ax.set(title=title, xlabel=label)
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set_yticks(range(len(names)), names)
+    axes[0, 0].invert_yaxis()
+    return fig
+
+
+def band(
+    ax, centre: np.ndarray, scale: np.ndarray, fps: float, color: str = PALETTE["refined"]
+) -> None:
+    """Shade the middle 90 % of one coordinate (T,) whose error has the scale (T,), both in metres,
+    around its answer."""
+    t = np.arange(len(centre)) / fps
+    ax.fill_between(
+        t, centre - BAND_90 * scale, centre + BAND_90 * scale, color=color, alpha=0.18, lw=0
+    )
