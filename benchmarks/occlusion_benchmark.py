@@ -344,7 +344,7 @@ def _run(part: Part, methods: Sequence[str], args: argparse.Namespace) -> list[d
     """A case at a time, with progress."""
     from tqdm import tqdm
 
-    from stride_nb.models.registry import load_network
+    from stride_nb.models.registry import load_model
 
     made = chosen(
         datasets.load(part.source, "test"),
@@ -354,7 +354,7 @@ def _run(part: Part, methods: Sequence[str], args: argparse.Namespace) -> list[d
         part.seed,
         input=part.input,
     )
-    model = load_network(args.model)
+    model = load_model(args.model)
     return [
         row
         for case in tqdm(made, desc=" ".join(map(str, part)), mininterval=2)

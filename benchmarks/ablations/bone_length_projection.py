@@ -20,7 +20,7 @@ from stride_nb import datasets
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
 from stride_nb.evaluation.metrics import evaluate
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.refinement.sliding_window import Windows, both_ways
 
 RESULT = Path("data/results/bones.json")
@@ -37,7 +37,7 @@ def both(case: Case, network) -> tuple[dict, dict]:
 def main() -> None:
     args = sampling(__doc__)
     parameters = records.called(vars(args), prior="prior")
-    network, rows, began = load_network("prior"), [], time.perf_counter()
+    network, rows, began = load_model("prior"), [], time.perf_counter()
     for experiment, (source, families) in EXPERIMENTS.items():
         clips = datasets.load(source, "test")
         for family in families:

@@ -30,7 +30,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
 from stride_nb.evaluation.metrics import evaluate
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.left_right_swap import SWITCH, Track, moved, put_right
@@ -177,8 +177,8 @@ def main() -> None:
     args = sampling(__doc__)
     parameters = records.called(vars(args) | {"switch": SWITCH}, prior="prior", lifter="lifter")
     network, lifter, rows, began = (
-        load_network("prior"),
-        load_network("lifter"),
+        load_model("prior"),
+        load_model("lifter"),
         [],
         time.perf_counter(),
     )

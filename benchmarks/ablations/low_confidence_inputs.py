@@ -23,8 +23,8 @@ from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case
 from stride_nb.evaluation.metrics import evaluate
-from stride_nb.models.registry import load_network
-from stride_nb.poses.interpolation import TRUST
+from stride_nb.models.registry import load_model
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.filters import gaussian
 from stride_nb.refinement.sliding_window import Windows, both_ways
@@ -46,7 +46,7 @@ def told(case: Case, kept: str) -> PoseSequence:
     """The sequence with its guesses, with those alone that are trusted, or with none."""
     out = {
         "all": np.zeros_like(case.visible),
-        "trusted": case.sequence.confidence < TRUST,
+        "trusted": case.sequence.confidence < CONFIDENCE_THRESHOLD,
         "none": ~case.visible,
     }[kept]
     return case.sequence.replace(
@@ -69,7 +69,7 @@ def answered(case: Case, network) -> dict[tuple[str, str], dict]:
 def main() -> None:
     args = sampling(__doc__)
     parameters = records.called(vars(args), prior="prior")
-    network, rows, began = load_network("prior"), [], time.perf_counter()
+    network, rows, began = load_model("prior"), [], time.perf_counter()
     clips = datasets.load("cmu", "test")
     for family in estimator_noise.FAMILIES:
         made = drawn(clips, VALIDATION, family, args.windows, args.seeds)

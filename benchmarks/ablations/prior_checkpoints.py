@@ -27,7 +27,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.bootstrap import paired_bootstrap
 from stride_nb.evaluation.harness import cases
 from stride_nb.evaluation.metrics import UNITS, evaluate
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.refinement.sliding_window import Windows, both_ways
 from stride_nb.training.tasks import VALIDATION
 
@@ -124,11 +124,11 @@ def main() -> None:
         parser.error("a NAME of its own for every FILE")
     parameters = records.called({"seeds": args.seeds} | files, **files)
     networks, rows, began = (
-        {name: load_network(file) for name, file in files.items()},
+        {name: load_model(file) for name, file in files.items()},
         [],
         time.perf_counter(),
     )
-    val, lifter = datasets.load("cmu", "val"), load_network("lifter")
+    val, lifter = datasets.load("cmu", "val"), load_model("lifter")
     estimator_noise.FAMILIES[PELVIS] = partial(unseated, 1.0)
     for family, kind in KINDS:
         # of lifted input the detector makes the noise

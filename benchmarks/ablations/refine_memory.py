@@ -51,12 +51,12 @@ def measure(path: str, method: str) -> dict:
     """Peaks of one refinement, sampled a hundred times a second."""
     import torch
 
-    from stride_nb.models.registry import load_network
+    from stride_nb.models.registry import load_model
     from stride_nb.poses.streaming import opened
     from stride_nb.refinement.refine import refine
 
     torch.set_num_threads(1)
-    prior, most = load_network("prior"), {"VmRSS": 0, "RssAnon": 0}
+    prior, most = load_model("prior"), {"VmRSS": 0, "RssAnon": 0}
     with opened(path) as poses:
         refine(poses[:500], "prior", prior, device="cpu")
         before, done, start = (

@@ -28,7 +28,7 @@ from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case, cases, compare, interval, masked, select
 from stride_nb.evaluation.metrics import UNITS
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.skeleton import H36M17, LIMBS
 
 RESULT = Path("data/results/degradation.json")
@@ -116,7 +116,7 @@ def main() -> None:
     parameters = records.called(vars(args), prior="prior", smoothnet="smoothnet")
     clips, network, found, began = (
         datasets.load("cmu", "test"),
-        load_network("prior"),
+        load_model("prior"),
         [],
         time.perf_counter(),
     )

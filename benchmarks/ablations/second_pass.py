@@ -27,7 +27,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
 from stride_nb.evaluation.metrics import evaluate
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.refinement.outlier_rejection import DOUBT
 from stride_nb.refinement.sliding_window import Windows, both_ways
 
@@ -68,8 +68,8 @@ def main() -> None:
     args = sampling(__doc__)
     parameters = records.called(vars(args), prior="prior", lifter="lifter")
     network, lifter, rows, began = (
-        load_network("prior"),
-        load_network("lifter"),
+        load_model("prior"),
+        load_model("lifter"),
         [],
         time.perf_counter(),
     )

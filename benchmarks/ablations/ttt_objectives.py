@@ -32,7 +32,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.bootstrap import paired_bootstrap
 from stride_nb.evaluation.harness import Case, cases
 from stride_nb.evaluation.metrics import joint_errors_mm
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.refinement.sliding_window import Windows, both_ways
 from stride_nb.refinement.test_time_training import (
     BlindSpot,
@@ -225,7 +225,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     how = BlindSpot(steps=args.steps)
     parameters = records.called(vars(args) | {"lr": how.lr, "batch": how.batch}, prior="prior")
-    frozen, rows, began = load_network("prior"), [], time.perf_counter()
+    frozen, rows, began = load_model("prior"), [], time.perf_counter()
     for where, found, _ in settings(VAL, 2 * args.windows, args.seed):
         for variant in ("ours", "guesses in place"):
             runs = [

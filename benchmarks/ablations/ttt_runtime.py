@@ -21,7 +21,7 @@ from benchmarks import records
 from stride_nb import datasets
 from stride_nb.evaluation import harness
 from stride_nb.models.dstformer import PRESETS, DSTformer
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.refinement.refine import refine
 from stride_nb.refinement.test_time_training import Published
 
@@ -38,7 +38,7 @@ def main() -> None:
         datasets.load("synthetic", "test", clips=1, seconds=243 / 50), ["half"]
     )[:1]
     torch.manual_seed(0)
-    base, prior = DSTformer(**PRESETS["base"]), load_network("prior")
+    base, prior = DSTformer(**PRESETS["base"]), load_model("prior")
 
     def seconds(*how, **options) -> float:
         return refine(case.sequence, *how, device="cpu", **options).trace.seconds

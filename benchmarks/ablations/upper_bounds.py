@@ -30,7 +30,7 @@ from stride_nb.datasets.simulation.augmentation import alike, body_of, distinct_
 from stride_nb.evaluation.bootstrap import paired_bootstrap
 from stride_nb.evaluation.harness import Case, compare, select
 from stride_nb.evaluation.metrics import joint_errors_mm
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.gap_filling import fill
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.training.tasks import VALIDATION
@@ -121,7 +121,7 @@ def main() -> None:
     files = {"shipped": "prior"} | ({"former": args.former} if args.former else {})
     parameters = records.called(vars(args), **files)
     networks, rows, began = (
-        {name: load_network(file) for name, file in files.items()},
+        {name: load_model(file) for name, file in files.items()},
         [],
         time.perf_counter(),
     )

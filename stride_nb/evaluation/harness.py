@@ -130,9 +130,9 @@ def cases(
     if input not in INPUTS:
         raise InputError("cases", "input", f"one of {', '.join(INPUTS)}", repr(input))
     if input == "lifted" and isinstance(lifter, str):
-        from stride_nb.models.registry import load_network
+        from stride_nb.models.registry import load_model
 
-        lifter = load_network(lifter)
+        lifter = load_model(lifter)
     parts = {
         (motion.name, w): motion[part]
         for motion in motions
@@ -242,14 +242,14 @@ def compare(
 def _named(
     names: Sequence[str], model, seed: int, options: Mapping[str, Mapping]
 ) -> dict[str, Callable]:
-    from stride_nb.models.registry import load_network
+    from stride_nb.models.registry import load_model
     from stride_nb.refinement.refine import refine
 
     if isinstance(model, str) and set(names) - {"input", "smoothnet", *BASELINES}:
-        model = load_network(model)
+        model = load_model(model)
 
     def call(name):
-        network = load_network("smoothnet") if name == "smoothnet" else model
+        network = load_model("smoothnet") if name == "smoothnet" else model
         return lambda sequence: refine(
             sequence, name, model=network, seed=seed, **options.get(name, {})
         )

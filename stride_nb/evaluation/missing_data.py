@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stride_nb.poses.interpolation import TRUST, runs
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, runs
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import Skeleton
 from stride_nb.viz.tables import Table, table
@@ -82,7 +82,7 @@ class Report:
             f"{self.skeleton.name}",
             f"  missing: {100 * (~self.there).mean():.1f} % of all joints; "
             f"{100 * (~self.there.any(1)).mean():.1f} % of frames lost whole",
-            f"  unsure: {100 * (self.there & ~self.visible).mean():.1f} % of all joints, confidence below {TRUST:g}",
+            f"  unsure: {100 * (self.there & ~self.visible).mean():.1f} % of all joints, confidence below {CONFIDENCE_THRESHOLD:g}",
         ]
         if self.lost:
             most = sorted(self.lost, key=lambda span: -span[1])[:3]
@@ -119,7 +119,7 @@ def report(sequence: PoseSequence | Keypoints2D) -> Report:
       longest gaps: lwrist 1.00 s from 0.40 s
       path: kept
     """
-    there, visible = ~sequence.missing, sequence.confidence >= TRUST
+    there, visible = ~sequence.missing, sequence.confidence >= CONFIDENCE_THRESHOLD
     fps, joints = sequence.fps, sequence.skeleton.joints
     spans = [
         (joint, max(runs(~visible[:, j]).tolist(), key=lambda run: run[1], default=None))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stride_nb.models.losses import flip
 from stride_nb.poses.geometry import normalize_screen
-from stride_nb.poses.interpolation import TRUST, fill_linear, gap_seconds
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, gap_seconds
 from stride_nb.poses.skeleton import H36M17
 
 __all__ = ["CHANNELS_2D", "UNIT", "Lifter", "condition_2d", "mirrored_2d", "mirrored_answers"]
@@ -52,7 +52,7 @@ def condition_2d(
     Returns:
         (T, J, 10) float32.
     """
-    trusted = confidence >= TRUST
+    trusted = confidence >= CONFIDENCE_THRESHOLD
     screen = normalize_screen(pixels, size)
     root = fill_linear(screen[..., :1, :], confidence[..., :1] > 0)
     relative = screen - root

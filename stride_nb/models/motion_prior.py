@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from stride_nb.models.losses import flip
-from stride_nb.poses.interpolation import TRUST, fill_linear, gap_seconds, held
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, gap_seconds, held
 from stride_nb.poses.skeleton import H36M17
 
 __all__ = ["ANSWER_SIGMA", "CHANNELS", "Answer", "PRIOR_FPS", "Prior", "condition", "mirrored"]
@@ -111,7 +111,7 @@ def condition(
     relative = joints - (
         fill_linear(joints[..., :1, :], confidence[..., :1] > 0) if root is None else root
     )
-    trusted = confidence >= TRUST
+    trusted = confidence >= CONFIDENCE_THRESHOLD
     trusted = trusted & ~(held(relative, trusted, fps) if repeats is None else repeats)
     base = fill_linear(relative, trusted)
     raw = np.where((confidence > 0)[..., None], relative, base)

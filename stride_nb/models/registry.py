@@ -17,7 +17,7 @@ from stride_nb.models.lifter import CHANNELS_2D, Lifter
 from stride_nb.models.motion_prior import CHANNELS, Prior
 from stride_nb.models.smoothnet import SmoothNet
 
-__all__ = ["BACKBONES", "HEADS", "build", "choose_device", "load_network"]
+__all__ = ["BACKBONES", "HEADS", "build", "choose_device", "load_model"]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "frameformer": FrameFormer,
@@ -50,7 +50,7 @@ def build(head: str, backbone: str, arguments: dict) -> nn.Module:
     return HEADS[head](BACKBONES[backbone](**_CHANNELS[head] | arguments))
 
 
-def load_network(source: str | Path, heads: int | None = None) -> nn.Module:
+def load_model(source: str | Path, heads: int | None = None) -> nn.Module:
     """A trained network, ready to use.
 
     Args:

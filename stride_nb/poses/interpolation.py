@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["TRUST", "carried", "fill_linear", "gap_seconds", "held", "neighbours", "runs"]
+__all__ = ["CONFIDENCE_THRESHOLD", "carried", "fill_linear", "gap_seconds", "held", "neighbours", "runs"]
 
-TRUST = 0.5
+CONFIDENCE_THRESHOLD = 0.5
 """Confidence from which an observation counts as seen; below it, it is at best a hint."""
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from stride_nb.errors import FULL, UNREADABLE, InputError, atomic_path
 from stride_nb.poses import skeleton as sk
-from stride_nb.poses.interpolation import TRUST, carried
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, carried
 
 __all__ = [
     "Keypoints2D",
@@ -431,9 +431,9 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
 
 def taken_as_seen(track: _Track) -> _Track:
     """The track with every reading trusted: for a scale of confidence of which none reaches
-    ``TRUST``."""
+    ``CONFIDENCE_THRESHOLD``."""
     return track.replace(
-        confidence=np.where(track.missing, 0.0, np.maximum(track.confidence, TRUST))
+        confidence=np.where(track.missing, 0.0, np.maximum(track.confidence, CONFIDENCE_THRESHOLD))
     )
 
 

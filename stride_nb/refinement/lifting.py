@@ -9,9 +9,9 @@ from torch import nn
 from stride_nb.errors import InputError
 from stride_nb.models.lifter import Lifter, condition_2d, mirrored_answers
 from stride_nb.models.motion_prior import PRIOR_FPS
-from stride_nb.models.registry import choose_device, load_network
+from stride_nb.models.registry import choose_device, load_model
 from stride_nb.poses.gap_filling import FILLED, fill
-from stride_nb.poses.interpolation import TRUST
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import (
     Keypoints2D,
     PoseSequence,
@@ -61,11 +61,11 @@ def lift(
         raise InputError(
             keypoints.name or "keypoints", "pixels", "at least one joint that was seen", "none"
         )
-    network = model if isinstance(model, nn.Module) else load_network(model)
+    network = model if isinstance(model, nn.Module) else load_model(model)
     if not isinstance(network, Lifter):
         raise InputError("lift", "model", "a Lifter", type(network).__name__)
     network = network.to(choose_device(device)).eval()
-    seen = h36m if h36m.confidence.max() >= TRUST else taken_as_seen(h36m)  # as `refine` takes them
+    seen = h36m if h36m.confidence.max() >= CONFIDENCE_THRESHOLD else taken_as_seen(h36m)  # as `refine` takes them
     source = _rooted(seen.resample(PRIOR_FPS))
     starts = window_starts(len(source), _LENGTH, _STRIDE)
     windows = [

@@ -21,10 +21,10 @@ from torch import nn
 from stride_nb.errors import InputError
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
-from stride_nb.models.registry import choose_device, load_network
+from stride_nb.models.registry import choose_device, load_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.poses.gap_filling import FILLED
-from stride_nb.poses.interpolation import TRUST, fill_linear
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
 from stride_nb.poses.sequence import PoseSequence, on_clock_of, taken_as_seen
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.poses.streaming import Stored
@@ -82,7 +82,7 @@ def refine(
             `stored.opened` is never in memory whole with a `Prior`, nor is its result, which is
             `Stored`, too.
         method: a key of ``BASELINES`` or one of ``METHODS``.
-        model: a network (`load_network`), the name of shipped weights, or a path; baselines do
+        model: a network (`load_model`), the name of shipped weights, or a path; baselines do
             without.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
@@ -137,7 +137,7 @@ def _network(
             sequence.skeleton.name,
         )
     named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
-    network = named if isinstance(named, nn.Module) else load_network(named)
+    network = named if isinstance(named, nn.Module) else load_model(named)
     return network.to(choose_device(device)).eval()
 
 
@@ -215,14 +215,14 @@ def _heard(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]
     says so: that an estimator is never sure of it, and that it is hidden all along, look alike.
     """
     best = np.max([part.confidence.max(0) for part in sequence.parts()], 0)
-    if best.max() < TRUST:
+    if best.max() < CONFIDENCE_THRESHOLD:
         return sequence.map(
             taken_as_seen, 0
-        ), f"no confidence reaches {TRUST:g}: all that was seen is trusted; "
-    guessed = [joint for joint, most in zip(sequence.skeleton.joints, best) if 0 < most < TRUST]
+        ), f"no confidence reaches {CONFIDENCE_THRESHOLD:g}: all that was seen is trusted; "
+    guessed = [joint for joint, most in zip(sequence.skeleton.joints, best) if 0 < most < CONFIDENCE_THRESHOLD]
     return (
         sequence,
-        f"guesses in every frame, as no confidence reaches {TRUST:g}: {', '.join(guessed)}; "
+        f"guesses in every frame, as no confidence reaches {CONFIDENCE_THRESHOLD:g}: {', '.join(guessed)}; "
         if guessed
         else "",
     )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stride_nb.models.losses import flip
 from stride_nb.models.motion_prior import Prior, condition, mirrored
 from stride_nb.poses.gap_filling import fill
-from stride_nb.poses.interpolation import TRUST, fill_linear, held
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, held
 from stride_nb.poses.sequence import PoseSequence, blend_weights, window_starts
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.refinement.filters import gaussian
@@ -103,7 +103,7 @@ class Windows:
         if self.reads_channels:
             root = self._root(part)
             # as observed, whatever is blind
-            repeats = held(part.joints - root, part.confidence >= TRUST, part.fps)
+            repeats = held(part.joints - root, part.confidence >= CONFIDENCE_THRESHOLD, part.fps)
             told = condition(joints, confidence, part.fps, root, repeats)[inner]
         else:
             told = fill_linear(joints, confidence > 0)[inner].astype(np.float32)
@@ -189,7 +189,7 @@ class Windows:
     def reread(self, i: int, joints: np.ndarray, scale: np.ndarray, doubt: float = DOUBT) -> Tensor:
         """``features`` of window ``i`` without trust in what an answer to it, joints (T, J, 3) and
         scale (T, J), does not believe."""
-        wrong = disbelieved(self.relative(i), self.confidence(i) >= TRUST, joints, scale, doubt)
+        wrong = disbelieved(self.relative(i), self.confidence(i) >= CONFIDENCE_THRESHOLD, joints, scale, doubt)
         return self.features(i, wrong, (0.0, UNSURE))
 
     def _blended(self, begun: int, sums: list[np.ndarray]):

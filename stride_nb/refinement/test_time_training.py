@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from stride_nb.errors import InputError
 from stride_nb.models import losses
 from stride_nb.models.motion_prior import Prior, mirrored
-from stride_nb.poses.interpolation import TRUST
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.skeleton import HALVES, LIMBS
 from stride_nb.refinement.sliding_window import Windows, both_ways
 
@@ -183,7 +183,7 @@ class _Lesson:
         self, windows: Windows, i: int, frozen: nn.Module, rng: np.random.Generator, share: float
     ):
         self.windows, self.i = windows, i
-        self.gaps, self.trusted = _gaps(windows, i), windows.confidence(i) >= TRUST
+        self.gaps, self.trusted = _gaps(windows, i), windows.confidence(i) >= CONFIDENCE_THRESHOLD
         self.target = (
             torch.from_numpy(both_ways(frozen, windows.features(i))[0][0])
             .float()
@@ -244,7 +244,7 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 def _gaps(windows: Windows, i: int) -> np.ndarray:
     """Lengths, in frames, of the spans of a window in which a joint is not trusted (or some, where
     there are none)."""
-    hidden = np.pad(windows.confidence(i) < TRUST, ((1, 1), (0, 0)))
+    hidden = np.pad(windows.confidence(i) < CONFIDENCE_THRESHOLD, ((1, 1), (0, 0)))
     edges = np.diff(hidden.astype(int), axis=0)
     lengths = np.concatenate(
         [

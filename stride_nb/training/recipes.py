@@ -16,7 +16,7 @@ from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import PRESETS
 from stride_nb.models.motion_prior import PRIOR_FPS
-from stride_nb.models.registry import build, choose_device, load_network
+from stride_nb.models.registry import build, choose_device, load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.training.provenance import hardware
 from stride_nb.training.tasks import FRAMES, VALIDATION, Denoise, Lift, Smooth
@@ -157,7 +157,7 @@ def _gate_of(source: str) -> dict:
 
 def _go_on_from(model: nn.Module, source: str) -> None:
     try:
-        model.load_state_dict(load_network(source).state_dict())
+        model.load_state_dict(load_model(source).state_dict())
     except RuntimeError as error:
         raise InputError(
             source, "weights", "those of the recipe's network", " ".join(str(error).split())
@@ -167,7 +167,7 @@ def _go_on_from(model: nn.Module, source: str) -> None:
 def _keep(model: nn.Module, source: str, share: float) -> None:
     """Part of the way back to the weights that training went on from (WiSE-FT, Wortsman et al.,
     CVPR 2022)."""
-    before = load_network(source).state_dict()
+    before = load_model(source).state_dict()
     with torch.no_grad():
         for name, weight in model.state_dict().items():
             weight.lerp_(before[name].to(weight), share)

@@ -21,7 +21,7 @@ from stride_nb.evaluation.metrics import joint_errors_mm
 from stride_nb.models import losses
 from stride_nb.models.lifter import condition_2d
 from stride_nb.models.motion_prior import condition
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import TUNED, linear
@@ -168,7 +168,7 @@ class _Estimated(_Task):
         self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None
     ):
         super().__init__(train, val, batch, seed)
-        self.lifter = load_network(lifter) if isinstance(lifter, str) else lifter
+        self.lifter = load_model(lifter) if isinstance(lifter, str) else lifter
         self.families = _WITH_LIFTER if lifter else _FAMILIES
 
     @property

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import occlusion_benchmark, records
+from benchmarks import occlusion_benchmark
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.errors import InputError

@@ -2,7 +2,6 @@
 say, runs that go on."""
 
 import argparse
-import json
 
 import numpy as np
 import pytest

@@ -12,7 +12,7 @@ from stride_nb.datasets.example_detections import example
 from stride_nb.errors import InputError
 from stride_nb.evaluation.missing_data import report, root_path
 from stride_nb.io import bvh_reader
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.refine import refine
 
@@ -21,7 +21,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "07_your_poses.ipynb"
 
 def have_weights():
     try:
-        return all(map(load_network, ("prior", "lifter")))
+        return all(map(load_model, ("prior", "lifter")))
     except InputError:
         return False
 

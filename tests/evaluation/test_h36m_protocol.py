@@ -14,7 +14,7 @@ from stride_nb.datasets import h36m
 from stride_nb.evaluation import h36m_protocol
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.refine import refine
 
@@ -83,7 +83,7 @@ def test_stride_from_cliffs_results_to_refined_poses(chapter, tmp_path):
     expected = refine(
         PoseSequence(joints, None, 30.0),
         "stride_published",
-        load_network(tmp_path / "stride.safetensors"),
+        load_model(tmp_path / "stride.safetensors"),
         epochs=2,
     )
     np.testing.assert_allclose(
@@ -99,7 +99,7 @@ def test_repose_from_human36m_to_the_table_by_action(chapter, reference, tmp_pat
     )
     test = h36m.H36MClips(h36m.read(path, "test"), 40, 40)
     with torch.no_grad():
-        network, x = load_network(tmp_path / "repose.safetensors"), torch.from_numpy(test[:][0])
+        network, x = load_model(tmp_path / "repose.safetensors"), torch.from_numpy(test[:][0])
         mirrored = torch.from_numpy(h36m.flip(x.numpy().copy()))
         answers = (network(x).numpy() + h36m.flip(network(mirrored).numpy())) / 2
     expected = h36m_protocol.evaluate(test, answers)

@@ -11,7 +11,7 @@ from stride_nb.models.lifter import CHANNELS_2D, condition_2d, mirrored_2d
 from stride_nb.models.losses import flip
 from stride_nb.models.motion_prior import ANSWER_SIGMA, CHANNELS, Prior, condition, mirrored
 from stride_nb.models.registry import build
-from stride_nb.poses.interpolation import TRUST, fill_linear, gap_seconds
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, gap_seconds
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.refinement.sliding_window import both_ways
 
@@ -47,7 +47,7 @@ def observed(case, dims=3):
 def base(joints, confidence):
     """The interpolation that a prior begins from, relative to the pelvis."""
     return fill_linear(
-        joints - fill_linear(joints[:, :1], confidence[:, :1] > 0), confidence >= TRUST
+        joints - fill_linear(joints[:, :1], confidence[:, :1] > 0), confidence >= CONFIDENCE_THRESHOLD
     )
 
 
@@ -76,7 +76,7 @@ def test_the_channels_are_finite_whatever_is_missing(case, fps):
 def test_the_channels_are_what_they_are_called(case):
     joints, confidence = observed(case)
     found = condition(joints, confidence, 50)
-    trusted, given_ = confidence >= TRUST, confidence > 0
+    trusted, given_ = confidence >= CONFIDENCE_THRESHOLD, confidence > 0
     root = fill_linear(joints[:, :1], given_[:, :1])
     relative = joints - root
     np.testing.assert_allclose(found[..., :3][given_] * 0.25, relative[given_], atol=1e-5)

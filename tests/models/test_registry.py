@@ -10,7 +10,7 @@ import torch
 from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import build, load_network
+from stride_nb.models.registry import build, load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.refine import refine
 
@@ -39,8 +39,8 @@ def sequence():
 
 def test_a_published_file_and_its_converted_copy_are_the_same_network(files):
     published, converted = (
-        load_network(files["published"], heads=3),
-        load_network(str(files["converted"])),
+        load_model(files["published"], heads=3),
+        load_model(str(files["converted"])),
     )
     assert (
         published.config == converted.config == DSTformer(**SIZES).config and not converted.training
@@ -55,7 +55,7 @@ def test_heads_are_asked_for_not_guessed(files, sequence):
         refine(sequence, "prior", model=str(files["published"]), device="cpu")
     x = torch.randn(1, 9, 17, 3)
     assert not torch.allclose(
-        load_network(files["published"], heads=3)(x), load_network(files["published"], heads=4)(x)
+        load_model(files["published"], heads=3)(x), load_model(files["published"], heads=4)(x)
     )
 
 
@@ -65,19 +65,19 @@ def test_a_card_of_ours_builds_the_network_that_it_describes(tmp_path):
         "config": {"head": "prior", "backbone": "dstformer", "arguments": SIZES | {"maxlen": 30}}
     }
     path = checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card)
-    found, x = load_network(path), torch.randn(1, 9, 17, 9)
+    found, x = load_model(path), torch.randn(1, 9, 17, 9)
     torch.testing.assert_close(found(x).joints, model.eval()(x).joints, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("card", [{}, {"config": {}}, {"config": {"head": "prior"}}])
 def test_weights_without_a_full_card_are_a_published_network_or_refused(tmp_path, card):
     path = checkpoints.save(tmp_path / "a.safetensors", DSTformer(**SIZES).state_dict(), card)
-    assert load_network(path, heads=3).config["heads"] == 3
+    assert load_model(path, heads=3).config["heads"] == 3
     with pytest.raises(InputError, match="a.safetensors: heads"):
-        load_network(path)
+        load_model(path)
     checkpoints.save(path, {"other": torch.zeros(2)}, card)
     with pytest.raises(InputError, match="a.safetensors: tensors: expected a DSTformer"):
-        load_network(path, heads=3)
+        load_model(path, heads=3)
 
 
 @pytest.mark.parametrize(
@@ -133,5 +133,5 @@ def test_a_card_that_describes_no_network_is_one_clear_line(tmp_path, change, sa
         | change
     }
     with pytest.raises(InputError, match=said) as error:
-        load_network(checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card))
+        load_model(checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card))
     assert "\n" not in str(error.value)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stride_nb import datasets
 from stride_nb.datasets.simulation.estimator_noise import FAMILIES
 from stride_nb.errors import InputError
-from stride_nb.models.registry import load_network
+from stride_nb.models.registry import load_model
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import H36M17
@@ -276,7 +276,7 @@ def test_another_joint_set_is_refused():
 def test_the_lifter_sees_no_exchange():
     mixed = IMAGE.pixels.copy()
     mixed[90:110] = mixed[90:110][:, list(H36M17.mirror)]
-    network = load_network("lifter")
+    network = load_model("lifter")
     found, expected = (
         lift(IMAGE.replace(pixels=pixels), network).joints for pixels in (mixed, IMAGE.pixels)
     )
@@ -286,7 +286,7 @@ def test_the_lifter_sees_no_exchange():
 def test_ours_answers_as_if_nothing_had_been_exchanged():
     rng = np.random.default_rng(0)
     noisy = CLIP.replace(joints=CLIP.joints + rng.normal(0, 0.01, CLIP.joints.shape))
-    network = load_network("prior")
+    network = load_model("prior")
     mixed = exchange(noisy, slice(100, 120))
     straight, put = (refine(x, model=network, steps=0) for x in (noisy, mixed))
     np.testing.assert_array_equal(put.sequence.joints, straight.sequence.joints)

@@ -159,9 +159,9 @@ def test_a_network_for_something_else_is_refused():
 def shipped():
     if not (checkpoints.WEIGHTS / "lifter.safetensors").is_file():
         pytest.skip("no weights of the lifter in data/weights")
-    from stride_nb.models.registry import load_network
+    from stride_nb.models.registry import load_model
 
-    return load_network("lifter")
+    return load_model("lifter")
 
 
 def seen(clip, seed, noisy=True):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from stride_nb import datasets
 from stride_nb.evaluation import harness
 from stride_nb.evaluation.metrics import joint_errors_mm
-from stride_nb.models.registry import load_network
-from stride_nb.poses.interpolation import TRUST
+from stride_nb.models.registry import load_model
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.refinement.outlier_rejection import DOUBT, UNSURE, disbelieved
 from stride_nb.refinement.refine import refine
 from stride_nb.refinement.sliding_window import Windows, both_ways
@@ -63,7 +63,7 @@ def test_the_threshold_is_as_documented():
         observed, np.ones((5, 17), bool), np.zeros((5, 17, 3)), np.full((5, 17), 0.01), 2.5
     )
     np.testing.assert_array_equal(found[:, 4], [False, False, False, False, True])
-    assert found.sum() == 1 and DOUBT > 1 and UNSURE < TRUST
+    assert found.sum() == 1 and DOUBT > 1 and UNSURE < CONFIDENCE_THRESHOLD
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def jumping():
 
 
 def test_a_second_look_is_nearer_to_the_truth_under_outliers(jumping):
-    network, once, twice = load_network("prior"), [], []
+    network, once, twice = load_model("prior"), [], []
     for case in jumping:
         windows = Windows(case.sequence, network)
         first = both_ways(network, windows.features(0))[0]
@@ -92,7 +92,7 @@ def test_a_second_look_is_nearer_to_the_truth_under_outliers(jumping):
 
 
 def test_predicting_twice_is_the_mean_with_rereading(jumping):
-    network = load_network("prior")
+    network = load_model("prior")
     windows = Windows(jumping[0].sequence, network)
     assert len(windows) == 1
     ((_, joints, _, _),) = windows.predict(network, twice=True)
@@ -105,7 +105,7 @@ def test_predicting_twice_is_the_mean_with_rereading(jumping):
 def test_an_unadapted_answer_of_ours_is_the_frozen_prior_looking_twice(jumping):
     sequence = jumping[0].sequence
     found = refine(sequence, "stride_ours", steps=0).sequence.root_relative().joints
-    network = load_network("prior")
+    network = load_model("prior")
     ((_, joints, _, _),) = Windows(sequence, network).predict(network, twice=True)
     np.testing.assert_allclose(found - found[:, :1], joints, atol=1e-6)
 
@@ -117,7 +117,7 @@ def test_where_all_is_believed_a_second_look_changes_nothing():
     clean = case.sequence.replace(
         joints=np.array(case.truth, float), confidence=np.ones(case.truth.shape[:2])
     )
-    network = load_network("prior")
+    network = load_model("prior")
     windows = Windows(clean, network)
     first = both_ways(network, windows.features(0))[0]
     assert not disbelieved(windows.relative(0), np.ones(case.truth.shape[:2], bool), *first).any()

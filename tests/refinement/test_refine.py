@@ -20,7 +20,7 @@ from stride_nb.models import checkpoints, registry
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.registry import build
 from stride_nb.poses.geometry import random_camera
-from stride_nb.poses.interpolation import TRUST
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement import test_time_training
 from stride_nb.refinement.filters import BASELINES, gaussian
@@ -496,7 +496,7 @@ def test_methods_are_compared_each_with_its_own_network(monkeypatch):
     """A benchmark hands one prior to all methods; SmoothNet takes its own weights."""
     truth, visible, sequence = noisy(frames=60)
     case = cs.Case("clip", 0, "limb", "estimator", "estimator", 0, truth, visible, sequence, None)
-    monkeypatch.setattr(registry, "load_network", {"smoothnet": SMOOTHNET, "prior": PRIOR}.get)
+    monkeypatch.setattr(registry, "load_model", {"smoothnet": SMOOTHNET, "prior": PRIOR}.get)
     for model in ("prior", PRIOR):
         rows = cs.compare([case], ["input", "linear", "smoothnet", "prior"], model)
         assert [row["method"] for row in rows] == ["input", "linear", "smoothnet", "prior"]
@@ -538,9 +538,9 @@ def shipped():
     path = checkpoints.WEIGHTS / "prior.safetensors"
     if not path.is_file():
         pytest.skip("no weights of the prior in data/weights")
-    from stride_nb.models.registry import load_network
+    from stride_nb.models.registry import load_model
 
-    return load_network("prior")
+    return load_model("prior")
 
 
 @pytest.fixture(scope="module")
@@ -613,7 +613,7 @@ def test_a_lesson_hides_what_it_asks_for_and_never_shows_what_is_held_out():
     blind, seen, confidence = blind.bool().numpy(), seen.bool().numpy(), told[..., 6].numpy()
     assert blind.any() and seen.any() and lesson.held.any()
     assert not (blind & seen).any() and not ((blind | seen) & lesson.held).any()
-    assert (confidence[blind | lesson.held] == 0).all() and (confidence[seen] >= TRUST).all()
+    assert (confidence[blind | lesson.held] == 0).all() and (confidence[seen] >= CONFIDENCE_THRESHOLD).all()
     np.testing.assert_allclose(target, both_ways(PRIOR, windows.features(0))[0][0], atol=1e-6)
 
 

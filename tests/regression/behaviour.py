@@ -295,7 +295,7 @@ def make_bare():
 @lru_cache
 def load_shipped(name):
     """A shipped network."""
-    return registry.load_network(name)
+    return registry.load_model(name)
 
 
 @lru_cache
@@ -972,7 +972,7 @@ def placing():
                 np.linspace(0.1, 1, 5), np.array([0, 2, 3, 7, 9]), np.arange(0, 12, 0.6), 0.5
             )
         ),
-        "trust": interpolation.TRUST,
+        "trust": interpolation.CONFIDENCE_THRESHOLD,
     }
     for name, joints in skeleton.SKELETONS.items():
         found[f"set {name}"] = describe_text(
@@ -1592,7 +1592,7 @@ def keeping_weights():
                 }
             },
         )
-        again = registry.load_network(folder / "c.safetensors")
+        again = registry.load_model(folder / "c.safetensors")
         found["again"] = describe(flatten_weights(again.parameters()))
         found["command"] = call_main(folder, "convert", folder / "b.safetensors", folder / "d.bin")
         found["returned"] = describe(checkpoints.read_published(folder / "d.bin")["head.weight"])

@@ -13,7 +13,7 @@ from stride_nb import datasets
 from stride_nb.cli import train as command
 from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
-from stride_nb.models.registry import build, load_network
+from stride_nb.models.registry import build, load_model
 from stride_nb.training import recipes
 from stride_nb.training.tasks import Denoise
 from stride_nb.training.trainer import Settings
@@ -60,7 +60,7 @@ def test_the_command_writes_weights_with_their_card(tmp_path, recipe, capsys):
         "ema_hidden_mm",
         "ema_visible_mm",
     }
-    network = load_network(tmp_path / "small.safetensors")
+    network = load_model(tmp_path / "small.safetensors")
     assert sum(p.numel() for p in network.parameters()) == card["parameters"]
 
 
@@ -76,7 +76,7 @@ def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(
     assert run("--out", str(tmp_path / "run"), "--init", str(tmp_path / "a.safetensors")) == 0
     written = json.loads((tmp_path / "run" / "small.json").read_text())
     assert written["config"] == config and written["init"]["steps"] == 1
-    assert load_network(tmp_path / "run" / "small.safetensors").backbone.dim_out == channels
+    assert load_model(tmp_path / "run" / "small.safetensors").backbone.dim_out == channels
 
 
 def test_a_share_of_the_weights_that_training_went_on_from_can_be_kept(tmp_path, recipe, capsys):
