@@ -1,8 +1,8 @@
-"""A person's bones keep their lengths: one number a bone, told by the whole sequence and given to
-every frame.
+"""Bone-length projection: one length a bone, estimated from the whole sequence and set in every
+frame.
 
-No part of ``refine``: where left is taken for right a bone of the answer passes through no length
-at all, and cutting it makes it jump (``benchmarks/ablations/bone_length_projection.py``).
+No part of ``refine``: at a left/right swap a bone of the prediction passes through zero length, and
+setting its length makes it jump (``benchmarks/ablations/bone_length_projection.py``).
 """
 
 from __future__ import annotations
@@ -10,36 +10,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from jaxtyping import Float
 
-from stride_nb.datasets.simulation.augmentation import reproportion
+from stride_nb.datasets.simulation.augmentation import scale_bones
 from stride_nb.poses.geometry import bone_lengths
 from stride_nb.poses.skeleton import H36M17
 
-__all__ = ["cut", "measured"]
+__all__ = ["estimate_bone_lengths", "set_bone_lengths"]
 
 _CHILD, _PARENT = np.array(H36M17.bones).T
 
 
-def measured(answers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """(17,) length of the bone to each joint, metres; 0 for the root.
+def estimate_bone_lengths(
+    predictions: Iterable[tuple[Float[np.ndarray, "T 17 3"], Float[np.ndarray, "T 17"]]],
+) -> Float[np.ndarray, " 17"]:
+    """Length of the bone to each joint, metres; 0 for the root.
 
     Args:
-        answers: stretches of joints (T, 17, 3) and the scale (T, 17) of their errors, metres.
-            Frames count by the inverse of the variance that these give the bone's two ends: a limb
-            is measured where it is seen.
+        predictions: stretches of joints and the scales of their errors, metres. Frames count by the
+            inverse of the variance that these give the bone's two ends: a limb is measured where it
+            is visible.
     """
     total, weight = np.zeros(len(_CHILD)), np.zeros(len(_CHILD))
-    for joints, scale in answers:
-        sure = 1 / (scale[:, _CHILD] ** 2 + scale[:, _PARENT] ** 2)
-        total += (sure * bone_lengths(joints)).sum(0)
-        weight += sure.sum(0)
-    lengths = np.zeros(joints.shape[1])
+    lengths = np.zeros(len(H36M17.joints))
+    for joints, scale in predictions:
+        precision = 1 / (scale[:, _CHILD] ** 2 + scale[:, _PARENT] ** 2)
+        total += (precision * bone_lengths(joints)).sum(0)
+        weight += precision.sum(0)
     lengths[_CHILD] = total / weight
     return lengths
 
 
-def cut(joints: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Every bone of (T, 17, 3) in its own direction, at its length (17,); the root stays."""
+def set_bone_lengths(
+    joints: Float[np.ndarray, "T 17 3"], lengths: Float[np.ndarray, " 17"]
+) -> Float[np.ndarray, "T 17 3"]:
+    """Every bone in its own direction, at its length; the root stays."""
     now = np.ones((len(H36M17.joints), len(joints), 1))
     now[_CHILD, :, 0] = bone_lengths(joints).T
-    return reproportion(joints, np.asarray(lengths)[:, None, None] / np.maximum(now, 1e-6))
+    return scale_bones(joints, np.asarray(lengths)[:, None, None] / np.maximum(now, 1e-6))

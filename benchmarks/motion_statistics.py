@@ -1,22 +1,21 @@
-"""How fast real joints move: quantiles of joint speed and acceleration by activity, and the record
-of them for CMU.
+"""Quantiles of joint speed and acceleration by activity, and the record of CMU's.
 
 ``python -m benchmarks.motion_statistics`` measures every CMU clip of the activities below (see
-``motions.cmu.find`` for where they are looked for) and writes
-``data/results/motion_statistics.json``, so that generated motion can be held against real motion
-where the real one is not at hand.
+``datasets.cmu.find_clip_file`` for their folder) and writes
+``data/results/motion_statistics.json``, so that generated motion can be compared with real motion
+that is not at hand.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import records
+from benchmarks.study import Study
 from stride_nb.datasets import cmu, load
 from stride_nb.io.clip_archive import read_clips, read_labels
 from stride_nb.poses.sequence import PoseSequence
@@ -26,16 +25,16 @@ __all__ = [
     "LEVELS",
     "QUANTITIES",
     "RECORD",
-    "accelerations",
-    "apex_acceleration",
-    "by_activity",
-    "cmu_clips",
-    "compare",
+    "compare_with_cmu",
+    "compute_accelerations",
+    "compute_quantiles",
+    "compute_speeds",
+    "fit_apex_acceleration",
+    "load_activities",
+    "load_cmu_clips",
+    "load_quantiles",
     "measure",
-    "quantiles",
-    "ratios",
-    "recorded",
-    "speeds",
+    "tabulate_ratios",
 ]
 
 RECORD = records.RESULTS / "motion_statistics.json"
@@ -57,32 +56,34 @@ CMU_ACTIONS = {
 _GESTURES = ("reach", "wave")  # what the synthetic source calls them
 
 
-def speeds(sequence: PoseSequence) -> np.ndarray:
+def compute_speeds(sequence: PoseSequence) -> np.ndarray:
     """Speed of every joint in the world (T − 2, J), m/s, by central differences."""
     step = sequence.joints[2:] - sequence.joints[:-2]
     return np.linalg.norm(step, axis=-1) * sequence.fps / 2
 
 
-def accelerations(sequence: PoseSequence) -> np.ndarray:
+def compute_accelerations(sequence: PoseSequence) -> np.ndarray:
     """Acceleration of every joint in the world (T − 2, J), m/s², by second differences."""
     return np.linalg.norm(np.diff(sequence.joints, 2, axis=0), axis=-1) * sequence.fps**2
 
 
-QUANTITIES = {"speed": speeds, "acceleration": accelerations}
+QUANTITIES = {"speed": compute_speeds, "acceleration": compute_accelerations}
 
 
-def quantiles(sequences: Sequence[PoseSequence], quantity: str) -> np.ndarray:
+def compute_quantiles(sequences: Sequence[PoseSequence], quantity: str) -> np.ndarray:
     """The quantiles at ``LEVELS`` of a quantity over all joints and frames of the sequences, at 50
     fps."""
     values = [QUANTITIES[quantity](s.resample(50)).ravel() for s in sequences]
     return np.percentile(np.concatenate(values), LEVELS)
 
 
-def cmu_clips(splits: Sequence[str] = ("train", "val", "test")) -> dict[str, list[PoseSequence]]:
+def load_cmu_clips(
+    splits: Sequence[str] = ("train", "val", "test"),
+) -> dict[str, list[PoseSequence]]:
     """CMU's clips by the activities of ``CMU_ACTIONS``."""
     groups = {name: [] for name in CMU_ACTIONS}
     for split in splits:
-        path = cmu.find(f"cmu_h36m17_{split}.npz")
+        path = cmu.find_clip_file(f"cmu_h36m17_{split}.npz")
         for clip, label in zip(read_clips(path), read_labels(path)):
             for name, actions in CMU_ACTIONS.items():
                 if label.action in actions and label.kind != "daz":
@@ -90,32 +91,32 @@ def cmu_clips(splits: Sequence[str] = ("train", "val", "test")) -> dict[str, lis
     return groups
 
 
-def by_activity(
+def load_activities(
     source: str, split: str, clips: int, seconds: float, seed: int
 ) -> dict[str, list[PoseSequence]]:
     """Activity → sequences of a source: ``synthetic`` makes ``clips`` of ``seconds`` from ``seed``,
     ``cmu`` has what the split holds, at most ``clips`` an activity."""
     if source == "cmu":
-        return {name: found[:clips] for name, found in cmu_clips([split]).items() if found}
+        return {name: group[:clips] for name, group in load_cmu_clips([split]).items() if group}
     groups: dict[str, list[PoseSequence]] = {}
     for sequence in load(source, split, clips=clips, seconds=seconds, seed=seed):
         groups.setdefault(sequence.name.split("_")[2], []).append(sequence)
     return groups
 
 
-def compare(
+def compare_with_cmu(
     groups: dict[str, list[PoseSequence]], quantity: str, name: str
 ) -> dict[str, dict[str, tuple]]:
     """Activity → {"CMU" and ``name``: (quantiles, share of frames and joints below)}, for the
     activities of the record; reaching and waving count as gestures."""
-    record, share, panels = recorded(), np.array(LEVELS) / 100, {}
+    record, share, panels = load_quantiles(), np.array(LEVELS) / 100, {}
     for activity in CMU_ACTIONS:
         members = _GESTURES if activity == "gesture" and activity not in groups else (activity,)
-        found = [sequence for member in members for sequence in groups.get(member, [])]
-        if found:
+        sequences = [sequence for member in members for sequence in groups.get(member, [])]
+        if sequences:
             panels[activity] = {
                 "CMU": (record[activity, quantity], share),
-                name: (quantiles(found, quantity), share),
+                name: (compute_quantiles(sequences, quantity), share),
             }
     return panels
 
@@ -124,29 +125,25 @@ def measure() -> list[dict]:
     """One row an activity and quantity: clips, seconds of motion, and the quantiles ``p1`` to
     ``p99.9``."""
     rows = []
-    for name, clips in cmu_clips().items():
-        seconds = sum(len(c) / c.fps for c in clips)
+    for name, clips in load_cmu_clips().items():
+        seconds = round(sum(len(c) / c.fps for c in clips), 1)
         for quantity in QUANTITIES:
-            row = {
-                "activity": name,
-                "quantity": quantity,
-                "clips": len(clips),
-                "motion_seconds": round(seconds, 1),
-            }
-            found = quantiles(clips, quantity)
-            rows.append(row | {f"p{level:g}": float(f"{v:.4g}") for level, v in zip(LEVELS, found)})
+            about = {"activity": name, "quantity": quantity, "clips": len(clips)}
+            values = zip(LEVELS, compute_quantiles(clips, quantity))
+            quantiles = {f"p{level:g}": float(f"{value:.4g}") for level, value in values}
+            rows.append(about | {"motion_seconds": seconds} | quantiles)
     return rows
 
 
-def recorded(path: Path = RECORD) -> dict[tuple[str, str], np.ndarray]:
+def load_quantiles(path: Path = RECORD) -> dict[tuple[str, str], np.ndarray]:
     """(activity, quantity) → CMU's quantiles at ``LEVELS``, as recorded."""
     return {
         (r["activity"], r["quantity"]): np.array([r[f"p{level:g}"] for level in LEVELS])
-        for r in records.rows(path)
+        for r in records.load_rows(path)
     }
 
 
-def apex_acceleration(sequence: PoseSequence, within: float = 0.08) -> float:
+def fit_apex_acceleration(sequence: PoseSequence, within: float = 0.08) -> float:
     """Vertical acceleration of the pelvis, m/s², of the parabola through the frames ``within``
     seconds of its highest."""
     height = sequence.joints[:, 0, 1]
@@ -156,14 +153,14 @@ def apex_acceleration(sequence: PoseSequence, within: float = 0.08) -> float:
     )
 
 
-def ratios(
+def tabulate_ratios(
     groups: dict[str, list[PoseSequence]], name: str, levels: Sequence[float] = (50, 95, 99)
 ) -> list[dict]:
     """One row an activity and quantity: the quantiles at ``levels`` of the groups, over those of
     CMU."""
     rows = []
     for quantity in QUANTITIES:
-        for activity, curves in compare(groups, quantity, name).items():
+        for activity, curves in compare_with_cmu(groups, quantity, name).items():
             ratio = curves[name][0] / curves["CMU"][0]
             rows.append(
                 {"activity": activity, "quantity": quantity}
@@ -174,23 +171,13 @@ def ratios(
 
 def main() -> int:
     """Measure, write the record, print its rows."""
-    start = time.perf_counter()
-    rows = measure()
-    run = records.record(
-        "motion_statistics",
-        rows,
-        parameters={"actions": CMU_ACTIONS, "levels": LEVELS},
-        seed=0,
-        seconds=time.perf_counter() - start,
-        units={"speed": "m/s", "acceleration": "m/s²"},
-        protocol="CMU, train, val and test subjects, all 17 joints in the world at 50 fps; central and second differences",
+    study = Study("motion_statistics", {"actions": CMU_ACTIONS, "levels": LEVELS}, 0)
+    study.add(measure())
+    study.save(
+        "CMU, train, val and test subjects, all 17 joints in the world at 50 fps; central and "
+        "second differences",
+        {"speed": "m/s", "acceleration": "m/s²"},
     )
-    records.save(run, RECORD)
-    for row in rows:
-        print(
-            f"{row['activity']:8} {row['quantity']:12} {row['clips']:3} clips  median {row['p50']:.3g}  p95 {row['p95']:.3g}"
-            f"  p99 {row['p99']:.3g}"
-        )
     return 0
 
 

@@ -1,19 +1,31 @@
-"""What single windows of the benchmark tell beside means: ratios of two methods on the same
-windows, people apart, and how far what a network says of its own error holds."""
+"""What single windows of the benchmark show beside means: ratios of two methods on the same
+windows, errors by subject, and the calibration of predicted errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from stride_nb.evaluation.bootstrap import paired_bootstrap
-from stride_nb.evaluation.harness import Case, interval
+from benchmarks.frames import pd
+from stride_nb.evaluation.bootstrap import Interval, bootstrap_interval
+from stride_nb.evaluation.harness import Case, estimate_interval
 from stride_nb.evaluation.metrics import UNITS
 from stride_nb.refinement.filters import BASELINES
 
-__all__ = ["AVERAGED", "RIVALS", "changes", "claims", "ratios", "subject", "subjects"]
+__all__ = [
+    "AVERAGED",
+    "RATIO",
+    "RIVALS",
+    "average_subjects",
+    "compare_paired",
+    "compare_with_rivals",
+    "estimate_ratio",
+    "measure_calibration",
+    "name_interval",
+    "parse_subject",
+]
 
 AVERAGED = ("limb", "half", "block", "whole_1s")
 """The regimes that a ratio is taken over."""
@@ -23,63 +35,72 @@ RIVALS = {
     "mpjpe": ("prior",),
     "accel_error": ("classical",),
 }
-"""Metric → whom a method is set against in it."""
+"""Metric → the methods that ours is compared with."""
+RATIO = ("ratio", "ratio_low", "ratio_high")
+"""Columns of a ratio and its interval."""
 
 
-def ratios(rows: Sequence[dict], method: str = "stride_ours") -> list[dict]:
-    """A method's error as a multiple of its rivals', with 95 % intervals from resampling clips,
-    windows kept in pairs.
+def name_interval(
+    interval: Iterable[float],
+    columns: Sequence[str] = ("value", "ci_low", "ci_high"),
+    digits: int = 4,
+) -> dict[str, float]:
+    """A statistic and the ends of its interval as rounded columns of a row."""
+    return {column: round(x, digits) for column, x in zip(columns, interval)}
+
+
+def estimate_ratio(
+    values: Sequence[float], reference: Sequence[float], clips: Sequence[str]
+) -> Interval:
+    """mean(values) / mean(reference) on the same windows, with its 95 % interval by cluster
+    bootstrap over clips."""
+    rng = np.random.default_rng(0)
+    return bootstrap_interval(np.asarray(values), np.asarray(reference), np.asarray(clips), rng)
+
+
+def compare_with_rivals(rows: Sequence[dict], method: str = "stride_ours") -> list[dict]:
+    """A method's error as a multiple of its rivals', with 95 % intervals by cluster bootstrap over
+    clips, windows in pairs.
 
     Args:
-        rows: of ``cases.compare``, of one setting. None of them of that method: no ratios.
+        rows: of ``compare_methods``, of one setting. None of them of that method: no ratios.
 
     Returns:
         A row a metric and rival: over ``AVERAGED`` together, and over every regime alone.
         ``classical`` is the classical baseline with the least error there, chosen in hindsight;
-        ``against`` says which.
+        ``against`` names it.
     """
-    there = tuple(dict.fromkeys(row["regime"] for row in rows))
-    together = tuple(r for r in AVERAGED if r in there)
-    found = []
-    for over in dict.fromkeys([together, *((r,) for r in there)]):
+    regimes = tuple(dict.fromkeys(row["regime"] for row in rows))
+    together = tuple(r for r in AVERAGED if r in regimes)
+    ratios = []
+    for over in dict.fromkeys([together, *((r,) for r in regimes)]):
         here = [row for row in rows if row["regime"] in over]
+        if not here:
+            continue
+        means = pd.DataFrame(here).groupby("method").mean(numeric_only=True)
         for metric, rivals in RIVALS.items():
-            found += [
-                _ratio(here, metric, method, rival) | {"regimes": " ".join(over)}
-                for rival in rivals
-                if _has(here, metric, method) and any(_has(here, metric, m) for m in _of(rival))
-            ]
-    return found
+            if metric not in means or np.isnan(means[metric].get(method, np.nan)):
+                continue
+            for rival in rivals:
+                candidates = BASELINES if rival == "classical" else [rival]
+                known = means[metric].reindex(candidates).dropna()
+                if len(known):
+                    about = {"metric": metric, "method": method, "rival": rival}
+                    ratio = _compare_two(here, metric, method, known.idxmin())
+                    ratios.append(about | ratio | {"regimes": " ".join(over)})
+    return ratios
 
 
-def _of(rival: str) -> tuple[str, ...]:
-    return tuple(BASELINES) if rival == "classical" else (rival,)
+def _compare_two(rows: Sequence[dict], metric: str, method: str, against: str) -> dict:
+    clips = [row["clip"] for row in rows if row["method"] == method and metric in row]
+    interval = estimate_interval(rows, metric, method, against)
+    return (
+        {"against": against} | name_interval(interval) | {"n": len(clips), "clips": len(set(clips))}
+    )
 
 
-def _has(rows: Sequence[dict], metric: str, method: str) -> bool:
-    return any(row["method"] == method and metric in row for row in rows)
-
-
-def _ratio(rows: Sequence[dict], metric: str, method: str, rival: str) -> dict:
-    there = [m for m in _of(rival) if _has(rows, metric, m)]
-    against = min(there, key=lambda m: np.mean([row[metric] for row in rows if row["method"] == m]))
-    value, low, high = interval(rows, metric, method, against)
-    mine = [row["clip"] for row in rows if row["method"] == method and metric in row]
-    return {
-        "metric": metric,
-        "method": method,
-        "rival": rival,
-        "against": against,
-        "value": round(value, 4),
-        "ci_low": round(low, 4),
-        "ci_high": round(high, 4),
-        "n": len(mine),
-        "clips": len(set(mine)),
-    }
-
-
-def changes(
-    made: Sequence[Case],
+def compare_paired(
+    cases: Sequence[Case],
     before: Sequence[Mapping],
     after: Sequence[Mapping],
     metrics: Sequence[str],
@@ -87,93 +108,93 @@ def changes(
     """What a change of a method does to its errors on the same windows.
 
     Args:
-        made: the windows.
-        before, after: of each its metrics (`metrics.evaluate`), without and with the change.
+        cases: the windows.
+        before, after: the metrics of each (``study.evaluate_case``), without and with the change.
 
     Returns:
-        A row a metric: the mean before, the ratio of the mean after to it with its 95 % interval
-        from drawing clips anew, and the regime in which that ratio is greatest.
+        A row a metric: the mean before, the ratio of the mean after to it with its 95 % interval by
+        cluster bootstrap over clips, and the regime in which that ratio is greatest.
     """
-    found = []
+    rows = []
     for metric in metrics:
-        here = [i for i, errors in enumerate(before) if metric in errors]
-        plain, changed = (np.array([errors[i][metric] for i in here]) for errors in (before, after))
-        ratio = paired_bootstrap(
-            changed, plain, [made[i].clip for i in here], np.random.default_rng(0)
+        errors = pd.DataFrame(
+            [
+                (case.clip, case.regime, a[metric], b[metric])
+                for case, a, b in zip(cases, before, after)
+                if metric in a
+            ],
+            columns=["clip", "regime", "before", "after"],
         )
-        regimes = np.array([made[i].regime for i in here])
-        by = {
-            r: changed[regimes == r].mean() / plain[regimes == r].mean()
-            for r in dict.fromkeys(regimes)
-        }
-        worst = max(by, key=by.get)
-        found.append(
+        ratio = estimate_ratio(errors["after"], errors["before"], errors["clip"])
+        means = errors.groupby("regime", sort=False)[["before", "after"]].mean()
+        by_regime = means["after"] / means["before"]
+        rows.append(
             {
                 "metric": metric,
                 "unit": UNITS[metric],
-                "before": round(plain.mean(), 4),
-                "ratio": round(ratio.value, 4),
-                "ratio_low": round(ratio.low, 4),
-                "ratio_high": round(ratio.high, 4),
-                "worst_regime": str(worst),
-                "worst": round(by[worst], 4),
-                "n": len(here),
+                "before": round(errors["before"].mean(), 4),
+                **name_interval(ratio, RATIO),
+                "worst_regime": by_regime.idxmax(),
+                "worst": round(by_regime.max(), 4),
+                "n": len(errors),
             }
         )
-    return found
+    return rows
 
 
-def subject(clip: str) -> str:
+def parse_subject(clip: str) -> str:
     """Who moves in a clip, by its name.
 
-    >>> subject("cmu_06_02_a"), subject("hdm05_mm_depositFloorR_019")
+    >>> parse_subject("cmu_06_02_a"), parse_subject("hdm05_mm_depositFloorR_019")
     ('06', 'mm')
     """
-    found = re.match(r"[A-Za-z0-9]+_([A-Za-z0-9]+)_", clip)
-    return found[1] if found else clip
+    match = re.match(r"[A-Za-z0-9]+_([A-Za-z0-9]+)_", clip)
+    return match[1] if match else clip
 
 
-def subjects(rows: Sequence[dict], metric: str = "mpjpe_hidden") -> list[dict]:
-    """Means over ``AVERAGED`` of every method, person by person."""
-    groups: dict[tuple[str, str], list[float]] = {}
-    for row in rows:
-        if row["regime"] in AVERAGED and metric in row:
-            groups.setdefault((subject(row["clip"]), row["method"]), []).append(row[metric])
+def average_subjects(rows: Sequence[dict], metric: str = "mpjpe_hidden") -> list[dict]:
+    """Means over ``AVERAGED`` of every method, subject by subject."""
+    errors = pd.DataFrame(
+        [
+            (parse_subject(row["clip"]), row["method"], row[metric])
+            for row in rows
+            if row["regime"] in AVERAGED and metric in row
+        ],
+        columns=["subject", "method", "value"],
+    )
     return [
         {
-            "subject": who,
-            "method": m,
+            "subject": subject,
+            "method": method,
             "metric": metric,
-            "value": round(float(np.mean(values)), 3),
+            "value": round(float(values.mean()), 3),
             "n": len(values),
         }
-        for (who, m), values in sorted(groups.items())
+        for (subject, method), values in errors.groupby(["subject", "method"])["value"]
     ]
 
 
-def claims(rows: Sequence[dict]) -> list[dict]:
-    """Over ``AVERAGED``, of every method that tells how sure it is: the mean chance that it gives a
-    joint to be within 100 mm, and the share of joints that are, with its 95 % interval from
-    resampling clips; a row a method, for hidden and for visible joints."""
+def measure_calibration(rows: Sequence[dict]) -> list[dict]:
+    """Predicted and empirical coverage over ``AVERAGED`` of every method that predicts its error: a
+    row a method, for hidden and for visible joints.
+
+    ``claimed`` is the mean predicted chance that a joint is within 100 mm; ``value`` is the share
+    of joints that are, with its 95 % interval by cluster bootstrap over clips.
+    """
     here = [row for row in rows if row["regime"] in AVERAGED]
-    found = []
+    calibration = []
     for method in dict.fromkeys(row["method"] for row in here):
         for part in ("hidden", "visible"):
-            if _has(here, f"within_{part}", method):
-                claimed, (value, low, high) = (
-                    interval(here, f"{what}_{part}", method) for what in ("claimed", "within")
-                )
-                found.append(
+            within, claimed = f"within_{part}", f"claimed_{part}"
+            windows = [row for row in here if row["method"] == method and within in row]
+            if windows:
+                calibration.append(
                     {
                         "method": method,
                         "part": part,
-                        "claimed": round(claimed.value, 4),
-                        "value": round(value, 4),
-                        "ci_low": round(low, 4),
-                        "ci_high": round(high, 4),
-                        "n": sum(
-                            row["method"] == method and f"within_{part}" in row for row in here
-                        ),
+                        "claimed": round(estimate_interval(here, claimed, method).value, 4),
+                        **name_interval(estimate_interval(here, within, method)),
+                        "n": len(windows),
                     }
                 )
-    return found
+    return calibration

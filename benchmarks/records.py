@@ -1,8 +1,8 @@
-"""What a run was: its rows of results with parameters, seed, versions, commit, hardware and wall
-time, as JSON.
+"""What a run was: its result rows with parameters, seed, versions, commit, hardware and wall time,
+as JSON.
 
-Tables in README and book are rendered from these files, never typed. No record holds a path or a
-name of the machine.
+Tables of README and book are rendered from these files, never typed. No record holds a path or the
+name of a machine.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stride_nb.data_files import DATA
 from stride_nb.errors import InputError, atomic_path
-from stride_nb.training.provenance import commit, hardware, versions
+from stride_nb.training.provenance import describe_hardware, get_commit, get_versions
 
-__all__ = ["RESULTS", "called", "load", "plain", "record", "rows", "save"]
+__all__ = [
+    "FIELDS",
+    "RESULTS",
+    "check_parameters",
+    "load",
+    "load_rows",
+    "make_plain",
+    "make_record",
+    "save",
+]
 
 RESULTS = DATA / "results"
-"""Where the records of full runs are kept."""
+"""The folder of the records of full runs."""
 FIELDS = (
     "experiment",
     "parameters",
@@ -33,35 +43,35 @@ FIELDS = (
     "versions",
     "hardware",
 )
+_ABSOLUTE = re.compile(r"(?<![\w./:])/(?:[\w.-]+/)+[\w.-]+")
 
 
-def called(arguments: Mapping, /, **weights: str | os.PathLike) -> dict:
-    """The parameters of a run for ``record``, taken before it begins: what cannot be stored is
+def check_parameters(arguments: Mapping, /, **weights: str | os.PathLike) -> dict:
+    """The parameters of a run for ``make_record``. Call it before the run: what cannot be stored is
     refused before the hours, not after.
 
     Args:
-        arguments: what it is called with; of a path the name is kept.
-        weights: what they are called → name or file of the trained weights that it measures; kept
-            is ``<called>_sha256``.
+        arguments: what the study is called with; of a path the name is stored.
+        weights: label → name or file of the trained weights that the study measures; stored as
+            ``<label>_sha256``.
 
     Raises:
         InputError: a text holds an absolute path, or there are no such weights.
     """
-    from stride_nb.models.checkpoints import sha256
+    from stride_nb.models.checkpoints import hash_weights
 
-    found = plain(
-        dict(arguments) | {f"{name}_sha256": sha256(source) for name, source in weights.items()}
-    )
-    _check_text(found, "parameters")
-    return found
+    hashes = {f"{name}_sha256": hash_weights(source) for name, source in weights.items()}
+    parameters = make_plain(dict(arguments) | hashes)
+    _check_no_path(parameters, "parameters")
+    return parameters
 
 
-def record(
+def make_record(
     experiment: str,
     rows: Sequence[Mapping],
     *,
     parameters: Mapping,
-    seed: int | Sequence[int],
+    seed: int | Sequence[int] | None,
     seconds: float,
     units: Mapping[str, str] | None = None,
     protocol: str = "",
@@ -69,15 +79,15 @@ def record(
     """A run as one dictionary, ready for ``save``.
 
     Args:
-        experiment: its name, also what the file is called.
+        experiment: its name, also the name of the file.
         rows: one mapping a line of the result table: plain strings and numbers.
-        parameters: everything the run was called with (``called``).
+        parameters: everything the study was called with (``check_parameters``).
         seed: the seed, or the seeds.
         seconds: wall time of the run.
         units: column → unit.
         protocol: on what data and how it was measured, in a sentence.
     """
-    return plain(
+    return make_plain(
         {
             "experiment": experiment,
             "parameters": dict(parameters),
@@ -86,9 +96,9 @@ def record(
             "units": dict(units or {}),
             "protocol": protocol,
             "seconds": round(float(seconds), 1),
-            "commit": commit(),
-            "versions": versions(),
-            "hardware": hardware(),
+            "commit": get_commit(),
+            "versions": get_versions(),
+            "hardware": describe_hardware(),
         }
     )
 
@@ -99,40 +109,36 @@ def save(run: Mapping, path: str | os.PathLike) -> None:
     Raises:
         InputError: a field is missing, or a text holds an absolute path.
     """
-    _check(run, path)
-    text = json.dumps(plain(run), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    _check_record(run, path)
+    text = json.dumps(
+        make_plain(run), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def load(path: str | os.PathLike) -> dict:
-    """Read a record and check that nothing is missing."""
-    run = _read(path)
-    _check(run, path)
-    return run
+    """Read a record and check that nothing is missing.
 
-
-def rows(path: str | os.PathLike) -> list[dict]:
-    """The result rows of a record, or of a file that is a list of rows (the benchmark's: every row
-    says what it is)."""
-    found = _read(path)
-    if not isinstance(found, list):
-        return load(path)["rows"]
-    if not all(isinstance(row, Mapping) for row in found):
-        raise InputError(path, "rows", "a list of objects", "something else in the list")
-    return found
-
-
-def _read(path: str | os.PathLike):
+    Raises:
+        InputError: no file, no JSON, no object, or a field is missing.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        run = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(path, "file", "a record in JSON", "nothing there") from None
     except ValueError as error:
         raise InputError(path, "file", "a record in JSON", error) from error
+    _check_record(run, path)
+    return run
 
 
-def _check(run: Mapping, where: object) -> None:
+def load_rows(path: str | os.PathLike) -> list[dict]:
+    """The result rows of a record."""
+    return load(path)["rows"]
+
+
+def _check_record(run: Mapping, where: object) -> None:
     if not isinstance(run, Mapping):
         raise InputError(where, "record", "an object", type(run).__name__)
     for field in FIELDS:
@@ -140,27 +146,27 @@ def _check(run: Mapping, where: object) -> None:
             raise InputError(where, field, "a record with every field", "none of that name")
     if not isinstance(run["rows"], list) or not all(isinstance(r, Mapping) for r in run["rows"]):
         raise InputError(where, "rows", "a list of objects", type(run["rows"]).__name__)
-    _check_text(run, where)
+    _check_no_path(run, where)
 
 
-def _check_text(value: Mapping, where: object) -> None:
-    path = re.search(r"(?<![\w./:])/(?:[\w.-]+/)+[\w.-]+", json.dumps(plain(value)))
+def _check_no_path(value: Mapping, where: object) -> None:
+    path = _ABSOLUTE.search(json.dumps(make_plain(value)))
     if path:
         raise InputError(where, "text", "no absolute path", path[0])
 
 
-def plain(value):
+def make_plain(value: Any) -> Any:
     """Mappings, lists, text, numbers: NumPy scalars and arrays unwrapped, NaN and infinity as None,
     paths as their name."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): make_plain(v) for k, v in value.items()}
     if isinstance(value, (str, bool, int, type(None))):
         return value
     if isinstance(value, os.PathLike):
         return Path(value).name
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return make_plain(value.tolist())
     if isinstance(value, (list, tuple, set)):
-        return [plain(v) for v in value]
+        return [make_plain(v) for v in value]
     number = float(value)
     return number if number - number == 0 else None

@@ -1,5 +1,5 @@
-"""``python -m benchmarks tune_filters``: parameters of the baselines, found on the validation
-people."""
+"""``python -m benchmarks tune_filters``: a grid search for the baselines' parameters on the
+validation people."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import numpy as np
 
 from benchmarks import records
 from stride_nb import datasets
-from stride_nb.errors import InputError, natural
+from stride_nb.cli.arguments import parse_natural
+from stride_nb.errors import InputError
 from stride_nb.evaluation import metrics
-from stride_nb.evaluation.harness import FRAMES, INPUTS, cases, evenly
-from stride_nb.poses.sequence import PoseSequence
+from stride_nb.evaluation.harness import INPUTS, make_cases, select_evenly
+from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence
 from stride_nb.refinement.filters import BASELINES, TUNED
-from stride_nb.training.tasks import VALIDATION
+from stride_nb.training.tasks import VALIDATION_REGIMES
 
-__all__ = ["add_arguments", "run", "tune"]
+__all__ = ["add_arguments", "get_current_parameters", "run", "tune"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,54 +32,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=int, default=10, help="clips of the val split, evenly spread (default: 10)"
     )
-    parser.add_argument("--seed", type=natural, default=0)
+    parser.add_argument("--seed", type=parse_natural, default=0)
     parser.add_argument("--out", type=Path, default=Path("data/results/baselines.json"))
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search every grid, write the record, and say where a default in the code differs from what
-    was found."""
+    """Search every grid, write the record, and say where a default in the code differs from the
+    best parameters."""
     if args.clips < 1:
         raise InputError("tune", "--clips", "a positive number", args.clips)
     began, rows = time.perf_counter(), []
-    clips = [clip[:FRAMES] for clip in datasets.load(args.source, "val") if len(clip) >= FRAMES]
+    clips = datasets.load(args.source, "val")
+    clips = [clip[:WINDOW_FRAMES] for clip in clips if len(clip) >= WINDOW_FRAMES]
     for kind in args.inputs:
-        made = evenly(cases(clips, VALIDATION, seed=args.seed, input=kind), args.clips)
+        cases = make_cases(clips, VALIDATION_REGIMES, seed=args.seed, input=kind)
+        cases = select_evenly(cases, args.clips)
+        inputs = zip(*((case.sequence, case.truth, case.visible) for case in cases))
+        sequences, truths, visibles = map(list, inputs)
         for method in args.methods:
-            best, table = tune(
-                method,
-                [c.sequence for c in made],
-                [c.truth for c in made],
-                [c.visible for c in made],
-            )
-            found = next(row for row in table if best.items() <= row.items())
+            best, table = tune(method, sequences, truths, visibles)
+            errors = next(row for row in table if best.items() <= row.items())
             rows.append(
                 {
                     "input": kind,
                     "method": method,
                     "parameters": ", ".join(f"{k} {v:g}" for k, v in best.items()),
-                    "mpjpe_hidden": found["mpjpe_hidden"],
-                    "mpjpe_visible": found["mpjpe_visible"],
+                    "mpjpe_hidden": errors["mpjpe_hidden"],
+                    "mpjpe_visible": errors["mpjpe_visible"],
                 }
             )
-            now = _in_use(kind, method)
+            now = get_current_parameters(kind, method)
             print(f"{kind}, {method}: {best}" + ("" if best == now else f"  (in the code: {now})"))
-    records.save(
-        records.record(
-            "baselines",
-            rows,
-            parameters={"source": args.source, "regimes": list(VALIDATION), "clips": args.clips},
-            seed=args.seed,
-            seconds=time.perf_counter() - began,
-            units={"mpjpe_hidden": "mm", "mpjpe_visible": "mm"},
-            protocol=f"grid search on {args.source} val, least mean hidden plus mean visible MPJPE",
-        ),
-        args.out,
+    regimes = list(VALIDATION_REGIMES)
+    record = records.make_record(
+        "baselines",
+        rows,
+        parameters={"source": args.source, "regimes": regimes, "clips": args.clips},
+        seed=args.seed,
+        seconds=time.perf_counter() - began,
+        units={"mpjpe_hidden": "mm", "mpjpe_visible": "mm"},
+        protocol=f"grid search on {args.source} val, least mean hidden plus mean visible MPJPE",
     )
+    records.save(record, args.out)
     return 0
 
 
-def _in_use(kind: str, method: str) -> dict:
+def get_current_parameters(kind: str, method: str) -> dict:
     """The parameters that a method has here for that input."""
     of = inspect.signature(BASELINES[method]).parameters
     return {name: of[name].default for name in BASELINES[method].grid} | TUNED[kind].get(method, {})
@@ -112,12 +111,8 @@ def tune(
             metrics.joint_errors_mm(function(s, **row).joints, truth)
             for s, truth in zip(sequences, truths)
         ]
-        for name, wanted in (("mpjpe_hidden", False), ("mpjpe_visible", True)):
-            row[name] = float(
-                np.mean(
-                    [e[v == wanted].mean() for e, v in zip(errors, visibles) if (v == wanted).any()]
-                )
-            )
+        for name, scored in (("mpjpe_hidden", [~v for v in visibles]), ("mpjpe_visible", visibles)):
+            row[name] = float(np.mean([e[v].mean() for e, v in zip(errors, scored) if v.any()]))
         table.append(row)
     best = min(table, key=lambda row: row["mpjpe_hidden"] + row["mpjpe_visible"])
     return {name: best[name] for name in function.grid}, table

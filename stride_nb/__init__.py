@@ -20,9 +20,9 @@ _DOOR = {
     "PoseSequence": "poses.sequence",
     "lift": "refinement.lifting",
     "load_model": "models.registry",
-    "read": "io.registry",
+    "read": "io.pose_files",
     "refine": "refinement.refine",
-    "write": "io.registry",
+    "write": "io.pose_files",
 }
 _ROOMS = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 __all__ = [*_ROOMS, *_DOOR]

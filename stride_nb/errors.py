@@ -1,9 +1,10 @@
-"""How bad input is reported, and how outputs are written so that none is left half-written."""
+"""How bad input is reported, how outputs are written so that none is left half-written, and how
+optional packages are imported."""
 
 from __future__ import annotations
 
-import argparse
 import errno
+import importlib
 import os
 import tempfile
 import tokenize
@@ -12,32 +13,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["FULL", "UNREADABLE", "InputError", "atomic_path", "natural", "positive"]
+__all__ = ["DISK_FULL", "UNREADABLE", "InputError", "atomic_path", "require"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a disk says that takes no more."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Codes of a disk that takes no more."""
 UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
+    *(OSError, ValueError, TypeError, EOFError, LookupError, AttributeError, RuntimeError),
+    *(MemoryError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
-"""What Python, NumPy and SciPy say of files that are damaged, cut short, encrypted, or claim to be
-larger than they are."""
+"""What Python, NumPy and SciPy raise for files that are damaged, cut short, encrypted, or claim to
+be larger than they are."""
 
 
 class InputError(ValueError):
-    """Input that cannot be used, said in one line: where, which field, what was expected, what
-    came.
+    """Input that cannot be used, in one line: where, which field, what was expected, what was
+    found.
 
     >>> raise InputError("walk.npz", "joints", "shape (T, J, 3)", "(17, 3)")
     Traceback (most recent call last):
@@ -46,27 +38,29 @@ class InputError(ValueError):
 
     def __init__(self, where: object, field: str, expected: object, found: object):
         self.where, self.field, self.expected, self.found = str(where), field, expected, found
-        said = f"{where}: {field}: expected {expected}, found {found}"
+        message = f"{where}: {field}: expected {expected}, found {found}"
         # a name in a stranger's file may hold a line's end
-        super().__init__("\\n".join(said.splitlines()))
+        super().__init__("\\n".join(message.splitlines()))
 
     def __reduce__(self):
         return type(self), (self.where, self.field, self.expected, self.found)
 
 
-def natural(text: str, least: int = 0) -> int:
-    """A command's argument, such as a seed, as an integer from 0 on."""
+def require(module: str, extra: str) -> Any:
+    """An optional module, imported; ``extra`` is the package's extra that installs it.
+
+    >>> require("no_such_module", "viz")
+    Traceback (most recent call last):
+    stride_nb.errors.InputError: no_such_module: module: expected pip install "stride-nb[viz]",
+    found not installed
+    """
     try:
-        if (value := int(text)) >= least:
-            return value
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected an integer ≥ {least}, found {text!r}")
-
-
-def positive(text: str) -> int:
-    """Likewise from 1 on, such as a size."""
-    return natural(text, 1)
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        expected = f'pip install "stride-nb[{extra}]"'
+        raise InputError(module, "module", expected, "not installed") from None
 
 
 @contextmanager
@@ -80,22 +74,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: that names ``path``, where it cannot be written or the disk is full.
     """
-    said, path, temporary = path, Path(os.path.realpath(path)), None
+    target, temporary = Path(os.path.realpath(path)), None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
-        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{target.stem[:40]}-"
+        fd, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
         os.close(fd)
         temporary = Path(name)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         if error.errno and (temporary is None or error.filename in (None, str(temporary))):
-            error.filename = os.fspath(said)
+            error.filename = os.fspath(path)
         raise
     finally:
         if temporary:

@@ -11,16 +11,21 @@ import numpy as np
 import pytest
 
 from benchmarks import records
+from tests.parity.make_reference import OWN
+from tests.shape_checks import install_shape_checks
 
 # its assertions say what they found, as those of a test do
 pytest.register_assert_rewrite("tests.foreign")
+install_shape_checks()
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The folder of numbers of the published code: ``STRIDE_NB_REFERENCE``, else
-    ``../shared/reference``."""
+@pytest.fixture(scope="session", params=["published", "own"])
+def reference(request) -> Path:
+    """A folder of reference numbers: those of the published code (``STRIDE_NB_REFERENCE``, else
+    ``../shared/reference``; skipped where it is absent), and a small set of our own."""
+    if request.param == "own":
+        return OWN
     folder = Path(os.environ.get("STRIDE_NB_REFERENCE", ROOT.parent / "shared" / "reference"))
     if not folder.is_dir():
         pytest.skip(
@@ -30,15 +35,14 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def agree():
-    """``agree(component, room, found, expected, atol)``: the greatest difference from published
+def agree(reference):
+    """``agree(component, room, found, expected, atol)``: the greatest difference from reference
     numbers is in bounds.
 
-    The bound is ``atol`` or a thousandth of the greatest published number, lest small numbers pass
+    The bound is ``atol`` or a thousandth of the greatest reference number, lest small numbers pass
     by being small. ``room`` is where the component lives, from ``stride_nb`` on; ``unit``, where
-    the numbers have one, goes into the
-    record: with ``STRIDE_NB_RECORD=1`` the measured differences are written to
-    ``data/results/parity.json``.
+    the numbers have one, goes into the record: with ``STRIDE_NB_RECORD=1`` the measured differences
+    from the published numbers are written to ``data/results/parity.json``.
     """
     measured, start = {}, time.perf_counter()
 
@@ -60,18 +64,18 @@ def agree():
         assert difference <= allowed, f"{component}: off by {difference}"
 
     yield check
-    if os.environ.get("STRIDE_NB_RECORD") and measured:
+    if os.environ.get("STRIDE_NB_RECORD") and measured and reference != OWN:
         _record(ROOT / "data" / "results" / "parity.json", measured, time.perf_counter() - start)
 
 
 def _record(path: Path, measured: dict, seconds: float) -> None:
     protocol = "the published code and ours on the same random inputs; greatest absolute difference"
-    run = records.record(
+    run = records.make_record(
         "parity",
         list(measured.values()),
         seed=0,
         seconds=seconds,
         protocol=protocol,
-        parameters={"command": "STRIDE_NB_RECORD=1 pytest -k reference tests"},
+        parameters={"command": "STRIDE_NB_RECORD=1 pytest tests/parity"},
     )
     records.save(run, path)

@@ -3,8 +3,9 @@
 import json
 
 import numpy as np
+from hypothesis import strategies as st
 
-from stride_nb import PoseSequence
+from stride_nb import InputError, PoseSequence
 
 LOST = range(7, 12)
 FRAMES = 30
@@ -104,3 +105,55 @@ def check(found, people, order=(0, 1), atol=1e-3):
         points = sequence.joints if isinstance(sequence, PoseSequence) else sequence.pixels
         np.testing.assert_allclose(points, people[p], atol=atol)
         assert (sequence.missing.all(1) == np.isnan(people[p]).all((1, 2))).all()
+
+
+def order_of(found):
+    """Which truth each sequence is: person 0 is the one that gets lost."""
+    return [0 if s.missing[LOST.start].all() else 1 for s in found]
+
+
+def crossing(seed, frames=240, fps=30, noise=3.0):
+    """Two people (T, 26, 2) who walk past one another, seen by a detector that jitters, with lost
+    frames and joints."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(frames)[:, None, None] / fps
+    people = []
+    for sign, scale in ((1, rng.uniform(0.8, 1)), (-1, rng.uniform(1, 1.2))):
+        body = rng.uniform((-60, -180), (60, 180), (26, 2)) * scale
+        swing = 25 * np.sin(2 * np.pi * (time + rng.uniform()) + rng.uniform(0, 6, (26, 1)))
+        across, height = (
+            500 + sign * 90 * (time - 4 + rng.uniform(-0.3, 0.3)),
+            400 + rng.normal(0, 10),
+        )
+        centre = np.concatenate([across, np.full_like(across, height)], -1)
+        points = body + swing * (1, 0.2) + centre + rng.normal(0, noise, (frames, 26, 2))
+        points[rng.random((frames, 26)) < 0.1] = np.nan
+        people.append(points)
+    people[0][30:42] = np.nan
+    people[1][100:109] = np.nan
+    return people
+
+
+def damage(text: str):
+    """Strategy: the text cut short, with a part removed, doubled, or overwritten by anything."""
+    where = st.tuples(st.integers(0, len(text)), st.integers(0, 40))
+    return st.one_of(
+        st.integers(0, len(text)).map(lambda n: text[:n]),
+        where.map(lambda w: text[: w[0]] + text[sum(w) :]),
+        where.map(lambda w: text[: sum(w)] + text[w[0] :]),
+        st.tuples(where, st.text(max_size=12)).map(
+            lambda w: text[: w[0][0]] + w[1] + text[sum(w[0]) :]
+        ),
+    ).map(lambda t: t.encode("utf-8", "surrogatepass")) | st.binary(max_size=200)
+
+
+def reads_or_refuses(read) -> None:
+    error = animation = None
+    try:
+        animation = read()
+    except InputError as refusal:
+        error = refusal
+    if error:
+        assert str(error).count(": expected ") == 1
+    else:
+        assert np.isfinite(animation.compute_positions()).all() and len(animation) >= 1

@@ -42,7 +42,7 @@ def printed(path) -> list[str]:
 
 
 def test_declared_parameters_have_types(small):
-    assert {k: v[0] for k, v in run_notebook.parameters(small).items()} == {
+    assert {k: v[0] for k, v in run_notebook.read_parameters(small).items()} == {
         "seed": "int",
         "scale": "float",
         "source": "str",
@@ -101,8 +101,8 @@ def test_wrong_parameters_end_the_command_with_one_line(small, tmp_path, capsys)
 def test_what_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "bad.ipynb"
     path.write_text(content)
-    with pytest.raises(InputError, match="bad.ipynb: file: expected a notebook"):
-        run_notebook.parameters(path)
+    with pytest.raises(InputError, match=r"bad.ipynb: file: expected a notebook"):
+        run_notebook.read_parameters(path)
 
 
 def test_a_failing_cell_leaves_nothing(small, tmp_path):
@@ -189,7 +189,7 @@ def test_stored_notebooks_are_in_the_form_that_is_compared(path):
     assert code[0].metadata.get("tags") == ["parameters"]
     assert stored.cells[0].cell_type == "markdown" and stored.cells[0].source.startswith("# ")
     assert any(c.outputs for c in code)
-    assert run_notebook.parameters(path)["seed"][0] == "int"
+    assert run_notebook.read_parameters(path)["seed"][0] == "int"
 
 
 def test_the_first_notebook_runs_with_another_seed(tmp_path):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from book.tools.build import rooms
+from book.tools.build import list_modules
 
 ROOT = Path(__file__).parents[1]
-ALLOWED = {"numpy", "torch", "stride_nb"}
+ALLOWED = {"numpy", "torch", "jaxtyping", "stride_nb"}
 
 # Refuses every third-party module but those allowed and what they themselves import.
 BLOCK = """
@@ -75,7 +75,7 @@ def test_names_are_found_when_used():
 
 def test_every_module_imports_with_numpy_and_torch_alone():
     block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
-    modules = ", ".join(f"stride_nb.{room}" for room in rooms())
+    modules = ", ".join(f"stride_nb.{room}" for room in list_modules())
     assert run(f"{block}\nimport {modules}\nprint('ok')").strip() == "ok"
 
 

@@ -5,8 +5,8 @@ backward.
 
 The plain formula keeps the (T, T) attention weights of every joint and head for the backward pass;
 the fused kernel computes them again from the queries and keys. Times are warm, interleaved medians,
-by the clock and, less moved by what else the machine does, of the processor; the peak is that of a
-process of its own, so that neither formula inherits what the other left in the allocator.
+by the clock and, less affected by other load, of the processor; the peak is that of a process of
+its own, so that neither formula inherits what the other left in the allocator.
 """
 
 from __future__ import annotations
@@ -15,38 +15,34 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from unittest import mock
 
 import torch
 from torch.nn import functional as F
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-from benchmarks import records
+from benchmarks.study import Study, make_parser, run_elsewhere
 from stride_nb.models.dstformer import PRESETS, DSTformer
 
-__all__ = ["plain_attention"]
+OPTIONS = ("preset", "frames", "batch", "runs", "device")
 
 
-def plain_attention(q, k, v):
+def compute_plain_attention(q, k, v):
     """softmax(q kᵀ / √d) v of (N, heads, L, d), written out."""
     return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1) @ v
 
 
 FORMULAS = {
     "fused": nullcontext,
-    "plain": lambda: mock.patch.object(F, "scaled_dot_product_attention", plain_attention),
+    "plain": lambda: mock.patch.object(F, "scaled_dot_product_attention", compute_plain_attention),
 }
 
 
-def step(model: DSTformer, x: torch.Tensor, formula: str) -> torch.Tensor:
-    """Output and gradients of one forward and backward pass with that formula; returns the
-    output."""
+def run_step(model: DSTformer, x: torch.Tensor, formula: str) -> torch.Tensor:
+    """The output of one forward and backward pass with that formula; the model has the
+    gradients."""
     model.zero_grad(set_to_none=True)
     with FORMULAS[formula]():
         y = model(x)
@@ -56,73 +52,44 @@ def step(model: DSTformer, x: torch.Tensor, formula: str) -> torch.Tensor:
     return y.detach()
 
 
-def seconds(model: DSTformer, x: torch.Tensor, runs: int) -> dict[str, list[tuple[float, float]]]:
+def time_steps(model: DSTformer, x: torch.Tensor, runs: int) -> dict[str, list[tuple]]:
     """Warm, interleaved times of forward and backward, by the clock and of the processor; formulas
     take turns to go first."""
-    taken = {formula: [] for formula in FORMULAS}
+    times: dict[str, list[tuple]] = {formula: [] for formula in FORMULAS}
     for formula in FORMULAS:
-        step(model, x, formula)
+        run_step(model, x, formula)
     for i in range(runs):
         for formula in list(FORMULAS)[:: 1 if i % 2 else -1]:
-            start, used = time.perf_counter(), time.process_time()
-            step(model, x, formula)
-            taken[formula].append((time.perf_counter() - start, time.process_time() - used))
-    return taken
+            start, cpu = time.perf_counter(), time.process_time()
+            run_step(model, x, formula)
+            times[formula].append((time.perf_counter() - start, time.process_time() - cpu))
+    return times
 
 
-def difference(model: DSTformer, x: torch.Tensor) -> tuple[float, float]:
+def measure_difference(model: DSTformer, x: torch.Tensor) -> tuple[float, float]:
     """Greatest difference between the formulas: of the outputs, and of the gradients relative to
     the greatest."""
-    found = []
+    results = []
     for formula in FORMULAS:
-        y = step(model, x, formula)
-        found.append((y, torch.cat([p.grad.flatten() for p in model.parameters()])))
-    (y, g), (y2, g2) = found
+        y = run_step(model, x, formula)
+        results.append(
+            (y, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+        )
+    (y, g), (y2, g2) = results
     return (y - y2).abs().max().item(), ((g - g2).abs().max() / g2.abs().max()).item()
 
 
-def peak(model: DSTformer, x: torch.Tensor, formula: str) -> float:
+def measure_peak(model: DSTformer, x: torch.Tensor, formula: str) -> float:
     """Peak memory of this process (on a GPU: of its tensors) after one forward and backward pass,
     MB."""
-    step(model, x, formula)
+    run_step(model, x, formula)
     if x.is_cuda:
         return torch.cuda.max_memory_allocated() / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def peak_elsewhere(arguments: list[str], formula: str) -> float:
-    """`peak` in a process of its own."""
-    command = [sys.executable, __file__, *arguments, "--peak-of", formula]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--preset", choices=PRESETS, default="base", help="size of the network (default: STRIDE's)"
-    )
-    parser.add_argument("--frames", type=int, default=243)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=7, help="timed runs of each formula")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--record", action="store_true", help="write data/results/attention.json")
-    parser.add_argument("--peak-of", choices=FORMULAS, help=argparse.SUPPRESS)
-    args = parser.parse_args(arguments)
-    if args.peak_of:
-        print(json.dumps(peak(*problem(args), args.peak_of)))
-    else:  # peaks first: on Linux a child starts with the peak of its parent
-        report(
-            args,
-            {formula: peak_elsewhere(arguments, formula) for formula in FORMULAS},
-            *problem(args),
-        )
-    return 0
-
-
-def problem(args: argparse.Namespace) -> tuple[DSTformer, torch.Tensor]:
+def make_problem(args: argparse.Namespace) -> tuple[DSTformer, torch.Tensor]:
     """The network and its input, seeded."""
     generator = torch.Generator().manual_seed(0)
     with torch.device("meta"):
@@ -131,63 +98,61 @@ def problem(args: argparse.Namespace) -> tuple[DSTformer, torch.Tensor]:
     return model, torch.randn(args.batch, args.frames, 17, 3, generator=generator).to(args.device)
 
 
-def report(
-    args: argparse.Namespace, peaks: dict[str, float], model: DSTformer, x: torch.Tensor
-) -> None:
-    """Print both figures of both formulas, and their ratios; write them down if asked to."""
-    start = time.perf_counter()
-    where = torch.cuda.get_device_name() if x.is_cuda else f"CPU, {torch.get_num_threads()} threads"
-    print(
-        f"DSTformer {args.preset}, input {tuple(x.shape)}, float32, torch {torch.__version__}, {where}"
-    )
-    outputs, gradients = difference(model, x)
+def measure(args: argparse.Namespace, peaks: dict[str, float]) -> list[dict]:
+    """A row a formula; times in s, memory in MB."""
+    model, x = make_problem(args)
+    outputs, gradients = measure_difference(model, x)
     print(f"greatest difference: outputs {outputs:.1e}, gradients {gradients:.1e} of the greatest")
-    rows = [
-        row(formula, times, peaks[formula], outputs)
-        for formula, times in seconds(model, x, args.runs).items()
-    ]
-    for r in rows:
-        print(
-            "{attention}: {median:7.3f} s by the clock, {cpu:7.3f} s of the processor, peak {peak:7.0f} MB".format(
-                **r
-            )
+    rows = []
+    for formula, times in time_steps(model, x, args.runs).items():
+        clock, cpu = zip(*times)
+        rows.append(
+            {
+                "attention": formula,
+                "median": statistics.median(clock),
+                "fastest": min(clock),
+                "cpu": statistics.median(cpu),
+                "peak": peaks[formula],
+                "output_difference": outputs,
+            }
         )
-    fused, plain = rows
-    ratios = ", ".join(
-        f"{name} {fused[key] / plain[key]:.3f}"
-        for name, key in (("time", "median"), ("processor", "cpu"), ("memory", "peak"))
-    )
+    return rows
+
+
+def main() -> None:
+    """Both formulas."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--preset", choices=PRESETS, default="base", help="size of the network")
+    parser.add_argument("--frames", type=int, default=243)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=7, help="timed runs of each formula")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--record", action="store_true", help="write data/results/attention.json")
+    parser.add_argument("--peak-of", choices=FORMULAS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peak_of:
+        print(json.dumps(measure_peak(*make_problem(args), args.peak_of)))
+        return
+    options = {name: getattr(args, name) for name in OPTIONS}
+    study = Study("attention", options | {"threads": torch.get_num_threads()}, 0)
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    peaks = {  # first: on Linux a child starts with the peak of its parent
+        formula: run_elsewhere(
+            "benchmarks.ablations.attention_kernels", *words, "--peak-of", formula
+        )
+        for formula in FORMULAS
+    }
+    study.add(measure(args, peaks))
+    fused, plain = study.rows
+    keys = {"time": "median", "processor": "cpu", "memory": "peak"}
+    ratios = ", ".join(f"{name} {fused[key] / plain[key]:.3f}" for name, key in keys.items())
     print(f"fused / plain: {ratios} (medians of {args.runs} runs)")
     if args.record:
-        parameters = {
-            name: getattr(args, name) for name in ("preset", "frames", "batch", "runs", "device")
-        }
-        records.save(
-            records.record(
-                "attention",
-                rows,
-                seed=0,
-                seconds=time.perf_counter() - start,
-                parameters=parameters | {"threads": torch.get_num_threads()},
-                units={"median": "s", "fastest": "s", "cpu": "s", "peak": "MB"},
-                protocol="forward and backward, float32, warm, interleaved; peak of a fresh process",
-            ),
-            ROOT / "data" / "results" / "attention.json",
+        study.save(
+            "forward and backward, float32, warm, interleaved; peak of a fresh process",
+            {"median": "s", "fastest": "s", "cpu": "s", "peak": "MB"},
         )
-
-
-def row(formula: str, times: list[tuple[float, float]], peak: float, difference: float) -> dict:
-    """A formula's line of the record; times in s, memory in MB."""
-    clock, cpu = zip(*times)
-    return {
-        "attention": formula,
-        "median": statistics.median(clock),
-        "fastest": min(clock),
-        "cpu": statistics.median(cpu),
-        "peak": peak,
-        "output_difference": difference,
-    }
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,49 +1,43 @@
-"""How many frames a second the two backbones learn from: FrameFormer as shipped, DSTformer
-``tiny``.
+"""Training throughput of the two backbones: FrameFormer as shipped, DSTformer ``tiny``.
 
-    python -m benchmarks.ablations.backbones [--batch 4] [--runs 5]
+    python -m benchmarks.ablations.backbones [--batch 4] [--runs 5] [--threads 1]
 
 One training step (forward, loss, backward) of the prior on the same batch, warm, interleaved;
-medians and their ratio. The gap is why the shipped prior is a FrameFormer.
+medians in frames a second, and their ratio. The gap is why the shipped prior is a FrameFormer.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
 import torch
 
-from stride_nb.models.motion_prior import CHANNELS
-from stride_nb.models.registry import build
+from benchmarks.study import make_parser, parse_arguments
+from stride_nb.models.motion_prior import PRIOR_CHANNELS
+from stride_nb.models.registry import build_network
 from stride_nb.training.recipes import RECIPES
 
 
-def step(network: torch.nn.Module, features: torch.Tensor) -> float:
+def time_step(network: torch.nn.Module, features: torch.Tensor) -> float:
     """Seconds of one forward and backward pass in bfloat16 products, as in training."""
     began = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16):
-        answer = network(features)
-    answer.joints.norm(dim=-1).mean().backward()
+        output = network(features)
+    output.joints.norm(dim=-1).mean().backward()
     return time.perf_counter() - began
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--runs", type=int, default=5)
-    args = parser.parse_args()
-    features = torch.randn(args.batch, 243, 17, CHANNELS)
-    networks = {
-        name: build(r.head, r.backbone, r.config)
-        for name, r in RECIPES.items()
-        if r.head == "prior"
-    }
+    """Both backbones, in turn."""
+    args = parse_arguments(make_parser(__doc__, batch=4, runs=5, threads=torch.get_num_threads()))
+    features = torch.randn(args.batch, 243, 17, PRIOR_CHANNELS)
+    recipes = {name: r for name, r in RECIPES.items() if r.head == "prior"}
+    networks = {n: build_network(r.head, r.backbone, r.config) for n, r in recipes.items()}
     times: dict[str, list[float]] = {name: [] for name in networks}
     for run in range(args.runs + 1):
         for name, network in networks.items():
-            seconds = step(network, features)
+            seconds = time_step(network, features)
             times[name] += [seconds] if run else []  # the first is a warm-up
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():

@@ -1,97 +1,88 @@
-"""What an estimator's guesses at hidden joints are worth to the frozen prior, and what they cost
-it, family by family.
+"""What low-confidence detections of hidden joints are worth to the frozen prior, noise model by
+noise model.
 
     python -m benchmarks.ablations.low_confidence_inputs [--windows 8] [--seeds 3] [--threads 1]
 
-On CMU's test people the prior answers once as it is used; once without guesses whose confidence is
-low, which it is told of elsewhere; and once without any, as no estimator would have it. Errors as
-multiples of those as it is used, and of a Gaussian's that is told the same. Needs CMU's motion.
-Writes ``data/results/guesses.json``.
+On CMU's test people the prior predicts once as it is used; once without the detections of hidden
+joints whose confidence is low; and once without any detection of a hidden joint, which no estimator
+could know. Errors as multiples of those as it is used, and of a Gaussian's with the same input.
+Needs CMU's motion. Writes ``data/results/guesses.json``.
 """
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import numpy as np
 
-from benchmarks import records
-from benchmarks.occlusion_benchmark import drawn, sampling
-from benchmarks.paired_statistics import changes
+from benchmarks.paired_statistics import compare_paired
+from benchmarks.study import (
+    Study,
+    evaluate_case,
+    make_parser,
+    parse_arguments,
+    predict_window,
+    sample_cases,
+)
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case
-from stride_nb.evaluation.metrics import evaluate
 from stride_nb.models.registry import load_model
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.filters import gaussian
-from stride_nb.refinement.sliding_window import Windows, both_ways
-from stride_nb.training.tasks import VALIDATION
+from stride_nb.training.tasks import VALIDATION_REGIMES
 
-RESULT = Path("data/results/guesses.json")
 METRICS = ("mpjpe_hidden", "mpjpe_visible")
 KEPT = ("all", "trusted", "none")
-"""Which guesses are left in."""
-SETS = (
+"""Which detections are left in: all, those above the threshold, or those of visible joints."""
+COMPARISONS = (
     (("prior", "trusted"), ("prior", "all")),
     (("prior", "none"), ("prior", "all")),
     *((("prior", kept), ("gaussian", kept)) for kept in KEPT),
 )
-"""What is set against what, each a method and the guesses that it is told."""
+"""What is divided by what, each a method and the detections that it gets."""
 
 
-def told(case: Case, kept: str) -> PoseSequence:
-    """The sequence with its guesses, with those alone that are trusted, or with none."""
-    out = {
+def drop_detections(case: Case, kept: str) -> PoseSequence:
+    """The sequence with only the detections of ``KEPT``."""
+    dropped = {
         "all": np.zeros_like(case.visible),
         "trusted": case.sequence.confidence < CONFIDENCE_THRESHOLD,
         "none": ~case.visible,
     }[kept]
     return case.sequence.replace(
-        joints=np.where(out[..., None], np.nan, case.sequence.joints),
-        confidence=np.where(out, 0.0, case.sequence.confidence),
+        joints=np.where(dropped[..., None], np.nan, case.sequence.joints),
+        confidence=np.where(dropped, 0.0, case.sequence.confidence),
     )
 
 
-def answered(case: Case, network) -> dict[tuple[str, str], dict]:
-    """Method and guesses kept → metrics."""
-    found = {}
+def measure(case: Case, network) -> dict[tuple[str, str], dict]:
+    """Method and detections kept → metrics."""
+    errors = {}
     for kept in KEPT:
-        sequence = told(case, kept)
-        prior = both_ways(network, Windows(sequence, network).features(0))[0][0]
-        for method, joints in (("prior", prior), ("gaussian", gaussian(sequence).joints)):
-            found[method, kept] = evaluate(joints, case.truth, case.visible, sequence.fps)
-    return found
+        sequence = drop_detections(case, kept)
+        errors["prior", kept] = evaluate_case(case, predict_window(sequence, network)[0])
+        errors["gaussian", kept] = evaluate_case(case, gaussian(sequence).joints)
+    return errors
 
 
 def main() -> None:
-    args = sampling(__doc__)
-    parameters = records.called(vars(args), prior="prior")
-    network, rows, began = load_model("prior"), [], time.perf_counter()
-    clips = datasets.load("cmu", "test")
-    for family in estimator_noise.FAMILIES:
-        made = drawn(clips, VALIDATION, family, args.windows, args.seeds)
-        found = [answered(case, network) for case in made]
-        for one, against in SETS:
-            what = dict(zip(("method", "kept"), one)) | {"against": " ".join(against)}
-            errors = ([answers[which] for answers in found] for which in (against, one))
-            rows += [
-                {"source": "cmu", "split": "test", "noise": family} | what | row
-                for row in changes(made, *errors, METRICS)
-            ]
-        print(*rows[-len(SETS) * len(METRICS) :], sep="\n", flush=True)
-    run = records.record(
-        "guesses",
-        rows,
-        parameters=parameters,
-        seed=list(range(args.seeds)),
-        seconds=time.perf_counter() - began,
-        protocol=f"windows, noise and occlusion of the benchmark, regimes {', '.join(VALIDATION)}; the frozen prior; "
-        "before: the error, mm, of what it is set against, ratio: after over before",
+    """Every noise model on CMU's test people."""
+    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    study = Study("guesses", vars(args), list(range(args.seeds)), prior="prior")
+    network, clips = load_model("prior"), datasets.load("cmu", "test")
+    for noise in estimator_noise.NOISE_MODELS:
+        cases = sample_cases(clips, VALIDATION_REGIMES, noise, args.windows, args.seeds)
+        errors = [measure(case, network) for case in cases]
+        for one, against in COMPARISONS:
+            about = {"source": "cmu", "split": "test", "noise": noise}
+            about |= dict(zip(("method", "kept"), one)) | {"against": " ".join(against)}
+            before, after = ([by[which] for by in errors] for which in (against, one))
+            study.add(about | row for row in compare_paired(cases, before, after, METRICS))
+    study.save(
+        "windows, noise and occlusion of the benchmark, regimes "
+        f"{', '.join(VALIDATION_REGIMES)}; the frozen prior; before: the error, mm, of what it is "
+        "set against, ratio: after over before"
     )
-    records.save(run, RESULT)
 
 
 if __name__ == "__main__":

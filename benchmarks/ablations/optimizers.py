@@ -1,5 +1,4 @@
-"""What the choice of optimiser is worth: the prior's validation error after so many steps, by Muon
-and by AdamW.
+"""Muon against AdamW: the prior's validation error after so many steps.
 
     python -m benchmarks.ablations.optimizers [--steps 500] [--threads 1]
 
@@ -10,56 +9,39 @@ motion. Writes ``data/results/optimizers.json``.
 
 from __future__ import annotations
 
-import argparse
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from benchmarks import records
+from benchmarks.study import Study, make_parser, parse_arguments
 from stride_nb import datasets
-from stride_nb.models.registry import build
+from stride_nb.models.registry import build_network
 from stride_nb.training.recipes import RECIPES
 from stride_nb.training.tasks import Denoise
-from stride_nb.training.trainer import fit
+from stride_nb.training.trainer import train_network
 
-RESULT = Path("data/results/optimizers.json")
 RATES = {"adamw": 8e-4, "muon": 4e-3}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    recipe, began = RECIPES["prior"], time.perf_counter()
+    """One training run an optimiser."""
+    args = parse_arguments(make_parser(__doc__, steps=500, threads=1))
+    study, recipe = Study("optimizers", vars(args), 0), RECIPES["prior"]
     train, val = ([c.joints for c in datasets.load("cmu", split)] for split in ("train", "val"))
-    rows = []
     for name, lr in RATES.items():
         torch.manual_seed(0)
-        model = build(recipe.head, recipe.backbone, recipe.config)
+        model = build_network(recipe.head, recipe.backbone, recipe.config)
         settings = replace(
             recipe.settings, steps=args.steps, lr=lr, optimizer=name, validate_every=args.steps
         )
-        _, history = fit(model, Denoise(train, val, recipe.batch), settings)
+        _, history = train_network(model, Denoise(train, val, recipe.batch), settings)
         last = history[-1]
-        rows.append(
-            {"optimizer": name, "rate": lr, "seconds": last["seconds"]}
-            | {key: round(last[f"val_{key}"], 1) for key in ("hidden_mm", "visible_mm")}
-        )
-        print(rows[-1])
-    run = records.record(
-        "optimizers",
-        rows,
-        parameters=vars(args),
-        seed=0,
-        seconds=time.perf_counter() - began,
-        units={"hidden_mm": "mm", "visible_mm": "mm", "seconds": "s"},
-        protocol="validation as in data/weights/prior.json, weights as they stand after the last step",
+        errors = {key: round(last[f"val_{key}"], 1) for key in ("hidden_mm", "visible_mm")}
+        study.add([{"optimizer": name, "rate": lr, "seconds": last["seconds"]} | errors])
+    study.save(
+        "validation as in data/weights/prior.json, weights as they stand after the last step",
+        {"hidden_mm": "mm", "visible_mm": "mm", "seconds": "s"},
     )
-    records.save(run, RESULT)
 
 
 if __name__ == "__main__":

@@ -1,171 +1,121 @@
-"""How errors grow with the length of the gap, with the estimator's noise, and where its pelvis errs
-too; on test people.
+"""Errors over the length of the gap, over the level of the estimator's noise, and over the level of
+the pelvis's error; on test people.
 
-    python -m benchmarks.ablations.robustness_curves [--windows 12] [--threads 1]
+    python -m benchmarks.ablations.robustness_curves [--windows 12] [--seed 0] [--threads 1]
 
-The gap, of a limb or of the whole person, lies in the middle of the window, and everything that was
-drawn for the noise stays as it is; the whole person's is followed on HDM05, too. The noise is the
-training family ``estimator``, its errors multiplied. In it the
-pelvis, from which everything is measured, is always right: last, it errs like a joint of the trunk,
-times a factor. Writes ``data/results/degradation.json``.
+The gap, of a limb or of the whole person, lies in the middle of the window, and the noise's random
+draws stay the same; the whole person's is followed on HDM05, too. The noise is the training model
+``estimator``, its errors multiplied. In it the pelvis, from which everything is measured, is always
+right: last, it errs like a joint of the trunk, times a factor. Writes
+``data/results/degradation.json``.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
-import torch
 
-from benchmarks import records
-from benchmarks.occlusion_benchmark import choose, chosen
+from benchmarks.paired_statistics import name_interval
+from benchmarks.scaled_noise import add_pelvis_error, register_scaled, scale_errors
+from benchmarks.study import Study, choose_cases, choose_windows, make_parser, parse_arguments
 from stride_nb import datasets
-from stride_nb.datasets.simulation import estimator_noise
-from stride_nb.evaluation.harness import Case, cases, compare, interval, masked, select
+from stride_nb.evaluation.harness import (
+    Case,
+    compare_methods,
+    estimate_interval,
+    make_cases,
+    replace_mask,
+)
 from stride_nb.evaluation.metrics import UNITS
 from stride_nb.models.registry import load_model
-from stride_nb.poses.skeleton import H36M17, LIMBS
+from stride_nb.poses.skeleton import LIMBS
 
-RESULT = Path("data/results/degradation.json")
 GAPS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds."""
 LEVELS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Multiples of the family's errors."""
+"""Multiples of the noise model's errors."""
 METHODS = ("input", "gaussian", "smoothnet", "prior")
 METRICS = ("mpjpe_hidden", "mpjpe_visible")
 HIDDEN = {"limb": [LIMBS[name] for name in sorted(LIMBS)], "whole": [slice(None)]}
 """Joints that are hidden: one of these, in turn."""
 PELVIS = (0.0, 0.25, 0.5, 1.0, 1.5)
-"""Multiples of what a joint of the trunk errs by."""
+"""Multiples of the error of a joint of the trunk."""
+Curve = Iterator[tuple[str, float, list[Case]]]
 
 
-def gaps(
-    whole: list[Case], names: tuple[str, ...], source: str, fps: float = 50
-) -> Iterator[tuple[str, float, list[Case]]]:
-    """What is hidden of whom, for how many seconds, and the cases; no gap of which less than a
-    second is left to be seen."""
-    least = min(len(case.truth) for case in whole) / fps
+def vary_gap(whole: list[Case], names: tuple[str, ...], source: str, fps: float = 50) -> Curve:
+    """What is hidden of whom, for how many seconds, and the cases; of every gap at least a second
+    of the window is visible."""
+    shortest = min(len(case.truth) for case in whole) / fps
     for name in names:
         joints = HIDDEN[name]
-        for seconds in (seconds for seconds in GAPS if seconds + 1 <= least):
-            made, length = [], round(seconds * fps)
+        for seconds in (seconds for seconds in GAPS if seconds + 1 <= shortest):
+            cases, length = [], round(seconds * fps)
             for i, case in enumerate(whole):
                 visible = np.ones(case.visible.shape, bool)
                 start = (len(visible) - length) // 2
                 visible[start : start + length, joints[i % len(joints)]] = False
-                made.append(masked(case, f"{name} {seconds:g}", visible))
-            yield f"gap of {name}, {source}", seconds, made
+                cases.append(replace_mask(case, f"{name} {seconds:g}", visible))
+            yield f"gap of {name}, {source}", seconds, cases
 
 
-def levels(windows: int, seed: int, clips) -> Iterator[tuple[str, float, list[Case]]]:
-    """The same, errors times a level: of joints behind limbs and halves; of the pelvis, behind a
+def vary_level(clips, windows: int, seed: int) -> Curve:
+    """Cases with errors at every level: of joints behind limbs and halves; of the pelvis, behind a
     block as well."""
     parts = (
-        ("errors", ["limb", "half"], LEVELS, multiplied),
-        ("error of the pelvis", ["limb", "half", "block"], PELVIS, unseated),
+        ("errors", ["limb", "half"], LEVELS, scale_errors),
+        ("error of the pelvis", ["limb", "half", "block"], PELVIS, add_pelvis_error),
     )
-    for part, regimes, factors, family in parts:
-        made = chosen(clips, regimes, "estimator", windows, seed)
-        for level in factors:
-            name = f"{part} times {level:g}"
-            estimator_noise.FAMILIES[name] = partial(family, level)
-            yield (
-                part,
-                level,
-                [masked(replace(case, family=name), case.regime, case.visible) for case in made],
-            )
+    for part, regimes, factors, model in parts:
+        cases = choose_cases(clips, regimes, "estimator", windows, seed)
+        for factor in factors:
+            noise = register_scaled(f"{part} times {factor:g}", model, factor)
+            scaled = [replace(case, family=noise) for case in cases]
+            yield part, factor, [replace_mask(c, c.regime, c.visible) for c in scaled]
 
 
-def multiplied(level: float, *told) -> np.ndarray:
-    return level * estimator_noise.estimator(*told)
-
-
-def unseated(
-    level: float, rng: np.random.Generator, relative: np.ndarray, visible: np.ndarray, fps: float
-) -> np.ndarray:
-    """``estimator``'s errors, and of the pelvis, which has none, those that a spine in its place
-    would have, times a level."""
-    (apart,) = rng.spawn(1)
-    error = estimator_noise.estimator(rng, relative, visible, fps)
-    spine = estimator_noise.estimator(
-        apart, np.zeros_like(relative), np.repeat(visible[:, :1], 17, 1), fps
-    )[:, H36M17.index("spine")]
-    error[:, 0] += level * spine
-    return error
-
-
-def long(clips, frames: int, seed: int) -> list[Case]:
+def make_visible(clips, frames: int, seed: int) -> list[Case]:
     """Windows of so many frames or more, in which nothing is hidden yet."""
+    cases = make_cases(clips, ["none"], "estimator", seed=seed)
+    return [case for case in cases if len(case.truth) >= frames]
+
+
+def measure(part: str, x: float, cases: list[Case], network, seed: int) -> list[dict]:
+    """A row a method and metric: the mean error and its interval."""
+    rows = compare_methods(cases, METHODS, network, seed)
+    clips = len({case.clip for case in cases})
     return [
-        case for case in cases(clips, ["none"], "estimator", seed=seed) if len(case.truth) >= frames
+        {"part": part, "x": x, "method": method, "metric": metric, "unit": UNITS[metric]}
+        | name_interval(estimate_interval(rows, metric, method), digits=3)
+        | {"n": len(cases), "clips": clips}
+        for method in METHODS
+        for metric in METRICS
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    parameters = records.called(vars(args), prior="prior", smoothnet="smoothnet")
-    clips, network, found, began = (
-        datasets.load("cmu", "test"),
-        load_model("prior"),
-        [],
-        time.perf_counter(),
-    )
-    whole = choose(long(clips, 240, args.seed), args.windows, np.random.default_rng(args.seed))
+    """Gaps on CMU and HDM05, then levels on CMU."""
+    args = parse_arguments(make_parser(__doc__, windows=12, seed=0, threads=1))
+    weights = {"prior": "prior", "smoothnet": "smoothnet"}
+    study = Study("degradation", vars(args), args.seed, **weights)
+    clips, network = datasets.load("cmu", "test"), load_model("prior")
+    rng = np.random.default_rng(args.seed)
+    whole = choose_windows(make_visible(clips, 240, args.seed), args.windows, rng)
     # few of its clips are as long: all of them
-    others = long(datasets.load("hdm05", "test"), 200, args.seed)
-    for part, x, made in [
-        *gaps(whole, ("limb", "whole"), "CMU"),
-        *gaps(others, ("whole",), "HDM05"),
-        *levels(args.windows, args.seed, clips),
+    others = make_visible(datasets.load("hdm05", "test"), 200, args.seed)
+    for part, x, cases in [
+        *vary_gap(whole, ("limb", "whole"), "CMU"),
+        *vary_gap(others, ("whole",), "HDM05"),
+        *vary_level(clips, args.windows, args.seed),
     ]:
-        rows = compare(made, METHODS, network, args.seed)
-        for method in METHODS:
-            for metric in METRICS:
-                value = interval(rows, metric, method)
-                found.append(
-                    {
-                        "part": part,
-                        "x": x,
-                        "method": method,
-                        "metric": metric,
-                        "unit": UNITS[metric],
-                        "value": round(value.value, 3),
-                        "ci_low": round(value.low, 3),
-                        "ci_high": round(value.high, 3),
-                        "n": len(made),
-                        "clips": len({case.clip for case in made}),
-                    }
-                )
-        print(
-            part,
-            x,
-            {
-                m: round(np.mean([r["mpjpe_hidden"] for r in select(rows, method=m)]))
-                for m in METHODS
-            },
-            flush=True,
-        )
-    run = records.record(
-        "degradation",
-        found,
-        parameters=parameters,
-        seed=args.seed,
-        seconds=time.perf_counter() - began,
-        protocol="test people, windows of up to 243 frames at 50 fps, noise estimator; x: seconds of the gap, "
-        "or the factor of the errors (CMU, regimes limb and half; of the pelvis also block); 95 % by "
-        "bootstrap over clips",
+        study.add(measure(part, x, cases, network, args.seed))
+    study.save(
+        "test people, windows of up to 243 frames at 50 fps, noise estimator; x: seconds of the "
+        "gap, or the factor of the errors (CMU, regimes limb and half; of the pelvis also block); "
+        "95 % by bootstrap over clips"
     )
-    records.save(run, RESULT)
 
 
 if __name__ == "__main__":

@@ -1,99 +1,82 @@
-"""What a second look gains: readings that the frozen prior's answer does not believe lose trust, it
-answers again, and the result is the mean of both answers, or the second alone.
+"""Outlier rejection with a second pass: detections far from the frozen prior's prediction get low
+confidence, it predicts again, and the result is the mean of both predictions, or the second alone.
 
     python -m benchmarks.ablations.second_pass [--windows 8] [--seeds 3] [--threads 1]
 
-``val``: how far off is too far, and how much is the second answer to count? Decided on people of
-``val``, under every kind of noise that may be tuned on. ``test``: what the chosen one does in all
-settings of the benchmark with a simulated estimator. Errors as multiples of the first answer's on
-the same windows, with 95 % intervals from drawing clips anew, and the worst regime. Needs CMU's and
-HDM05's motion. Writes ``data/results/second_look.json``.
+``val``: at what distance is a detection an outlier, and how much does the second prediction count?
+Decided on people of ``val``, under every noise model that may be tuned on. ``test``: the chosen
+values in all settings of the benchmark with a simulated estimator. Errors as multiples of the first
+prediction's on the same windows, with 95 % intervals by cluster bootstrap over clips, and the worst
+regime. Needs CMU's and HDM05's motion. Writes ``data/results/second_look.json``.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from benchmarks import records
-from benchmarks.occlusion_benchmark import EXPERIMENTS, drawn, sampling
-from benchmarks.paired_statistics import changes
+from benchmarks.occlusion_benchmark import EXPERIMENTS
+from benchmarks.paired_statistics import compare_paired
+from benchmarks.study import Study, evaluate_case, make_parser, parse_arguments, sample_cases
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
-from stride_nb.evaluation.metrics import evaluate
+from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.registry import load_model
-from stride_nb.refinement.outlier_rejection import DOUBT
-from stride_nb.refinement.sliding_window import Windows, both_ways
+from stride_nb.refinement.outlier_rejection import OUTLIER_RATIO
+from stride_nb.refinement.sliding_window import Windows
 
-RESULT = Path("data/results/second_look.json")
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "accel_error")
-TRIED = (*((doubt, 0.5) for doubt in (1.5, 2.0, 2.5, 3.0, 4.0)), (DOUBT, 1.0))
-"""Factors of doubt, and which share of the result the second answer is."""
+TRIED = (*((ratio, 0.5) for ratio in (1.5, 2.0, 2.5, 3.0, 4.0)), (OUTLIER_RATIO, 1.0))
+"""Outlier ratios, and the share of the result that the second prediction is."""
 
 
-def looks(case: Case, network: nn.Module, tried: Sequence[tuple[float, float]]) -> list[dict]:
-    """Metrics of the first answer and, for each doubt and share tried, of the result of the second
-    look."""
-    windows, doubts = (
-        Windows(case.sequence, network),
-        list(dict.fromkeys(doubt for doubt, _ in tried)),
-    )
-    ((first, scale),) = both_ways(network, windows.features(0))
-    again = both_ways(
-        network, torch.cat([windows.reread(0, first, scale, doubt) for doubt in doubts])
-    )
-    second = {doubt: joints for doubt, (joints, _) in zip(doubts, again)}
-    results = [first, *((1 - share) * first + share * second[doubt] for doubt, share in tried)]
-    return [evaluate(joints, case.truth, case.visible, case.sequence.fps) for joints in results]
+def measure(case: Case, network: nn.Module, tried: Sequence[tuple[float, float]]) -> list[dict]:
+    """Metrics of the first prediction and, for each ratio and share tried, of the second pass."""
+    windows, ratios = Windows(case.sequence, network), list(dict(tried))
+    ((first, scale),) = predict_with_flip(network, windows.make_features(0))
+    features = [windows.make_second_pass_features(0, first, scale, ratio) for ratio in ratios]
+    again = predict_with_flip(network, torch.cat(features))
+    second = {ratio: joints for ratio, (joints, _) in zip(ratios, again)}
+    results = [first, *((1 - share) * first + share * second[ratio] for ratio, share in tried)]
+    return [evaluate_case(case, joints) for joints in results]
 
 
-def settings() -> Iterator[tuple[str, str, str, str, tuple[tuple[float, float], ...]]]:
-    """Source, split, noise, input and what is tried there."""
-    yield from (
-        ("cmu", "val", family, "estimator", TRIED)
-        for family in estimator_noise.SEEN + estimator_noise.TUNING
-    )
+def list_settings() -> Iterator[tuple[str, str, str, str, tuple[tuple[float, float], ...]]]:
+    """Source, split, noise model, input and what is tried there."""
+    for noise in estimator_noise.SEEN + estimator_noise.TUNING:
+        yield "cmu", "val", noise, "estimator", TRIED
     yield "cmu", "val", "detector", "lifted", TRIED
-    for source, families in EXPERIMENTS.values():
-        yield from ((source, "test", family, "estimator", ((DOUBT, 0.5),)) for family in families)
+    for source, noise_models in EXPERIMENTS.values():
+        for noise in noise_models:
+            yield source, "test", noise, "estimator", ((OUTLIER_RATIO, 0.5),)
 
 
 def main() -> None:
-    args = sampling(__doc__)
-    parameters = records.called(vars(args), prior="prior", lifter="lifter")
-    network, lifter, rows, began = (
-        load_model("prior"),
-        load_model("lifter"),
-        [],
-        time.perf_counter(),
+    """Every setting."""
+    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    seeds, weights = list(range(args.seeds)), {"prior": "prior", "lifter": "lifter"}
+    study = Study("second_look", vars(args), seeds, **weights)
+    network, options = load_model("prior"), {"lifter": load_model("lifter")}
+    for source, split, noise, kind, tried in list_settings():
+        clips, simulated = datasets.load(source, split), noise
+        if kind == "lifted":  # the detector makes the noise
+            simulated = "estimator"
+        cases = sample_cases(
+            clips, list(REGIMES), simulated, args.windows, args.seeds, input=kind, **options
+        )
+        first, *results = zip(*(measure(case, network, tried) for case in cases))
+        for (ratio, share), second in zip(tried, results):
+            about = {"source": source, "split": split, "noise": noise}
+            about |= {"doubt": ratio, "share": share}
+            study.add(about | row for row in compare_paired(cases, first, second, METRICS))
+    study.save(
+        "windows, noise and occlusion of the benchmark; the frozen prior after a second look "
+        "against its first answer"
     )
-    for source, split, family, kind, tried in settings():
-        clips, simulated = datasets.load(source, split), "estimator" if kind == "lifted" else family
-        made = drawn(clips, REGIMES, simulated, args.windows, args.seeds, input=kind, lifter=lifter)
-        first, *again = zip(*(looks(case, network, tried) for case in made))
-        for (doubt, share), second in zip(tried, again):
-            rows += [
-                {"source": source, "split": split, "noise": family, "doubt": doubt, "share": share}
-                | row
-                for row in changes(made, first, second, METRICS)
-            ]
-        print(*rows[-len(METRICS) * len(tried) :], sep="\n", flush=True)
-    run = records.record(
-        "second_look",
-        rows,
-        parameters=parameters,
-        seed=list(range(args.seeds)),
-        seconds=time.perf_counter() - began,
-        protocol="windows, noise and occlusion of the benchmark; the frozen prior after a second look against "
-        "its first answer",
-    )
-    records.save(run, RESULT)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,43 @@
-"""What adaptation can buy: its objective taken apart, its steps, the margin of its gate, and a
-ceiling.
+"""Objectives of test-time training: their parts, their steps, the margin of the acceptance gate,
+and an upper bound.
 
     python -m benchmarks.ablations.ttt_objectives [--windows 6] [--steps 60] [--threads 1]
 
-The prior is adapted to single windows without any gate, and looked at every ten steps. ``truth as
-target`` learns the *true* joints
-where they are seen, which nobody has in use: what it reaches is a ceiling for objectives that hide
-what was seen. The gate's margin is judged on people of ``val`` (noise of training, noise made for
-tuning, and poses lifted from what a ``detector`` finds); the rest is measured on test people.
-Needs CMU's and HDM05's motion. Writes ``data/results/adaptation.json``.
+The prior is adapted to single windows without the gate and measured every ten steps. ``truth as
+target`` learns the *true* visible joints: an upper bound for objectives that mask what was seen.
+The gate's margin is judged on people of ``val`` (noise of training, noise made for tuning, and
+poses lifted from the detections of a ``detector``); the rest is measured on test people. Needs
+CMU's and HDM05's motion. Writes ``data/results/adaptation.json``.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import records
-from benchmarks.occlusion_benchmark import choose
-from benchmarks.paired_statistics import subject
+from benchmarks.paired_statistics import estimate_ratio, name_interval, parse_subject
+from benchmarks.study import Study, choose_windows, make_parser, parse_arguments
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
-from stride_nb.evaluation.bootstrap import paired_bootstrap
-from stride_nb.evaluation.harness import Case, cases
+from stride_nb.evaluation.harness import Case, make_cases
 from stride_nb.evaluation.metrics import joint_errors_mm
+from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.registry import load_model
-from stride_nb.refinement.sliding_window import Windows, both_ways
+from stride_nb.refinement.sliding_window import Windows
 from stride_nb.refinement.test_time_training import (
-    BlindSpot,
-    _blind_step,
-    _held_out_error,
-    _Lesson,
-    _optimizer,
+    SelfDistillationTTT,
+    TTTSample,
+    distill_step,
+    make_adamw,
+    measure_held_out_error,
 )
-from stride_nb.training.tasks import VALIDATION
+from stride_nb.training.tasks import VALIDATION_REGIMES
 
-RESULT = Path("data/results/adaptation.json")
 VAL = (("cmu", "val", "estimator"), ("cmu", "val", "crossed"), ("cmu", "val", "detector"))
 TEST = (("cmu", "test", "estimator"), ("hdm05", "test", "drift"))
 VARIANTS = (
@@ -56,123 +50,124 @@ VARIANTS = (
 )
 MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 EVERY = 10
-"""Steps between two looks."""
+"""Steps between two measurements."""
 OTHERS = 7
-"""Windows, from other clips of the person, that ``one person`` learns from beside the one that is
-looked at."""
+"""Windows, from other clips of the person, that ``one person`` learns from beside the measured
+one."""
+Setting = tuple[str, str, str]
+Run = tuple[Case, list[dict]]
 
 
-class _Guessed(_Lesson):
-    """Joints that are hidden from the network are guessed at, as the prior met them in training,
-    instead of missing."""
+class LowConfidenceSample(TTTSample):
+    """Masked joints are low-confidence detections, as in the prior's training, instead of
+    missing."""
 
-    def told(self, hidden, rng):
-        observed, fps = self.windows.relative(self.i), self.windows.sequence.fps
-        family = estimator_noise.FAMILIES[
-            estimator_noise.SEEN[rng.integers(len(estimator_noise.SEEN))]
-        ]
-        error = family(rng, observed, ~hidden, fps)
-        # some leave joints out
-        sure = np.where(np.isnan(error).any(-1), 0.0, estimator_noise.sureness(rng, ~hidden, fps))
-        return self.windows.features(self.i, hidden, (error, sure))
+    def make_inputs(self, masked: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """The student's input, with the errors and the confidence of a noise model of training at
+        ``masked`` joints."""
+        observed, fps = self.windows.fill_relative(self.i), self.windows.sequence.fps
+        name = estimator_noise.SEEN[rng.integers(len(estimator_noise.SEEN))]
+        error = estimator_noise.NOISE_MODELS[name](rng, observed, ~masked, fps)
+        confidence = estimator_noise.simulate_confidence(rng, ~masked, fps)
+        # some noise models leave joints out
+        confidence = np.where(np.isnan(error).any(-1), 0.0, confidence)
+        return self.windows.make_features(self.i, masked, (error, confidence))
 
 
-def same_person(case: Case, pool: Sequence[Case], rng: np.random.Generator) -> list[Case]:
+def find_same_person(case: Case, pool: Sequence[Case], rng: np.random.Generator) -> list[Case]:
     """At most ``OTHERS`` cases of the regime, as long, from other clips of the person."""
-    found = [
+    others = [
         c
         for c in pool
-        if subject(c.clip) == subject(case.clip)
+        if parse_subject(c.clip) == parse_subject(case.clip)
         and c.clip != case.clip
         and c.regime == case.regime
         and len(c.truth) == len(case.truth)
     ]
-    return [found[i] for i in rng.permutation(len(found))[:OTHERS]]
+    return [others[i] for i in rng.permutation(len(others))[:OTHERS]]
 
 
-def adapted(
+def adapt(
     case: Case,
     frozen: nn.Module,
     variant: str,
-    how: BlindSpot,
+    settings: SelfDistillationTTT,
     seed: int,
     pool: Sequence[Case] = (),
 ) -> list[dict]:
-    """A row every ten steps: hidden, visible and held-out error, mm. ``pool``: the cases that ``one
-    person`` finds others in."""
-    windows, truth = Windows(case.sequence, frozen), case.truth - case.truth[:, :1]
-    rng, network = np.random.default_rng(seed), copy.deepcopy(frozen).eval()
-    lesson = (_Guessed if variant == "guesses in place" else _Lesson)(
-        windows, 0, frozen, rng, how.held_out
-    )
-    targets = {"observations as target": windows.relative(0), "truth as target": truth}
+    """A row every ten steps: hidden, visible and held-out error, mm.
+
+    Args:
+        pool: the cases in which ``one person`` finds others.
+    """
+    truth, rng = case.truth - case.truth[:, :1], np.random.default_rng(seed)
+    network, windows = copy.deepcopy(frozen).eval(), Windows(case.sequence, frozen)
+    make = LowConfidenceSample if variant == "guesses in place" else TTTSample
+    sample = make(windows, 0, frozen, rng, settings.held_out)
+    targets = {"observations as target": windows.fill_relative(0), "truth as target": truth}
     if variant in targets:
-        lesson.target = torch.from_numpy(targets[variant]).to(lesson.target)
-    others = same_person(case, pool, rng) if variant == "one person" else []
-    theirs = [_Lesson(Windows(c.sequence, frozen), 0, frozen, rng, how.held_out) for c in others]
-    lessons = [lesson] * max(1, len(theirs)) + theirs  # every second lesson is of the window itself
-    how = replace(how, anchor=0.0) if variant == "no anchor" else how
-    optimizer, rows = _optimizer(network, how.lr, 0.0), []
-    for step in range(how.steps + 1):
+        sample.target = torch.from_numpy(targets[variant]).to(sample.target)
+    others = [
+        TTTSample(Windows(c.sequence, frozen), 0, frozen, rng, settings.held_out)
+        for c in (find_same_person(case, pool, rng) if variant == "one person" else [])
+    ]
+    samples = [sample] * max(1, len(others)) + others  # every second one is the window itself
+    settings = replace(settings, anchor=0.0) if variant == "no anchor" else settings
+    optimizer, rows = make_adamw(network, settings.lr, 0.0), []
+    for step in range(settings.steps + 1):
         if step:
-            _blind_step(network, lessons, optimizer, rng, how)
+            distill_step(network, samples, optimizer, rng, settings)
         if step % EVERY == 0:
-            error = joint_errors_mm(both_ways(network, windows.features(0))[0][0], truth)
+            joints, _ = predict_with_flip(network, windows.make_features(0))[0]
+            error = joint_errors_mm(joints, truth)
             rows.append(
                 {
                     "step": step,
                     "hidden": error[~case.visible].mean(),
                     "visible": error[case.visible].mean(),
-                    "held_out": _held_out_error(network, [lesson]),
+                    "held_out": measure_held_out_error(network, [sample]),
                 }
             )
     return rows
 
 
-def settings(
-    places: Sequence[tuple[str, str, str]], windows: int, seed: int
-) -> Iterator[tuple[tuple, list[Case], list[Case]]]:
-    """Every setting with the windows chosen, the same ones for every regime, and with all that
+def choose_settings(
+    places: Sequence[Setting], windows: int, seed: int
+) -> Iterator[tuple[Setting, list[Case], list[Case]]]:
+    """Every setting with the chosen windows, the same ones for every regime, and with all that
     there are."""
-    for source, split, family in places:
-        told = (
-            {"family": "estimator", "input": "lifted"}
-            if family == "detector"
-            else {"family": family}
-        )
-        made = cases(datasets.load(source, split), VALIDATION, seed=seed, **told)
-        yield (source, split, family), choose(made, windows, np.random.default_rng(seed)), made
+    for source, split, noise in places:
+        simulated, kind = ("estimator", "lifted") if noise == "detector" else (noise, "estimator")
+        clips = datasets.load(source, split)
+        cases = make_cases(clips, VALIDATION_REGIMES, simulated, seed=seed, input=kind)
+        chosen = choose_windows(cases, windows, np.random.default_rng(seed))
+        yield (source, split, noise), chosen, cases
 
 
-def curve(where: tuple, variant: str, runs: list[tuple[Case, list[dict]]]) -> list[dict]:
-    """Rows a number of steps: errors as multiples of the frozen prior's, with 95 % intervals from
-    drawing clips anew."""
-    rows, clips = [], [case.clip for case, _ in runs]
+def _describe(setting: Setting, **about) -> dict:
+    return dict(zip(("source", "split", "noise"), setting)) | about
+
+
+def summarise_steps(setting: Setting, variant: str, runs: list[Run]) -> list[dict]:
+    """Rows a number of steps: errors as multiples of the frozen prior's, with 95 % intervals by
+    cluster bootstrap over clips."""
+    clips = [case.clip for case, _ in runs]
+    frozen = round(float(np.mean([run[0]["hidden"] for _, run in runs])), 2)
+    rows = []
     for at, first in enumerate(runs[0][1]):
-        row = dict(zip(("source", "split", "noise"), where)) | {
-            "part": "objective",
-            "variant": variant,
-            "step": first["step"],
-            "n": len(runs),
-            "clips": len(set(clips)),
-        }
+        row = _describe(setting, part="objective", variant=variant, step=first["step"])
+        row |= {"n": len(runs), "clips": len(set(clips))}
         for name in ("hidden", "visible", "held_out"):
-            now, frozen = (np.array([run[i][name] for _, run in runs]) for i in (at, 0))
-            found = paired_bootstrap(now, frozen, clips, np.random.default_rng(0))
-            row |= {
-                name: round(found.value, 4),
-                f"{name}_low": round(found.low, 4),
-                f"{name}_high": round(found.high, 4),
-            }
-        rows.append(
-            row | {"frozen": round(float(np.mean([run[0]["hidden"] for _, run in runs])), 2)}
-        )
+            now, before = ([run[i][name] for _, run in runs] for i in (at, 0))
+            ratio = estimate_ratio(now, before, clips)
+            row |= name_interval(ratio, (name, f"{name}_low", f"{name}_high"))
+        rows.append(row | {"frozen": frozen})
     return rows
 
 
-def kept(run: list[dict], margin: float) -> dict:
-    """What the gate keeps of a run: the best look whose held-out error fell by the margin, else the
-    frozen prior."""
+def apply_gate(run: list[dict], margin: float) -> dict:
+    """What the gate keeps of a run: the best measurement whose held-out error fell by the margin,
+    else the frozen prior."""
     return min(
         (row for row in run[1:] if row["held_out"] < (1 - margin) * run[0]["held_out"]),
         key=lambda row: row["held_out"],
@@ -180,26 +175,23 @@ def kept(run: list[dict], margin: float) -> dict:
     )
 
 
-def gates(
-    where: tuple, variant: str, runs: list[tuple[Case, list[dict]]], steps: int
-) -> list[dict]:
+def summarise_margins(setting: Setting, variant: str, runs: list[Run], steps: int) -> list[dict]:
     """A row a margin: hidden error over the frozen prior's, of all windows and of the worst regime,
-    and how often kept."""
-    rows, regimes = [], np.array([case.regime for case, _ in runs])
-    looks = [run[: 1 + steps // EVERY] for _, run in runs]
-    frozen = np.array([run[0]["hidden"] for run in looks])
+    and how often the gate keeps the adapted network."""
+    regimes = np.array([case.regime for case, _ in runs])
+    measured = [run[: 1 + steps // EVERY] for _, run in runs]
+    frozen = np.array([run[0]["hidden"] for run in measured])
+    rows = []
     for margin in MARGINS:
-        chosen = [kept(run, margin) for run in looks]
+        chosen = [apply_gate(run, margin) for run in measured]
         hidden = np.array([row["hidden"] for row in chosen])
-        ratios = {r: hidden[regimes == r].sum() / frozen[regimes == r].sum() for r in VALIDATION}
-        worst = max(ratios, key=ratios.get)
+        ratios = {
+            r: hidden[regimes == r].sum() / frozen[regimes == r].sum() for r in VALIDATION_REGIMES
+        }
+        worst = max(ratios, key=ratios.__getitem__)
         rows.append(
-            dict(zip(("source", "split", "noise"), where))
+            _describe(setting, part="margin", variant=variant, margin=margin, steps=steps)
             | {
-                "part": "margin",
-                "variant": variant,
-                "margin": margin,
-                "steps": steps,
                 "hidden": round(hidden.sum() / frozen.sum(), 4),
                 "worst_regime": worst,
                 "worst": round(ratios[worst], 4),
@@ -211,54 +203,26 @@ def gates(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--windows",
-        type=int,
-        default=6,
-        help="of a regime and setting (default: 6; twice as many on val)",
-    )
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    how = BlindSpot(steps=args.steps)
-    parameters = records.called(vars(args) | {"lr": how.lr, "batch": how.batch}, prior="prior")
-    frozen, rows, began = load_model("prior"), [], time.perf_counter()
-    for where, found, _ in settings(VAL, 2 * args.windows, args.seed):
+    """The margin on ``val``, then every objective on test people."""
+    args = parse_arguments(make_parser(__doc__, windows=6, steps=60, seed=0, threads=1))
+    settings = SelfDistillationTTT(steps=args.steps)
+    arguments = vars(args) | {"lr": settings.lr, "batch": settings.batch}
+    study, frozen = Study("adaptation", arguments, args.seed, prior="prior"), load_model("prior")
+    short = replace(settings, steps=30)
+    for setting, cases, _ in choose_settings(VAL, 2 * args.windows, args.seed):
         for variant in ("ours", "guesses in place"):
-            runs = [
-                (case, adapted(case, frozen, variant, replace(how, steps=30), args.seed))
-                for case in found
-            ]
-            rows += curve(where, variant, runs) + gates(where, variant, runs, 30)
-        print(where, *rows[-len(MARGINS) :], sep="\n", flush=True)
-    for where, found, pool in settings(TEST, args.windows, args.seed):
+            runs = [(case, adapt(case, frozen, variant, short, args.seed)) for case in cases]
+            study.add(summarise_steps(setting, variant, runs))
+            study.add(summarise_margins(setting, variant, runs, short.steps))
+    for setting, cases, pool in choose_settings(TEST, args.windows, args.seed):
         for variant in VARIANTS:
-            steps = curve(
-                where,
-                variant,
-                [(case, adapted(case, frozen, variant, how, args.seed, pool)) for case in found],
-            )
-            print(
-                where,
-                variant,
-                [(row["step"], row["hidden"], row["visible"], row["held_out"]) for row in steps],
-                flush=True,
-            )
-            rows += steps
-    run = records.record(
-        "adaptation",
-        rows,
-        parameters=parameters,
-        seed=args.seed,
-        seconds=time.perf_counter() - began,
-        units={"frozen": "mm"},
-        protocol=f"windows of up to 243 frames, regimes {', '.join(VALIDATION)}; hidden, visible, held_out: "
-        "errors as multiples of the frozen prior's (frozen: its hidden error)",
+            runs = [(c, adapt(c, frozen, variant, settings, args.seed, pool)) for c in cases]
+            study.add(summarise_steps(setting, variant, runs))
+    study.save(
+        f"windows of up to 243 frames, regimes {', '.join(VALIDATION_REGIMES)}; hidden, visible, "
+        "held_out: errors as multiples of the frozen prior's (frozen: its hidden error)",
+        {"frozen": "mm"},
     )
-    records.save(run, RESULT)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""How long one video of 243 frames takes: adaptation and prediction by ours, and by the procedure
-as published.
+"""Runtime of test-time training on one video of 243 frames: ours, and the published procedure.
 
     python -m benchmarks.ablations.ttt_runtime [--threads 1]
 
@@ -10,68 +9,50 @@ and counted ten times. Both in one run. Writes ``data/results/adaptation_speed.j
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import time
-from pathlib import Path
 
 import torch
 
-from benchmarks import records
+from benchmarks.study import Study, make_parser, parse_arguments
 from stride_nb import datasets
-from stride_nb.evaluation import harness
+from stride_nb.evaluation.harness import make_cases
 from stride_nb.models.dstformer import PRESETS, DSTformer
 from stride_nb.models.registry import load_model
 from stride_nb.refinement.refine import refine
-from stride_nb.refinement.test_time_training import Published
-
-RESULT = Path("data/results/adaptation_speed.json")
+from stride_nb.refinement.test_time_training import PublishedTTT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    parameters, began = records.called(vars(args), prior="prior"), time.perf_counter()
-    (case,) = harness.cases(
-        datasets.load("synthetic", "test", clips=1, seconds=243 / 50), ["half"]
-    )[:1]
+    """Ours three times, then one and four epochs of the published procedure."""
+    args = parse_arguments(make_parser(__doc__, threads=1))
+    study = Study("adaptation_speed", vars(args), 0, prior="prior")
+    clips = datasets.load("synthetic", "test", clips=1, seconds=243 / 50)
+    case = make_cases(clips, ["half"])[0]
     torch.manual_seed(0)
     base, prior = DSTformer(**PRESETS["base"]), load_model("prior")
 
-    def seconds(*how, **options) -> float:
-        return refine(case.sequence, *how, device="cpu", **options).trace.seconds
+    def measure(*method, **options) -> float:
+        return refine(case.sequence, *method, device="cpu", **options).trace.seconds
 
-    seconds("stride_ours", prior, steps=1)  # warm
-    ours = statistics.median(seconds("stride_ours", prior) for _ in range(3))
-    one, four = (seconds("stride_published", base, epochs=epochs) for epochs in (1, 4))
-    published = one + (Published().epochs - 1) * (four - one) / 3
-    rows = [
+    measure("stride_ours", prior, steps=1)  # warm
+    ours = statistics.median(measure("stride_ours", prior) for _ in range(3))
+    one, four = (measure("stride_published", base, epochs=epochs) for epochs in (1, 4))
+    published = one + (PublishedTTT().epochs - 1) * (four - one) / 3
+    methods = {
+        "stride_ours": (prior, round(ours, 2)),
+        "stride_published": (base, round(published, 1)),
+    }
+    study.add(
         {
-            "method": "stride_ours",
-            "parameters": sum(p.numel() for p in prior.parameters()),
-            "seconds": round(ours, 2),
-        },
-        {
-            "method": "stride_published",
-            "parameters": sum(p.numel() for p in base.parameters()),
-            "seconds": round(published, 1),
-        },
-    ]
-    print(*rows, f"ratio {published / ours:.0f}", sep="\n")
-    records.save(
-        records.record(
-            "adaptation_speed",
-            rows,
-            parameters=parameters,
-            seed=0,
-            units={"seconds": "s"},
-            seconds=time.perf_counter() - began,
-            protocol=f"one window of {len(case.truth)} frames, adaptation and prediction",
-        ),
-        RESULT,
+            "method": name,
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "seconds": seconds,
+        }
+        for name, (network, seconds) in methods.items()
     )
+    print(f"ratio {published / ours:.0f}")
+    protocol = f"one window of {len(case.truth)} frames, adaptation and prediction"
+    study.save(protocol, {"seconds": "s"})
 
 
 if __name__ == "__main__":

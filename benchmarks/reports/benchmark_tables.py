@@ -1,20 +1,22 @@
-"""The benchmark's record, read: tables and figures by setting.
+"""Tables and figures of the benchmark's record, by setting.
 
-A *setting* is an experiment with one family of noise, one source and one kind of input. The record
+A *setting* is an experiment with one noise model, one source and one kind of input. The record
 holds means with their intervals, not single windows, so a ratio here is a ratio of means, without
-an interval of its own.
+an interval of its own; ratios with intervals come from the record of ratios beside it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks import records
+from benchmarks.frames import Frame, list_rows, pd
 from benchmarks.occlusion_benchmark import EXPERIMENTS, METHODS
 from benchmarks.paired_statistics import AVERAGED, RIVALS
 from benchmarks.records import RESULTS
@@ -23,47 +25,45 @@ from stride_nb.errors import InputError
 from stride_nb.evaluation.harness import INPUTS
 from stride_nb.evaluation.metrics import TITLES
 from stride_nb.refinement.filters import BASELINES
-from stride_nb.viz.tables import Table, table
+from stride_nb.viz.tables import Table, make_table
 
 __all__ = [
     "CLASSICAL",
     "HIDDEN",
     "OURS",
     "RECORD",
-    "Ratio",
     "SUMMARY",
+    "Ratio",
     "Setting",
-    "absent",
-    "by_regime",
-    "by_setting",
-    "claims",
-    "drawn",
-    "losses",
-    "means",
-    "overview",
-    "paired",
-    "panels",
-    "people",
+    "average_regimes",
+    "compute_ratio",
+    "find_worst_ratio",
+    "list_absent",
+    "list_losses",
     "pivot",
-    "ratio",
+    "plot_bars",
+    "rank_methods",
     "read",
-    "seconds",
-    "standings",
-    "worst",
+    "select_panels",
+    "tabulate_calibration",
+    "tabulate_paired_ratios",
+    "tabulate_regimes",
+    "tabulate_runs",
+    "tabulate_runtime",
+    "tabulate_settings",
+    "tabulate_subjects",
 ]
 
+Rows = Frame | Sequence[Mapping[str, Any]]
 RECORD = RESULTS / "benchmark.json"
 OURS = "stride_ours"
 CLASSICAL = tuple(BASELINES)
-_ORDER = tuple(
-    dict.fromkeys(
-        [
-            *(m for m in METHODS if not m.startswith("stride")),
-            "prior_base",
-            *(m for m in METHODS if m.startswith("stride")),
-        ]
-    )
-)
+_OTHERS = [m for m in METHODS if not m.startswith("stride")]
+_ORDERS = {
+    "regime": list(REGIMES),
+    "method": [*_OTHERS, "prior_base", *(m for m in METHODS if m not in _OTHERS)],
+}
+_VALUES = ("value", "ci_low", "ci_high", "n")
 
 
 class Setting(NamedTuple):
@@ -76,13 +76,10 @@ class Setting(NamedTuple):
 
     @property
     def name(self) -> str:
-        """``unseen noise: drift``, or ``seen noise: lifted``, since detections have one family of
-        errors."""
-        return f"{self.experiment.replace('_', ' ')}: {'lifted' if self.input == 'lifted' else self.noise}"
-
-
-def _setting(row: Mapping) -> Setting:
-    return Setting(*(row[key] for key in Setting._fields))
+        """``unseen noise: drift``, or ``seen noise: lifted``, since detections have one noise
+        model."""
+        noise = "lifted" if self.input == "lifted" else self.noise
+        return f"{self.experiment.replace('_', ' ')}: {noise}"
 
 
 class Ratio(NamedTuple):
@@ -94,77 +91,63 @@ class Ratio(NamedTuple):
     """Regimes."""
 
 
-def read(path: str | os.PathLike = RECORD) -> dict[Setting, list[dict]]:
+def read(path: str | os.PathLike = RECORD) -> dict[Setting, Frame]:
     """The rows of the record by setting, experiments in their order and estimates before lifted
     input.
 
     Raises:
         InputError: a row lacks a key, or a setting has two rows for one regime, method and metric.
     """
-    found: dict[Setting, list[dict]] = {}
-    for row in _rows(path):
-        for key in (
-            *Setting._fields,
-            "regime",
-            "method",
-            "metric",
-            "value",
-            "ci_low",
-            "ci_high",
-            "n",
-        ):
-            if key not in row:
-                raise InputError(path, "rows", f"the key {key} in every row", "a row without it")
-        found.setdefault(_setting(row), []).append(row)
-    for setting, mine in found.items():
-        if len({(row["regime"], row["method"], row["metric"]) for row in mine}) < len(mine):
-            raise InputError(
-                path, "rows", "one row a regime, method and metric", f"several of {setting.name}"
-            )
-    return _ordered(found)
+    rows = records.load_rows(path)
+    identity = [*Setting._fields, "regime", "method", "metric"]
+    for key in (*identity, *_VALUES):
+        if not all(key in row for row in rows):
+            expected = f"the key {key} in every row"
+            raise InputError(path, "rows", expected, "a row without it")
+    frame = _load_frame(path)
+    twice = frame[frame.duplicated(identity)]
+    if len(twice):
+        expected = "one row a regime, method and metric"
+        raise InputError(path, "rows", expected, f"several of {twice['setting'].iloc[0]}")
+    return _group_settings(frame)
 
 
-def _ordered(found: Mapping[Setting, object]) -> dict:
+def _load_frame(path: str | os.PathLike) -> Frame:
+    """The rows and the name of their ``setting``. Of a single clip there is no interval: NaN."""
+    frame = pd.DataFrame(records.load_rows(path))
+    names = [Setting(*key).name for key in frame[list(Setting._fields)].itertuples(index=False)]
+    ends = [column for column in ("ci_low", "ci_high") if column in frame]
+    return frame.assign(setting=names).astype(dict.fromkeys(ends, float))
+
+
+def _group_settings(frame: Frame) -> dict[Setting, Frame]:
     """Estimates before lifted input, experiments in their order."""
-    return {
-        s: found[s]
-        for s in sorted(
-            found, key=lambda s: (INPUTS.index(s.input), list(EXPERIMENTS).index(s.experiment))
-        )
-    }
+    groups = {Setting(*k): g for k, g in frame.groupby(list(Setting._fields), sort=False)}
+    experiments = list(EXPERIMENTS)
+    order = sorted(groups, key=lambda s: (INPUTS.index(s.input), experiments.index(s.experiment)))
+    return {setting: groups[setting] for setting in order}
 
 
-def _rows(path: str | os.PathLike) -> list[dict]:
-    """Of a single clip nothing can be drawn anew: its rows have no interval, NaN here."""
-    return [
-        row | {key: np.nan for key in ("ci_low", "ci_high") if row.get(key, 0.0) is None}
-        for row in records.rows(path)
-    ]
-
-
-def pivot(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, Mapping]]:
-    """Regime → method → row, both in the order of the book; regimes without the metric are left
-    out."""
-    values = {(row["regime"], row["method"]): row for row in rows if row["metric"] == metric}
-    methods = _known(rows, "method")
-    whole = {
-        regime: {m: values[regime, m] for m in methods if (regime, m) in values}
-        for regime in _known(rows, "regime")
-    }
-    return {regime: found for regime, found in whole.items() if found}
-
-
-def _known(rows: Sequence[Mapping], key: str) -> list[str]:
+def _order_names(rows: Rows, key: str) -> list[str]:
     """The regimes or methods of the rows, in the order of the book, others after them."""
-    order, there = (
-        {"regime": REGIMES, "method": _ORDER}[key],
-        dict.fromkeys(row[key] for row in rows),
+    there = list(dict.fromkeys(pd.DataFrame(rows)[key]))
+    known = [name for name in _ORDERS[key] if name in there]
+    return known + [name for name in there if name not in known]
+
+
+def pivot(rows: Rows, metric: str, column: str = "value") -> Frame:
+    """Regimes by methods, both in the order of the book; regimes without the metric are left out,
+    NaN where a method lacks a regime."""
+    frame = pd.DataFrame(rows)
+    chosen = frame[frame["metric"] == metric]
+    values = chosen.pivot(index="regime", columns="method", values=column)
+    return values.reindex(
+        index=_order_names(chosen, "regime"), columns=_order_names(frame, "method")
     )
-    return [name for name in order if name in there] + [name for name in there if name not in order]
 
 
-def ratio(
-    rows: Sequence[Mapping],
+def compute_ratio(
+    rows: Rows,
     metric: str,
     against: Sequence[str],
     method: str = OURS,
@@ -181,98 +164,94 @@ def ratio(
     Returns:
         None where there is nothing to compare.
     """
-    over = tuple(
-        regime for regime, row in pivot(rows, metric).items() if regime in regimes and method in row
-    )
-    mean = means(rows, metric, over)
-    others = [m for m in against if m in mean]
-    if not others:
+    values = pivot(rows, metric)
+    if method not in values:
         return None
-    best = min(others, key=mean.get)
-    return Ratio(mean[method] / mean[best], best, over)
+    values = values[values.index.isin(regimes) & values[method].notna()].dropna(axis="columns")
+    rivals = [m for m in against if m in values]
+    if values.empty or not rivals:
+        return None
+    mean = values.mean()
+    best = mean[rivals].idxmin()
+    return Ratio(float(mean[method] / mean[best]), best, tuple(values.index))
 
 
-def means(
-    rows: Sequence[Mapping], metric: str, regimes: Sequence[str] = AVERAGED
-) -> dict[str, float]:
+def average_regimes(rows: Rows, metric: str, regimes: Sequence[str] = AVERAGED) -> dict[str, float]:
     """The mean over those regimes that there are, of every method that has all of them."""
-    found = [row for regime, row in pivot(rows, metric).items() if regime in regimes]
-    whole = [m for m in (found[0] if found else ()) if all(m in row for row in found)]
-    return {m: float(np.mean([row[m]["value"] for row in found])) for m in whole}
+    values = pivot(rows, metric)
+    values = values[values.index.isin(regimes)].dropna(axis="columns")
+    return values.mean().to_dict() if len(values) else {}
 
 
-def worst(
-    rows: Sequence[Mapping], metric: str, against: Sequence[str], otherwise: str | None = None
+def find_worst_ratio(
+    rows: Rows, metric: str, against: Sequence[str], otherwise: str | None = None
 ) -> Ratio | None:
-    """The greatest of our ratios to the best of others, regime by regime; ``otherwise``: the metric
-    where one lacks this."""
-    alone = [
-        ratio(rows, metric, against, regimes=[regime])
-        or (otherwise and ratio(rows, otherwise, against, regimes=[regime]))
-        for regime in dict.fromkeys(row["regime"] for row in rows)
-    ]
-    return max(filter(None, alone), default=None)
+    """The greatest of our ratios to the best of others, regime by regime.
+
+    Args:
+        otherwise: the metric of regimes that lack this one.
+    """
+    ratios = []
+    for regime in _order_names(rows, "regime"):
+        ratio = compute_ratio(rows, metric, against, regimes=[regime])
+        if ratio is None and otherwise:
+            ratio = compute_ratio(rows, otherwise, against, regimes=[regime])
+        ratios += [ratio] if ratio else []
+    return max(ratios, default=None)
 
 
-def by_regime(rows: Sequence[Mapping], metric: str, digits: int = 1) -> Table | None:
+def tabulate_regimes(rows: Rows, metric: str, digits: int = 1) -> Table | None:
     """Methods by regimes for one metric of one setting, the least of each regime bold; None without
     such rows."""
-    found = pivot(rows, metric)
-    made = [
-        {"method": m} | {regime: row.get(m, {}).get("value") for regime, row in found.items()}
-        for m in _known(rows, "method")
-    ]
-    return table(made, digits=digits, lower=list(found)) if found else None
+    values = pivot(rows, metric)
+    if values.empty:
+        return None
+    return make_table(list_rows(values.T, "method"), digits=digits, lower=list(values.index))
 
 
-def by_setting(found: Mapping[Setting, Sequence[Mapping]], metric: str, digits: int = 1) -> Table:
-    """Methods by settings: ``means`` of one metric, the least of each setting bold."""
-    mean = {setting.name: means(rows, metric) for setting, rows in found.items()}
-    order = _known([row for rows in found.values() for row in rows], "method")
-    made = [{"method": m} | {name: values.get(m) for name, values in mean.items()} for m in order]
-    return table(made, digits=digits, lower=list(mean))
+def tabulate_settings(found: Mapping[Setting, Frame], metric: str, digits: int = 1) -> Table:
+    """Methods by settings: ``average_regimes`` of one metric, the least of each setting bold."""
+    means = pd.DataFrame({s.name: pd.Series(average_regimes(r, metric)) for s, r in found.items()})
+    means = means.reindex(_order_names(pd.concat(found.values()), "method"))
+    return make_table(list_rows(means, "method"), digits=digits, lower=list(means))
 
 
-def standings(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+def rank_methods(found: Mapping[Setting, Frame]) -> list[dict]:
     """A row a setting: which methods have the least hidden error in how many regimes, and ours
     beside its rivals."""
-    made, metric = [], "mpjpe_hidden"
-    for setting, rows in found.items():
-        regimes = pivot(rows, metric)
-        first = [min(row, key=lambda m: row[m]["value"]) for row in regimes.values()]
-        counts = {
-            m: first.count(m) for m in sorted(dict.fromkeys(first), key=first.count, reverse=True)
+    return [_rank_setting(setting, rows, "mpjpe_hidden") for setting, rows in found.items()]
+
+
+def _rank_setting(setting: Setting, rows: Frame, metric: str) -> dict:
+    ratios = {
+        name: compute_ratio(rows, metric, against)
+        for name, against in (
+            ("ours ÷ it", CLASSICAL),
+            ("÷ prior", ["prior"]),
+            ("÷ published", ["stride_published"]),
+        )
+    }
+    best = ratios["ours ÷ it"]
+    first = Counter(pivot(rows, metric).idxmin(axis="columns")).most_common()
+    return (
+        {"setting": setting.name, "best classical": best and best.against}
+        | {name: ratio and ratio.value for name, ratio in ratios.items()}
+        | {
+            "apart": _count_apart(rows, metric),
+            "first in": ", ".join(f"{method} {count}" for method, count in first),
         }
-        filters = ratio(rows, metric, CLASSICAL)
-        made.append(
-            {
-                "setting": setting.name,
-                "best classical": filters and filters.against,
-                "ours ÷ it": filters and filters.value,
-                "÷ prior": _value(ratio(rows, metric, ["prior"])),
-                "÷ published": _value(ratio(rows, metric, ["stride_published"])),
-                "apart": _apart(regimes),
-                "first in": ", ".join(f"{m} {k}" for m, k in counts.items()),
-            }
-        )
-    return made
+    )
 
 
-def _value(found: Ratio | None) -> float | None:
-    return found and found.value
-
-
-def _apart(regimes: Mapping[str, Mapping[str, Mapping]]) -> str | None:
+def _count_apart(rows: Frame, metric: str) -> str | None:
     """In how many regimes our whole interval lies below the best classical baseline's."""
-    ends = [
-        (
-            row[OURS]["ci_high"],
-            min((row[m] for m in CLASSICAL if m in row), key=lambda x: x["value"])["ci_low"],
-        )
-        for row in regimes.values()
-        if OURS in row and any(m in row for m in CLASSICAL)
-    ]
-    return f"{sum(high < low for high, low in ends)} of {len(ends)}" if ends else None
+    value, low, high = (pivot(rows, metric, column) for column in ("value", "ci_low", "ci_high"))
+    if OURS not in value:
+        return None
+    classical = value.reindex(columns=CLASSICAL)[value[OURS].notna()].dropna(how="all")
+    best = classical.idxmin(axis="columns") if len(classical) else {}
+    apart = [high.loc[regime, OURS] < low.loc[regime, m] for regime, m in best.items()]
+    return f"{sum(apart)} of {len(apart)}" if apart else None
 
 
 HIDDEN = {
@@ -285,179 +264,156 @@ SUMMARY = {
     "visible ÷ input": ("mpjpe_visible", "input"),
     "acceleration ÷ best filter": ("accel_error", "classical"),
 }
-"""Columns of ``paired``: an error of ours, and by whose it is divided."""
+"""Columns of ``tabulate_paired_ratios``: an error of ours, and by whose it is divided."""
 
 
-def paired(
+def tabulate_paired_ratios(
     path: str | os.PathLike = RECORD, columns: Mapping[str, tuple[str, str]] = HIDDEN
 ) -> list[dict]:
     """Errors of ours as multiples of its rivals' on the same windows, with intervals; a row a
     setting, how many clips it has."""
-    made: dict[Setting, dict] = {}
-    for row in _ratios(path):
-        if row["regimes"].split() == list(AVERAGED):
-            mine = made.setdefault(_setting(row), {"clips": row["clips"]})
-            mine[row["metric"], row["rival"]] = _with_interval(row)
-    return [
-        {"setting": setting.name, "clips": mine["clips"]}
-        | {name: mine.get(where) for name, where in columns.items()}
-        for setting, mine in _ordered(made).items()
-    ]
+    frame = _load_beside(path, "_ratios")
+    shown = []
+    for setting, rows in _group_settings(frame[frame["regimes"] == " ".join(AVERAGED)]).items():
+        ratios = {(row.metric, row.rival): _format(row) for row in rows.itertuples()}
+        about = {"setting": setting.name, "clips": rows["clips"].iloc[0]}
+        shown.append(about | {name: ratios.get(pair) for name, pair in columns.items()})
+    return shown
 
 
-def losses(path: str | os.PathLike = RECORD) -> list[dict]:
+def list_losses(path: str | os.PathLike = RECORD) -> list[dict]:
     """Where ours errs more than a rival: a row a setting, error and rival, with the regimes in
     which the whole interval of paired ratios is above 1, and the greatest of these ratios."""
-    rows, found = _ratios(path), {}
+    frame = _load_beside(path, "_ratios")
+    frame = frame[(frame["regimes"].str.split().str.len() == 1) & (frame["ci_low"] > 1)]
+    losses = []
     for metric, error in TITLES.items():
-        for row in rows:
-            if row["metric"] == metric and len(row["regimes"].split()) == 1 and row["ci_low"] > 1:
-                found.setdefault((error, _setting(row).name, row["against"]), []).append(row)
-    return [
-        {
-            "error": error,
-            "setting": setting,
-            "rival": rival,
-            "regimes": ", ".join(row["regimes"] for row in worse)
-            if len(worse) < len(REGIMES)
-            else "all",
-            "ratio, at its greatest": _with_interval(max(worse, key=lambda row: row["value"]), 3),
-        }
-        for (error, setting, rival), worse in found.items()
-    ]
+        by_rival = frame[frame["metric"] == metric].groupby(["setting", "against"], sort=False)
+        for (setting, rival), rows in by_rival:
+            regimes = ", ".join(rows["regimes"]) if len(rows) < len(REGIMES) else "all"
+            worst = next(rows.loc[[rows["value"].idxmax()]].itertuples())
+            losses.append(
+                {"error": error, "setting": setting, "rival": rival, "regimes": regimes}
+                | {"ratio, at its greatest": _format(worst, 3)}
+            )
+    return losses
 
 
-def _ratios(path: str | os.PathLike) -> list[dict]:
-    return _rows(Path(path).with_stem(Path(path).stem + "_ratios"))
+def _load_beside(path: str | os.PathLike, suffix: str) -> Frame:
+    return _load_frame(Path(path).with_stem(Path(path).stem + suffix))
 
 
-def _with_interval(row: Mapping, digits: int = 2) -> str:
-    return "{value:.{0}f} [{ci_low:.{0}f}–{ci_high:.{0}f}]".format(digits, **row)
+def _format(row, digits: int = 2) -> str:
+    return f"{row.value:.{digits}f} [{row.ci_low:.{digits}f}–{row.ci_high:.{digits}f}]"
 
 
-def people(
+def tabulate_subjects(
     path: str | os.PathLike = RECORD,
     methods: Sequence[str] = ("input", "gaussian", "smoothnet", "prior", OURS),
-):
-    """Hidden error person by person: a row a setting and person."""
-    rows = records.rows(Path(path).with_stem(Path(path).stem + "_subjects"))
-    made: dict[tuple, dict] = {}
-    for row in (r for r in rows if r["method"] in methods):
-        setting = _setting(row)
-        made.setdefault((setting.name, row["subject"]), {"cases": row["n"]})[row["method"]] = row[
-            "value"
-        ]
+) -> list[dict]:
+    """Hidden error subject by subject: a row a setting and subject."""
+    frame = _load_beside(path, "_subjects")
+    frame = frame[frame["method"].isin(methods)]
     return [
-        {"setting": s, "person": who} | {"cases": x["cases"]} | {m: x.get(m) for m in methods}
-        for (s, who), x in made.items()
+        {"setting": setting, "person": subject, "cases": rows["n"].iloc[0]}
+        | rows.set_index("method")["value"].reindex(methods).to_dict()
+        for (setting, subject), rows in frame.groupby(["setting", "subject"], sort=False)
     ]
 
 
-def claims(path: str | os.PathLike = RECORD, method: str = OURS) -> list[dict]:
-    """How sure a method was of its answers and how right: a row a setting, of hidden and of visible
+def tabulate_calibration(path: str | os.PathLike = RECORD, method: str = OURS) -> list[dict]:
+    """Predicted and empirical coverage of a method: a row a setting, of hidden and of visible
     joints the mean chance that it gives them to be within 100 mm, and the share of them that are,
     with its interval."""
-    made: dict[Setting, dict] = {}
-    for row in _rows(Path(path).with_stem(Path(path).stem + "_claims")):
-        if row["method"] == method:
-            mine = made.setdefault(_setting(row), {"cases": row["n"]})
-            mine |= {
-                f"{row['part']}: claimed": row["claimed"],
-                f"{row['part']}: found": _with_interval(row),
-            }
-    return [{"setting": setting.name} | mine for setting, mine in _ordered(made).items()]
+    frame = _load_beside(path, "_claims")
+    shown = []
+    for setting, rows in _group_settings(frame[frame["method"] == method]).items():
+        line = {"setting": setting.name, "cases": rows["n"].iloc[0]}
+        for row in rows.itertuples():
+            line |= {f"{row.part}: claimed": row.claimed, f"{row.part}: found": _format(row)}
+        shown.append(line)
+    return shown
 
 
-def overview(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+def tabulate_runs(found: Mapping[Setting, Frame]) -> list[dict]:
     """A row a setting: what was run, on how many windows, by which code."""
     return [
         {
             "setting": setting.name,
-            "motion": f"{setting.source}, {rows[0]['split']}",
-            "regimes": len({row["regime"] for row in rows}),
-            "methods": len({row["method"] for row in rows}),
-            "windows a regime": _span([row["n"] for row in rows]),
-            "seeds": _span([row["seeds"] for row in rows]),
-            "commit": ", ".join(
-                dict.fromkeys(
-                    c[:7] + "+" * c.endswith("+") for row in rows for c in row["commit"].split()
-                )
-            ),
+            "motion": f"{setting.source}, {rows['split'].iloc[0]}",
+            "regimes": rows["regime"].nunique(),
+            "methods": rows["method"].nunique(),
+            "windows a regime": _format_range(rows["n"]),
+            "seeds": _format_range(rows["seeds"]),
+            "commit": _abbreviate(rows["commit"]),
         }
         for setting, rows in found.items()
     ]
 
 
-def _span(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
+def _abbreviate(commits: Iterable[str]) -> str:
+    short = [c[:7] + "+" * c.endswith("+") for several in commits for c in several.split()]
+    return ", ".join(dict.fromkeys(short))
+
+
+def _format_range(numbers: Any) -> str:
+    low, high = numbers.min(), numbers.max()
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def absent(found: Mapping[Setting, Sequence[Mapping]]) -> list[str]:
+def list_absent(found: Mapping[Setting, Frame]) -> list[str]:
     """What the protocol names and the record lacks, a line each."""
     there = {setting.name for setting in found}
-    wanted = [
-        Setting(e, family, source, "estimator")
-        for e, (source, families) in EXPERIMENTS.items()
-        for family in families
+    expected = [
+        Setting(experiment, noise, source, "estimator").name
+        for experiment, (source, noise_models) in EXPERIMENTS.items()
+        for noise in noise_models
     ]
-    wanted += [
-        Setting(e, "", source, "lifted")
-        for e, (source, _) in EXPERIMENTS.items()
-        if e != "unseen_noise"
-    ]
-    said = [f"setting {setting.name}: absent" for setting in wanted if setting.name not in there]
-    for key, known in (("regime", REGIMES), ("method", _ORDER)):
+    expected += [Setting(e, "", "", "lifted").name for e in EXPERIMENTS if e != "unseen_noise"]
+    absent = [f"setting {name}: absent" for name in expected if name not in there]
+    for key, known in _ORDERS.items():
         for name in known:
-            lacking = [
-                setting.name for setting, rows in found.items() if name not in _known(rows, key)
-            ]
+            lacking = [s.name for s, rows in found.items() if name not in set(rows[key])]
             if lacking:
-                said.append(
-                    f"{key} {name}: absent"
-                    + (" in " + ", ".join(lacking)) * (len(lacking) < len(found))
-                )
-    return said
+                where = " in " + ", ".join(lacking) if len(lacking) < len(found) else ""
+                absent.append(f"{key} {name}: absent{where}")
+    return absent
 
 
-def seconds(found: Mapping[Setting, Sequence[Mapping]]) -> list[dict]:
+def tabulate_runtime(found: Mapping[Setting, Frame]) -> list[dict]:
     """A row a method: mean wall time of a window in seconds, a column a computer."""
-    made: dict[str, dict[str, list[float]]] = {}
-    for rows in found.values():
-        for row in rows:
-            computer = row["hardware"]
-            name = computer.get("gpu") or f"{computer['cores']} cores, {computer['cpu']}"
-            made.setdefault(row["method"], {}).setdefault(name, []).append(row["wall_s"])
-    order = _known([row for rows in found.values() for row in rows], "method")
-    return [
-        {"method": m} | {name: float(np.mean(times)) for name, times in made[m].items()}
-        for m in order
-    ]
+    frame = pd.concat(found.values())
+    computers = [x.get("gpu") or f"{x['cores']} cores, {x['cpu']}" for x in frame["hardware"]]
+    means = frame.assign(computer=computers).pivot_table(
+        "wall_s", index="method", columns="computer", sort=False
+    )
+    return list_rows(means.reindex(_order_names(frame, "method")), "method")
 
 
-def panels(rows: Sequence[Mapping], metric: str) -> dict[str, dict[str, tuple]]:
-    """What ``drawn`` takes, of one setting: a panel a regime, with its number of windows, and a bar
-    a method."""
-    return {
-        f"{regime}, n = {_span([r['n'] for r in row.values()])}": {
-            m: (r["value"], r["ci_low"], r["ci_high"]) for m, r in row.items()
+def select_panels(rows: Rows, metric: str) -> dict[str, dict[str, tuple]]:
+    """Panels of ``plot_bars`` for one setting: a panel a regime, with its number of windows, and a
+    bar a method."""
+    columns = {column: pivot(rows, metric, column) for column in _VALUES}
+    panels = {}
+    for regime, values in columns["value"].iterrows():
+        n = columns["n"].loc[regime].dropna().astype(int)
+        panels[f"{regime}, n = {_format_range(n)}"] = {
+            method: tuple(columns[c].loc[regime, method] for c in ("value", "ci_low", "ci_high"))
+            for method in values.dropna().index
         }
-        for regime, row in pivot(rows, metric).items()
-    }
+    return panels
 
 
-def drawn(groups: Mapping[str, Mapping], label: str) -> list:
+def plot_bars(groups: Mapping[str, Mapping], label: str) -> list:
     """Bars with intervals on one common axis, in as few figures of at most four panels as it takes;
     ours in colour."""
-    from stride_nb.viz.figures import bars_with_intervals
+    from stride_nb.viz.figures import plot_bars
 
-    names, top = (
-        list(groups),
-        max(np.nanmax(value) for group in groups.values() for value in group.values()),
-    )
+    names = list(groups)
+    top = max(np.nanmax(value) for group in groups.values() for value in group.values())
     count = -(-len(names) // 4)
     figures = [
-        bars_with_intervals({name: groups[name] for name in part}, label, highlight=[OURS])
+        plot_bars({name: groups[name] for name in part}, label, highlight=[OURS])
         for part in np.array_split(names, count)
     ]
     for ax in (ax for figure in figures for ax in figure.axes):

@@ -4,8 +4,8 @@ pages.
 ``python -m book.tools.build run NOTEBOOK OUT [-p NAME VALUE]`` runs one with checked parameters;
 ``commit NOTEBOOK …`` stores the outputs of a default run in the notebook itself, in the form that
 ``pytest --nbval`` compares; ``build FOLDER`` makes the pages (``make book`` calls it) and checks
-them, as ``check FOLDER`` does; ``readme`` renders the tables in the README and in ``book/*.md``;
-``figures`` draws the pictures that they show.
+them, as ``check FOLDER`` does; ``readme`` renders the tables of the README and of ``book/*.md``;
+``figures`` draws their pictures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import inspect
 import io
 import pkgutil
 import re
@@ -20,57 +21,52 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import records
+from benchmarks.frames import list_rows
 from benchmarks.reports import benchmark_tables
-from book.tools.check_links import faults
-from book.tools.run_notebook import commit, convert, normalise, parameters, run_notebook, shrunk
+from book.tools.check_links import find_faults
+from book.tools.run_notebook import (
+    commit,
+    normalise,
+    parse_value,
+    read_parameters,
+    reduce_colors,
+    run_notebook,
+)
 from stride_nb.errors import InputError, atomic_path
 from stride_nb.poses import skeleton
-from stride_nb.viz.tables import Table, table
+from stride_nb.viz.tables import Table, make_table
 
 __all__ = [
     "build",
     "check",
     "commit",
-    "figures",
+    "draw_figures",
+    "fill_pages",
     "fill_tables",
+    "list_modules",
+    "list_rooms",
     "main",
     "normalise",
-    "parameters",
-    "readme",
-    "rooms",
+    "read_parameters",
     "run_notebook",
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-_FLOW = (
-    "errors",
-    "data_files",
-    "poses",
-    "models",
-    "smpl",
-    "refinement",
-    "io",
-    "datasets",
-    "viz",
-    "evaluation",
-    "training",
-    "cli",
-)
-"""Every room in its place; one that is not here would stand last."""
 
 
 def fill_tables(text: str, root: Path = ROOT) -> str:
-    """Render every table that a page asks for, between its markers.
+    """Render the tables of a page between their markers.
 
-    A page says what it shows in a comment and ends it with ``<!-- end -->``; what stands between is
-    replaced: ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its
-    columns if none is named), ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric,
-    methods by regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting, and
-    ``<!-- joints: TARGET SOURCE … -->`` a joint set and what its joints are taken from.
+    A comment names the table and ``<!-- end -->`` ends it; what stands between is replaced:
+    ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if
+    none is named), ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by
+    regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting, and ``<!--
+    joints: TARGET SOURCE … -->`` a joint set and what its joints are computed from.
     """
 
     def fill(match: re.Match) -> str:
@@ -86,64 +82,59 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
 
 
 def _record_table(path: Path, *words: str) -> Table:
-    rows = records.rows(path)
-    names = {
-        column: heading or column for column, _, heading in (word.partition("=") for word in words)
-    }
-    return table([{c: row.get(c) for c in names} for row in rows] if names else rows, names=names)
+    rows = records.load_rows(path)
+    headings = (word.partition("=") for word in words)
+    names = {column: heading or column for column, _, heading in headings}
+    shown = [{c: row.get(c) for c in names} for row in rows] if names else rows
+    return make_table(shown, names=names)
 
 
 def _benchmark_table(path: Path, experiment: str, kind: str, metric: str) -> Table:
-    found = [
-        r
-        for r in records.rows(path)
-        if (r["experiment"], r["input"], r["metric"]) == (experiment, kind, metric)
+    chosen = [
+        row
+        for row in records.load_rows(path)
+        if (row["experiment"], row["input"], row["metric"]) == (experiment, kind, metric)
     ]
-    if not found:
-        raise InputError("benchmark", "rows", f"some of {experiment}, {kind}, {metric}", "none")
-    if len({(r["method"], r["regime"]) for r in found}) < len(found):
-        raise InputError(
-            "benchmark", "rows", "one row a method and regime", f"several of {experiment}"
-        )
-    by = benchmark_tables.pivot(found, metric)
-    rows = [
-        {"method": m} | {regime: row[m]["value"] for regime, row in by.items() if m in row}
-        for m in dict.fromkeys(m for row in by.values() for m in row)
-    ]
-    return table(rows, lower=list(by), names={r: f"{r} ({found[0]['unit']})" for r in by})
+    if not chosen:
+        expected = f"some of {experiment}, {kind}, {metric}"
+        raise InputError("benchmark", "rows", expected, "none")
+    if len({(row["method"], row["regime"]) for row in chosen}) < len(chosen):
+        expected = "one row a method and regime"
+        raise InputError("benchmark", "rows", expected, f"several of {experiment}")
+    values = benchmark_tables.pivot(chosen, metric)
+    names = {regime: f"{regime} ({chosen[0]['unit']})" for regime in values.index}
+    rows = list_rows(values.T, "method")
+    return make_table(rows, lower=list(values.index), names=names)
 
 
 def _settings_table(path: Path) -> Table:
-    return table(
-        [
-            {key: row[key] for key in ("setting", *benchmark_tables.SUMMARY)}
-            for row in benchmark_tables.paired(path, benchmark_tables.SUMMARY)
-        ]
-    )
+    rows = benchmark_tables.tabulate_paired_ratios(path, benchmark_tables.SUMMARY)
+    columns = ("setting", *benchmark_tables.SUMMARY)
+    return make_table([{column: row[column] for column in columns} for row in rows])
 
 
 _TABLES = {"table": _record_table, "benchmark": _benchmark_table, "settings": _settings_table}
 
 
 def _joint_table(target: str, *sources: str) -> Table:
-    joints = skeleton.get(target)
+    joints = skeleton.get_skeleton(target)
     rows = []
     for j, name in enumerate(joints.joints):
         parent = joints.joints[joints.parents[j]] if joints.parents[j] >= 0 else None
-        row = {"index": j, "joint": name, "hangs from": parent}
-        for source in sources:
-            weights = skeleton.CONVERSIONS[source, target].get(name, {})
-            row[source] = (
-                " + ".join(n if w == 1 else f"{w:g} {n}" for n, w in weights.items()).replace(
-                    "+ -", "− "
-                )
-                or None
-            )
-        rows.append(row)
-    return table(rows)
+        conversions = {source: skeleton.CONVERSIONS[source, target] for source in sources}
+        rows.append(
+            {"index": j, "joint": name, "hangs from": parent}
+            | {source: _format_sum(by.get(name, {})) for source, by in conversions.items()}
+        )
+    return make_table(rows)
 
 
-def readme() -> None:
+def _format_sum(weights: Mapping[str, float]) -> str | None:
+    terms = (name if weight == 1 else f"{weight:g} {name}" for name, weight in weights.items())
+    return " + ".join(terms).replace("+ -", "− ") or None
+
+
+def fill_pages() -> None:
     """Bring the tables of README and pages up to date with the records."""
     for page in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))):
         text = fill_tables(page.read_text(encoding="utf-8"))
@@ -151,37 +142,44 @@ def readme() -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def figures(folder: Path = ROOT / "book" / "_static") -> None:
+def draw_figures(folder: Path = ROOT / "book" / "_static") -> None:
     """Draw the pictures that pages show and no notebook prints."""
-    _save(_joints_figure(), folder / "joints.png")
-    _save(_refined_figure(), folder / "refined.png")
+    _save(_plot_joints(), folder / "joints.png")
+    _save(_plot_refined(), folder / "refined.png")
 
 
-def _joints_figure():
+def _plot_joints():
     import numpy as np
 
-    from stride_nb.datasets.synthetic_body import draw_body, forward, neutral, raise_arms
+    from stride_nb.datasets.synthetic_body import (
+        draw_synthetic_body,
+        make_neutral_pose,
+        place_joints,
+        raise_arms,
+    )
     from stride_nb.viz import figures
 
-    pose = neutral(np.zeros(1))
+    pose = make_neutral_pose(np.zeros(1))
     raise_arms(pose, np.ones(1), flexion=0, abduction=30, elbow=10)
-    standing, _ = forward(draw_body(np.random.default_rng(0)), pose, np.zeros(1))
-    return figures.skeleton_map(standing[0])
+    standing, _ = place_joints(draw_synthetic_body(np.random.default_rng(0)), pose, np.zeros(1))
+    return figures.plot_skeleton_map(standing[0])
 
 
-def _refined_figure():
+def _plot_refined():
     """The README's figure: a synthetic walk of the test split, half of the body hidden for a while,
     refined as shipped."""
     from stride_nb.datasets import load
-    from stride_nb.evaluation.harness import cases
+    from stride_nb.evaluation.harness import make_cases
+    from stride_nb.poses.sequence import PoseSequence
     from stride_nb.refinement.refine import refine
     from stride_nb.viz import figures
 
-    case, *_ = cases(load("synthetic", split="test", clips=1, seed=0), ["half"])
+    case, *_ = make_cases(load("synthetic", split="test", clips=1, seed=0), ["half"])
     refined = refine(case.sequence, "stride_ours", seed=0).sequence
+    assert isinstance(refined, PoseSequence)
     shown = {"truth": case.truth, "input": case.sequence.joints, "refined": refined.joints}
     shown = {name: joints - joints[:, :1] for name, joints in shown.items()}
-    return figures.strip(
+    return figures.plot_pose_strip(
         shown, case.sequence.fps, frames=9, hidden=~case.visible, up="-y", apart=True
     )
 
@@ -190,18 +188,27 @@ def _save(figure, path: Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     with atomic_path(path) as temporary:
-        temporary.write_bytes(shrunk(picture.getvalue()))
+        temporary.write_bytes(reduce_colors(picture.getvalue()))
 
 
-def rooms() -> list[str]:
-    """Every module of the package, in the order in which data flows through them."""
+def list_rooms() -> list[str]:
+    """The public rooms in the order in which data flows through them: the layers of
+    ``pyproject.toml``, lowest first."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = contracts["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = [name for layer in reversed(layers) for name in layer.replace(" ", "").split("|")]
+    names = [room.removeprefix("stride_nb.") for room in rooms]
+    return [name for name in names if not name.startswith("_")]
+
+
+def list_modules() -> list[str]:
+    """Every public module of the package, room by room."""
     import stride_nb
 
-    names = [
-        m.name.partition(".")[2] for m in pkgutil.walk_packages(stride_nb.__path__, "stride_nb.")
-    ]
-    order = {room: i for i, room in enumerate(_FLOW)}
-    public = [n for n in names if not n.startswith("_")]
+    modules = pkgutil.walk_packages(stride_nb.__path__, "stride_nb.")
+    names = [m.name.partition(".")[2] for m in modules]
+    public = [n for n in names if not any(part.startswith("_") for part in n.split("."))]
+    order = {room: i for i, room in enumerate(list_rooms())}
     return sorted(public, key=lambda n: (order.get(n.split(".")[0], len(order)), n))
 
 
@@ -224,14 +231,10 @@ def build(folder: Path) -> None:
 
 
 def check(site: Path) -> None:
-    """See that no page needs a network, or what is not there (`pages.faults`)."""
-    if found := faults(site):
-        raise InputError(
-            site,
-            "pages",
-            "nothing fetched from elsewhere, and all that they refer to",
-            "\n".join(found),
-        )
+    """Refuse pages that need a network, or what is not there (`check_links.find_faults`)."""
+    if faults := find_faults(site):
+        expected = "nothing fetched from elsewhere, and all that they refer to"
+        raise InputError(site, "pages", expected, "\n".join(faults))
 
 
 def _stage(folder: Path) -> None:
@@ -245,71 +248,79 @@ def _stage(folder: Path) -> None:
     for page in folder.glob("book/*.md"):
         page.write_text(fill_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
     api = folder / "book" / "api.md"
-    api.write_text(
-        api.read_text(encoding="utf-8") + "".join(map(_section, rooms())), encoding="utf-8"
-    )
+    sections = [_describe_door(), *map(_describe_module, list_modules())]
+    api.write_text(api.read_text(encoding="utf-8") + "".join(sections), encoding="utf-8")
     mathjax = importlib.metadata.distribution("sphinx-mathjax-offline")
     shutil.copy(
-        mathjax.locate_file("sphinx-mathjax-offline/static/mathjax/tex-svg.js"),
+        str(mathjax.locate_file("sphinx-mathjax-offline/static/mathjax/tex-svg.js")),
         folder / "book/_static/tex-svg.js",
     )
 
 
-def _section(room: str) -> str:
-    """A module's part of the API page: what its ``__all__`` names and it defines itself (not what
-    it passes on)."""
-    module = importlib.import_module(f"stride_nb.{room}")
-    public = getattr(module, "__all__", [])
+def _describe_door() -> str:
+    """The first part of the API page: the public door, name by name, with links to where each is
+    described."""
+    import stride_nb
+
+    lines = []
+    for name in stride_nb.__all__:
+        value = getattr(stride_nb, name)
+        if not inspect.ismodule(value):
+            summary = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
+            target = f"{value.__module__}.{value.__qualname__}"
+            lines.append(f"- {{py:obj}}`stride_nb.{name} <{target}>`: {summary}\n")
+    return f"\n## stride_nb\n\n{''.join(lines)}"
+
+
+def _describe_module(name: str) -> str:
+    """A module's part of the API page: what its ``__all__`` names and it defines itself."""
+    module = importlib.import_module(f"stride_nb.{name}")
     own = [
         n
-        for n in public
+        for n in getattr(module, "__all__", [])
         if getattr(vars(module).get(n), "__module__", module.__name__) == module.__name__
     ]
     members = f"   :members: {', '.join(own)}\n" if own else ""
-    return f"\n## stride_nb.{room}\n\n```{{eval-rst}}\n.. automodule:: stride_nb.{room}\n{members}```\n"
+    directive = f".. automodule:: stride_nb.{name}\n{members}"
+    return f"\n## stride_nb.{name}\n\n```{{eval-rst}}\n{directive}```\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m book.tools.build", description=__doc__.split("\n")[0]
+        prog="python -m book.tools.build", description=(__doc__ or "").split("\n")[0]
     )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run", help="run a notebook, write the executed copy")
     one.add_argument("notebook", type=Path)
     one.add_argument("out", type=Path)
-    one.add_argument(
-        "-p",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a parameter",
-    )
+    pairs = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
+    one.add_argument("-p", help="set a parameter", **pairs)
     one.add_argument("--source", help="set the parameter `source`, where the notebook has one")
-    stored = commands.add_parser(
-        "commit", help="run with default parameters and store the outputs in the notebook"
-    )
+    text = "run with default parameters and store the outputs in the notebook"
+    stored = commands.add_parser("commit", help=text)
     stored.add_argument("notebooks", type=Path, nargs="+")
-    commands.add_parser("build", help="make the pages").add_argument("folder", type=Path)
-    commands.add_parser("check", help="see that built pages need no network").add_argument(
-        "folder", type=Path
-    )
+    for name, text in (("build", "make the pages"), ("check", "see that pages need no network")):
+        commands.add_parser(name, help=text).add_argument("folder", type=Path)
     commands.add_parser("readme", help="render the tables of README and pages from the records")
     commands.add_parser("figures", help="draw the pictures of README and pages")
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    args = _make_parser().parse_args(arguments)
     try:
-        _dispatch(args)
+        _run_command(args)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def _dispatch(args: argparse.Namespace) -> None:
+def _run_command(args: argparse.Namespace) -> None:
     if args.command == "run":
-        given = {name: convert(value) for name, value in args.p}
-        if args.source and "source" in parameters(args.notebook):
+        given = {name: parse_value(value) for name, value in args.p}
+        if args.source and "source" in read_parameters(args.notebook):
             given.setdefault("source", args.source)
         run_notebook(args.notebook, args.out, given)
     elif args.command == "commit":
@@ -320,9 +331,9 @@ def _dispatch(args: argparse.Namespace) -> None:
     elif args.command == "check":
         check(args.folder)
     elif args.command == "readme":
-        readme()
+        fill_pages()
     else:
-        figures()
+        draw_figures()
 
 
 if __name__ == "__main__":

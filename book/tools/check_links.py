@@ -1,5 +1,5 @@
-"""Does the built book work without a network? What its pages, styles and scripts refer to has to
-lie beside them."""
+"""Check that the built book works without a network: what its pages, styles and scripts refer to
+has to lie beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["References", "faults"]
+__all__ = ["References", "find_faults"]
 
 _STYLE = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)|@import\s+["']([^"']+)["']""")
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
@@ -24,8 +24,8 @@ class References(HTMLParser):
     """Of one page: what is ``fetched`` to show it, ``followed`` by a reader who clicks, and the
     ``anchors`` that it has.
 
-    >>> page = References('<a href="https://a.org">a</a> <script src="https://b.org/x.js"></script>
-    <img src="c.png">')
+    >>> text = '<a href="https://a.org">a</a> <script src="https://b.org/x.js"></script>'
+    >>> page = References(text + '<img src="c.png">')
     >>> page.fetched, page.followed
     (['https://b.org/x.js', 'c.png'], ['https://a.org'])
     """
@@ -45,7 +45,7 @@ class References(HTMLParser):
         self.fetched += [
             part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()
         ]
-        self.fetched += _of_style(given.get("style", ""))
+        self.fetched += _find_in_style(given.get("style", ""))
         if tag == "a":
             self.followed += [given["href"]] if "href" in given else []
         elif tag != "link" or set(given.get("rel", "").split()) & _SHOWN:
@@ -53,7 +53,7 @@ class References(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._inside == "style":
-            self.fetched += _of_style(data)
+            self.fetched += _find_in_style(data)
         elif self._inside == "script":
             self.fetched += _IN_SCRIPT.findall(data)
 
@@ -61,39 +61,39 @@ class References(HTMLParser):
         self._inside = ""
 
 
-def _of_style(text: str) -> list[str]:
+def _find_in_style(text: str) -> list[str]:
     return [address or imported for address, imported in _STYLE.findall(_COMMENT.sub("", text))]
 
 
-def faults(site: Path) -> list[str]:
+def find_faults(site: Path) -> list[str]:
     """What is wrong with a folder of pages, a line each: what they would fetch elsewhere, what they
     refer to and lack."""
     site = site.resolve()
     # there: the theme's templates
     shown = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
     pages = {path: References(path.read_text(encoding="utf-8")) for path in shown}
-    found = []
+    faults = []
     for path, page in pages.items():
-        found += _missing(site, path, page.fetched, None)
-        found += _missing(site, path, [a for a in page.followed if not _elsewhere(a)], pages)
+        faults += _find_missing(site, path, page.fetched, None)
+        local = [address for address in page.followed if not _is_remote(address)]
+        faults += _find_missing(site, path, local, pages)
     for path in sorted(site.rglob("*.css")):
-        found += _missing(
-            site, path, _of_style(path.read_text(encoding="utf-8", errors="replace")), None
-        )
-    return list(dict.fromkeys(found))
+        addresses = _find_in_style(path.read_text(encoding="utf-8", errors="replace"))
+        faults += _find_missing(site, path, addresses, None)
+    return list(dict.fromkeys(faults))
 
 
-def _elsewhere(address: str) -> bool:
+def _is_remote(address: str) -> bool:
     return bool(urlsplit(address).netloc)
 
 
-def _missing(
+def _find_missing(
     site: Path, source: Path, addresses: list[str], pages: dict[Path, References] | None
 ) -> Iterator[str]:
     for address in addresses:
         parts = urlsplit(address)
         target = (source.parent / unquote(parts.path)).resolve() if parts.path else source
-        if _elsewhere(address):
+        if _is_remote(address):
             yield f"{source.relative_to(site)}: fetches {address}"
         elif parts.scheme:  # data:, mailto:, javascript:
             continue

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stride_nb.errors import InputError, atomic_path
 
-__all__ = ["commit", "convert", "normalise", "parameters", "run_notebook", "shrunk"]
+__all__ = ["commit", "normalise", "parse_value", "read_parameters", "reduce_colors", "run_notebook"]
 
 PNG_LIMIT = 100_000  # bytes
 _KEPT = ("text/plain", "text/html", "image/png")
@@ -31,11 +31,11 @@ _TYPES = {
 _PATH = re.compile(r"(?<![\w.:/<-])/(?:home|root|tmp|usr|Users|mnt|opt|var)/\S*|\b[A-Z]:\\\\\S+")
 
 
-def parameters(notebook: str | os.PathLike) -> dict[str, tuple[str, str]]:
-    """What the cell tagged ``parameters`` declares: name → (type, default as written)."""
-    for cell in _read(notebook).cells:
+def read_parameters(notebook: str | os.PathLike) -> dict[str, tuple[str, str]]:
+    """What the cell tagged ``read_parameters`` declares: name → (type, default as written)."""
+    for cell in _read_notebook(notebook).cells:
         if "parameters" in cell.metadata.get("tags", []):
-            return dict(_declared(statement) for statement in ast.parse(cell.source).body)
+            return dict(_parse_parameter(statement) for statement in ast.parse(cell.source).body)
     return {}
 
 
@@ -58,7 +58,7 @@ def run_notebook(
     import papermill
 
     given = dict(given or {})
-    _check(notebook, parameters(notebook), given)
+    _check_parameters(notebook, read_parameters(notebook), given)
     with atomic_path(out) as temporary:
         papermill.execute_notebook(
             str(notebook),
@@ -85,32 +85,40 @@ def normalise(notebook, where: object = "notebook"):
     """
     import nbformat
 
-    cells, used = [], set()
-    for number, cell in enumerate(
-        c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
-    ):
-        identity = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
-        while identity in used:
-            identity = hashlib.sha256(identity.encode()).hexdigest()[:8]
-        used.add(identity)
-        tags = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
-        if cell.cell_type == "code":
-            outputs = _outputs(cell, f"{where}: cell {number}")
-            cell = nbformat.v4.new_code_cell(
-                cell.source, id=identity, outputs=outputs, metadata=tags
-            )
-            cell.execution_count = 1 + sum(c.cell_type == "code" for c in cells)
-            for output in outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = cell.execution_count
-        else:
-            cell = nbformat.v4.new_markdown_cell(cell.source, id=identity, metadata=tags)
-        cells.append(cell)
+    kept = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    cells, ids = [], set()
+    for number, cell in enumerate(kept):
+        count = 1 + sum(c.cell_type == "code" for c in cells)
+        cells.append(_normalise_cell(cell, _make_id(cell.source, ids), count, where, number))
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def _make_id(source: str, ids: set[str]) -> str:
+    """Eight digits of the source's hash, not among ``ids``, to which they are added."""
+    identity = source
+    while True:
+        identity = hashlib.sha256(identity.encode()).hexdigest()[:8]
+        if identity not in ids:
+            ids.add(identity)
+            return identity
+
+
+def _normalise_cell(cell, identity: str, count: int, where: object, number: int):
+    import nbformat
+
+    tags = {"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {}
+    options = {"id": identity, "metadata": tags}
+    if cell.cell_type != "code":
+        return nbformat.v4.new_markdown_cell(cell.source, **options)
+    outputs = _select_outputs(cell, f"{where}: cell {number}")
+    for output in outputs:
+        if output.output_type == "execute_result":
+            output.execution_count = count
+    return nbformat.v4.new_code_cell(cell.source, outputs=outputs, execution_count=count, **options)
 
 
 def commit(notebook: str | os.PathLike) -> None:
@@ -125,10 +133,10 @@ def commit(notebook: str | os.PathLike) -> None:
         nbformat.write(result, temporary)
 
 
-def convert(text: str):
+def parse_value(text: str):
     """A command line's word as the Python value that it spells, or as text.
 
-    >>> convert("3"), convert("True"), convert("cmu")
+    >>> parse_value("3"), parse_value("True"), parse_value("cmu")
     (3, True, 'cmu')
     """
     try:
@@ -137,7 +145,7 @@ def convert(text: str):
         return text
 
 
-def _read(notebook: str | os.PathLike):
+def _read_notebook(notebook: str | os.PathLike):
     import nbformat
 
     try:
@@ -149,78 +157,70 @@ def _read(notebook: str | os.PathLike):
         raise InputError(notebook, "file", "a notebook", error) from error
 
 
-def _declared(statement: ast.stmt) -> tuple[str, tuple[str, str]]:
+def _parse_parameter(statement: ast.stmt) -> tuple[str, tuple[str, str]]:
     """Name, type and default of ``name: type = default`` or ``name = default`` (then the default's
     type)."""
+    if isinstance(statement, ast.AnnAssign) and statement.value:
+        name, annotation = ast.unparse(statement.target), ast.unparse(statement.annotation)
+        return name, (annotation, ast.unparse(statement.value))
+    if not isinstance(statement, ast.Assign):
+        raise InputError("parameters", "cell", "assignments", ast.unparse(statement))
     default = ast.unparse(statement.value)
-    if isinstance(statement, ast.AnnAssign):
-        return statement.target.id, (ast.unparse(statement.annotation), default)
-    return statement.targets[0].id, (
-        type(convert(default)).__name__.replace("NoneType", "None"),
-        default,
-    )
+    kind = type(parse_value(default)).__name__.replace("NoneType", "None")
+    return ast.unparse(statement.targets[0]), (kind, default)
 
 
-def _check(
+def _check_parameters(
     notebook: str | os.PathLike, declared: Mapping[str, tuple[str, str]], given: Mapping
 ) -> None:
     for name, value in given.items():
+        field = f"parameter {name}"
         if name not in declared:
-            raise InputError(
-                notebook,
-                f"parameter {name}",
-                f"one of {', '.join(declared) or 'none: it has no parameters'}",
-                "no such parameter",
-            )
-        kinds = [re.sub(r"\[.*", "", k.strip()) for k in declared[name][0].split("|")]
+            expected = f"one of {', '.join(declared) or 'none: it has no parameters'}"
+            raise InputError(notebook, field, expected, "no such parameter")
+        annotation = declared[name][0]
+        kinds = [re.sub(r"\[.*", "", k.strip()) for k in annotation.split("|")]
         allowed = tuple(t for k in kinds for t in _TYPES.get(k, (object,)))
-        if not isinstance(value, allowed) or (
-            isinstance(value, bool) and "bool" not in kinds and object not in allowed
-        ):
-            raise InputError(
-                notebook,
-                f"parameter {name}",
-                declared[name][0],
-                f"{value!r} ({type(value).__name__})",
-            )
+        unwanted_bool = (
+            isinstance(value, bool) and not {"bool"} & {*kinds} and object not in allowed
+        )
+        if unwanted_bool or not isinstance(value, allowed):
+            raise InputError(notebook, field, annotation, f"{value!r} ({type(value).__name__})")
 
 
-def _outputs(cell, where: str) -> list:
-    """The outputs worth keeping, streams joined, checked for what must not be stored."""
+def _select_outputs(cell, where: str) -> list:
+    """The outputs worth storing, streams joined, checked for what must not be stored."""
     import nbformat
 
     kept = []
     for output in cell.outputs:
-        if output.output_type == "stream":
-            if output.name == "stderr":
-                if "nbval-ignore-output" in cell.metadata.get("tags", []):
-                    continue
-                raise InputError(
-                    where, "stderr", "no warnings and no progress bars", output.text.strip()[:300]
-                )
-            if kept and kept[-1].output_type == "stream":
-                kept[-1].text += output.text
-                continue
+        if output.output_type == "stream" and output.name == "stderr":
+            if "nbval-ignore-output" not in cell.metadata.get("tags", []):
+                expected = "no warnings and no progress bars"
+                raise InputError(where, "stderr", expected, output.text.strip()[:300])
+        elif output.output_type == "stream" and kept and kept[-1].output_type == "stream":
+            kept[-1].text += output.text
+        elif output.output_type == "stream":
             kept.append(nbformat.v4.new_output("stream", name="stdout", text=output.text))
         elif output.output_type in ("display_data", "execute_result"):
             data = {kind: output.data[kind] for kind in _KEPT if kind in output.data}
-            if _size(data) > PNG_LIMIT:
-                data["image/png"] = base64.b64encode(
-                    shrunk(base64.b64decode(data["image/png"]))
-                ).decode()
+            if _count_bytes(data) > PNG_LIMIT:
+                small = reduce_colors(base64.b64decode(data["image/png"]))
+                data["image/png"] = base64.b64encode(small).decode()
             kept.append(nbformat.v4.new_output(output.output_type, data=data))
         else:
             kept.append(output)
     for output in kept:
-        _acceptable(output, where)
+        _check_output(output, where)
     return kept
 
 
-def _size(data: Mapping) -> int:
+def _count_bytes(data: Mapping) -> int:
+    """Of the PNG."""
     return len(data.get("image/png", "")) * 3 // 4
 
 
-def shrunk(png: bytes) -> bytes:
+def reduce_colors(png: bytes) -> bytes:
     """The same picture in 64 colours: enough for lines on white, and a third of the size."""
     from PIL import Image
 
@@ -229,13 +229,12 @@ def shrunk(png: bytes) -> bytes:
     return small.getvalue()
 
 
-def _acceptable(output, where: str) -> None:
+def _check_output(output, where: str) -> None:
     data = output.get("data", {})
-    if _size(data) > PNG_LIMIT:
-        raise InputError(
-            where, "figure", f"a PNG of at most {PNG_LIMIT // 1000} kB", f"{_size(data) // 1000} kB"
-        )
+    if (size := _count_bytes(data)) > PNG_LIMIT:
+        expected = f"a PNG of at most {PNG_LIMIT // 1000} kB"
+        raise InputError(where, "figure", expected, f"{size // 1000} kB")
     for text in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")):
-        found = _PATH.search(re.sub(r"<script>.*?</script>", "", text, flags=re.S))
-        if found:
-            raise InputError(where, "output", "no absolute path", found[0][:80])
+        path = _PATH.search(re.sub(r"<script>.*?</script>", "", text, flags=re.S))
+        if path:
+            raise InputError(where, "output", "no absolute path", path[0][:80])

@@ -18,24 +18,38 @@ import os
 import pickle
 import pickletools
 import re
+from collections.abc import Callable
 from reprlib import repr as _short
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
 from stride_nb.errors import InputError
 
-__all__ = ["Rebuilt", "load", "loads", "torch_globals"]
+__all__ = [
+    "DataUnpickler",
+    "Dispatch",
+    "RebuiltArray",
+    "RefusedPickle",
+    "escape_line",
+    "list_torch_globals",
+    "load_pickle",
+    "load_pickle_bytes",
+    "read_pickle_file",
+    "rebuild_scalar",
+    "reconstruct_array",
+]
 
 # text beyond this is an array's bytes, as protocol 2 writes them: decoded piece by piece
-_CHUNK = 1 << 20
-_MOST = 10**8
+_CHUNK_BYTES = 1 << 20
+_MAX_VALUES = 10**8
 """Values, beyond which lists that hold one another are refused: whoever makes arrays of them walks
 them all."""
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+_PLAIN_TYPES = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def load(path: str | os.PathLike):
+def load_pickle(path: str | os.PathLike):
     """The arrays, lists, tuples, dicts, text and numbers of a pickle file (protocols 0–5).
 
     Each array is held once, also while it is read.
@@ -44,42 +58,43 @@ def load(path: str | os.PathLike):
         InputError: the file names anything else (the message says what), or is truncated or
             damaged.
     """
-    return _load(path, _Unpickler)
+    return read_pickle_file(path, DataUnpickler)
 
 
-def loads(data: bytes, where: str = "pickle"):
+def load_pickle_bytes(data: bytes, where: str = "pickle"):
     """The same from bytes, as `pickle` has both; ``where`` stands for the file's name in errors."""
-    return _read(io.BytesIO(data), where, _Unpickler)
+    return _read_stream(io.BytesIO(data), where, DataUnpickler)
 
 
-def _load(path: str | os.PathLike, reader: type[_Unpickler]):
+def read_pickle_file(path: str | os.PathLike, reader: type[DataUnpickler]):
+    """A pickle file as ``reader`` takes it."""
     try:
         with open(path, "rb") as file:
-            return _read(file, os.fspath(path), reader)
+            return _read_stream(file, os.fspath(path), reader)
     except OSError as error:
         raise InputError(path, "file", "a readable pickle", error.strerror or error) from None
 
 
-def _read(file, where: str, reader: type[_Unpickler]):
+def _read_stream(file, where: str, reader: type[DataUnpickler]):
     try:
         value = reader(file).load()
-        _values(value, {})
+        _count_values(value, {})
         return value
-    except _Refused as refused:
+    except RefusedPickle as refused:
         expected = "arrays, lists, tuples, dicts, text and numbers only"
-        raise InputError(where, "pickle", expected, _line(refused)) from None
+        raise InputError(where, "pickle", expected, escape_line(refused)) from None
     except Exception as error:  # a damaged pickle can fail in any operation, with any exception
-        found = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise InputError(where, "pickle", "a complete, undamaged pickle", _line(found)) from None
+        failure = escape_line(f"{type(error).__name__}: {error}".rstrip(": "))
+        raise InputError(where, "pickle", "a complete, undamaged pickle", failure) from None
 
 
-def _line(said: object) -> str:
+def escape_line(message: object) -> str:
     """One line, whatever characters the file put into its names."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(said))
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(message))
 
 
-class _Refused(Exception):
-    """What the file asked for; one line, for the InputError."""
+class RefusedPickle(Exception):
+    """Names what the file wants to have called, for the InputError."""
 
 
 class _Dtype:
@@ -87,7 +102,7 @@ class _Dtype:
 
     def __init__(self, code, align=False, copy=True):
         if not (isinstance(code, str) and re.fullmatch(r"[biufcSUO]\d{0,9}", code)):
-            raise _Refused(f"dtype {_short(code)}")
+            raise RefusedPickle(f"dtype {_short(code)}")
         self.value = np.dtype(code)
 
     def build(self, state) -> None:
@@ -99,11 +114,11 @@ class _Dtype:
             or type(state[1]) is not str
             or state[1] not in tuple("<>|=")
         ):
-            raise _Refused(f"dtype state {_short(state)}")
+            raise RefusedPickle(f"dtype state {_short(state)}")
         if (state[0], *state[2:]) != (3, *genuine[2:]):
-            raise _Refused(f"dtype state {_short(state)}")
+            raise RefusedPickle(f"dtype state {_short(state)}")
         if state[1] in "<>":
-            self.value = self.value.newbyteorder(state[1])
+            self.value = self.value.newbyteorder("<" if state[1] == "<" else ">")
 
     __setstate__ = build  # the name by which PyTorch's reader calls it
 
@@ -116,22 +131,26 @@ class _Latin1:
 
 
 def _ndarray(*_):
-    raise _Refused("a call of numpy.ndarray")
+    raise RefusedPickle("a call of numpy.ndarray")
 
 
 def _dtype(*args) -> _Dtype:
     return _Dtype(*args)
 
 
-def _reconstruct(kind, shape, code) -> np.ndarray:
+def reconstruct_array(kind, shape, code) -> np.ndarray:
+    """NumPy's ``_reconstruct``: an empty array, whose state comes later."""
     if kind is not _ndarray or shape != (0,) or code != b"b":
-        raise _Refused(f"numpy's _reconstruct of {_short(kind)}, {_short(shape)}, {_short(code)}")
+        raise RefusedPickle(
+            f"numpy's _reconstruct of {_short(kind)}, {_short(shape)}, {_short(code)}"
+        )
     return np.empty(0, "b")
 
 
-def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
+def rebuild_scalar(dtype: _Dtype, data: bytes) -> np.generic:
+    """NumPy's ``scalar``."""
     if dtype.value.hasobject or type(data) is not bytes or len(data) != dtype.value.itemsize:
-        raise _Refused(f"a numpy scalar of {dtype.value} from {_short(data)}")
+        raise RefusedPickle(f"a numpy scalar of {dtype.value} from {_short(data)}")
     return np.frombuffer(data, dtype.value)[0]
 
 
@@ -139,10 +158,10 @@ def _frombuffer(data, dtype: _Dtype, shape, order, axes=None) -> np.ndarray:
     """Protocol 5's form of an array; ``axes`` says how a neither-C-nor-Fortran array was turned."""
     # another array would lend its memory, pointers among it
     if type(data) not in (bytes, bytearray):
-        raise _Refused(f"a buffer of {type(data).__name__}")
+        raise RefusedPickle(f"a buffer of {type(data).__name__}")
     _check_size(data, dtype.value, shape)
     if dtype.value.hasobject or order not in ("C", "F", "K"):
-        raise _Refused(f"a buffer of {dtype.value} in order {_short(order)}")
+        raise RefusedPickle(f"a buffer of {dtype.value} in order {_short(order)}")
     array = np.ndarray(shape, dtype.value, data, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
 
@@ -150,79 +169,79 @@ def _frombuffer(data, dtype: _Dtype, shape, order, axes=None) -> np.ndarray:
 def _encode(text, encoding) -> bytes:
     """Protocols 0–2 have no bytes; they write them as text, to be encoded as latin1."""
     if encoding != "latin1" or type(text) not in (str, _Latin1):
-        raise _Refused(f"_codecs.encode of {type(text).__name__} as {_short(encoding)}")
+        raise RefusedPickle(f"_codecs.encode of {type(text).__name__} as {_short(encoding)}")
     return text.data if type(text) is _Latin1 else text.encode("latin1")
 
 
 def _empty_bytes(*args) -> bytes:
     if args:
-        raise _Refused(f"builtins.bytes called with {_short(args)}")
+        raise RefusedPickle(f"builtins.bytes called with {_short(args)}")
     return b""
 
 
 def _check_size(data, dtype: np.dtype, shape) -> None:
     """A shape of non-negative integers with as many items as the data holds."""
     if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
-        raise _Refused(f"an array of shape {_short(shape)}")
+        raise RefusedPickle(f"an array of shape {_short(shape)}")
     size = len(data) if type(data) is list else len(data) / max(dtype.itemsize, 1)
     if size != math.prod(shape):
-        raise _Refused(
+        raise RefusedPickle(
             f"an array of shape {_short(shape)} and dtype {dtype} from {len(data)} items or bytes"
         )
 
 
-_ADMITTED = {
+_ADMITTED_NUMPY = {
     ("numpy", "ndarray"): _ndarray,
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encode,
     ("builtins", "bytes"): _empty_bytes,
 }
 for _core in ("numpy.core", "numpy._core"):  # the name before and since NumPy 2
-    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
-    _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar
-    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _frombuffer
+    _ADMITTED_NUMPY[f"{_core}.multiarray", "_reconstruct"] = reconstruct_array
+    _ADMITTED_NUMPY[f"{_core}.multiarray", "scalar"] = rebuild_scalar
+    _ADMITTED_NUMPY[f"{_core}.numeric", "_frombuffer"] = _frombuffer
 
-_OPERATIONS = (
-    "PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT "
-    "BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES "
-    "SHORT_BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
-    "EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET "
-    "GLOBAL STACK_GLOBAL INST REDUCE BUILD"
-).split()
+_OPERATIONS = """
+    PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT
+    BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
+    BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE
+    TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET
+    LONG_BINGET GLOBAL STACK_GLOBAL INST REDUCE BUILD
+"""
 
 
-class Rebuilt:
+class RebuiltArray:
     """An array in a file of ``torch.save``, rebuilt by the rules of this module; ``value`` is the
     array."""
 
     def __init__(self, kind, shape, code):
-        self.value = _reconstruct(kind, shape, code)
+        self.value = reconstruct_array(kind, shape, code)
 
     def __setstate__(self, state):
-        _fill(self.value, state)
+        _fill_array(self.value, state)
 
 
-def torch_globals(arrays: bool) -> list[tuple]:
-    """What ``torch.serialization.safe_globals`` takes, so that ``torch.load(weights_only=True)``
-    reads NumPy's scalars and, if asked to, arrays (as ``Rebuilt``) by the functions of this module.
-    NumPy's own, which it would call otherwise, trust a forged dtype."""
+def list_torch_globals(arrays: bool) -> list[Any]:
+    """Arguments of ``torch.serialization.safe_globals``: ``torch.load(weights_only=True)`` then
+    reads NumPy's scalars and, if ``arrays``, arrays (as ``RebuiltArray``) by the functions of this
+    module. NumPy's own, which it would call otherwise, trust a forged dtype."""
     table = {
         name: known
-        for name, known in _ADMITTED.items()
-        if name[0].startswith("numpy") and (arrays or known in (_scalar, _dtype))
+        for name, known in _ADMITTED_NUMPY.items()
+        if name[0].startswith("numpy") and (arrays or known in (rebuild_scalar, _dtype))
     }
-    instead = {_reconstruct: Rebuilt, _dtype: _Dtype}
-    return [(instead.get(known, known), ".".join(name)) for name, known in table.items()]
+    stand_ins: dict[Callable, Callable] = {reconstruct_array: RebuiltArray, _dtype: _Dtype}
+    return [(stand_ins.get(known, known), ".".join(name)) for name, known in table.items()]
 
 
-class _Dispatch(dict):
+class Dispatch(dict):
+    """Operations by their byte; any other one is refused."""
+
     def __missing__(self, code):
-        known = pickletools.code2op.get(chr(code))
-        raise _Refused(
-            f"operation {known.name}"
-            if known
-            else f"byte {code:#04x} where an operation should stand"
-        )
+        names = {ord(op.code): op.name for op in pickletools.opcodes}
+        if code in names:
+            raise RefusedPickle(f"operation {names[code]}")
+        raise RefusedPickle(f"byte {code:#04x} where an operation should stand")
 
 
 class _Memo(list):
@@ -238,13 +257,16 @@ class _Memo(list):
             raise ValueError(f"memo number {number} after {len(self)}")
 
 
-class _Unpickler(pickle._Unpickler):
+_PythonUnpickler: Any = pickle._Unpickler  # the C one cannot be left with part of its operations
+
+
+class DataUnpickler(_PythonUnpickler):
     """The standard library's interpreter in Python, left with the operations that plain data
     need."""
 
-    dispatch = _Dispatch(
-        (getattr(pickle, name)[0], pickle._Unpickler.dispatch[getattr(pickle, name)[0]])
-        for name in _OPERATIONS
+    dispatch = Dispatch(
+        (getattr(pickle, name)[0], _PythonUnpickler.dispatch[getattr(pickle, name)[0]])
+        for name in _OPERATIONS.split()
     )
 
     def __init__(self, file):
@@ -257,15 +279,15 @@ class _Unpickler(pickle._Unpickler):
         if self.proto < 3:  # protocols 0–2 write Python 2's names
             module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
             module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-        if (module, name) in _ADMITTED:
-            return _ADMITTED[module, name]
+        if (module, name) in _ADMITTED_NUMPY:
+            return _ADMITTED_NUMPY[module, name]
         meant = f"{module}.{name}"
-        raise _Refused(meant if meant == written else f"{meant} (written {written})")
+        raise RefusedPickle(meant if meant == written else f"{meant} (written {written})")
 
     def load_reduce(self):
         args, called = self.stack.pop(), self.stack[-1]
         if type(called) is not FunctionType:  # functions come from find_class alone
-            raise _Refused(f"a call of {_short(called)}")
+            raise RefusedPickle(f"a call of {_short(called)}")
         self.stack[-1] = called(*args)
 
     def load_build(self):
@@ -273,33 +295,33 @@ class _Unpickler(pickle._Unpickler):
         if type(target) is _Dtype:
             target.build(state)
         elif type(target) is np.ndarray:
-            _fill(target, state)
+            _fill_array(target, state)
         else:
-            raise _Refused(f"state for {type(target).__module__}.{type(target).__qualname__}")
+            raise RefusedPickle(f"state for {type(target).__module__}.{type(target).__qualname__}")
 
     def load_append(self):
-        _only(list, self.stack[-2], "added to")
+        _check_kind(list, self.stack[-2], "added to")
         super().load_append()
 
     def load_appends(self):
-        _only(list, self.metastack[-1][-1], "added to")
+        _check_kind(list, self.metastack[-1][-1], "added to")
         super().load_appends()
 
     def load_setitem(self):
-        _only(dict, self.stack[-3], "set in")
+        _check_kind(dict, self.stack[-3], "set in")
         super().load_setitem()
 
     def load_setitems(self):
-        _only(dict, self.metastack[-1][-1], "set in")
+        _check_kind(dict, self.metastack[-1][-1], "set in")
         super().load_setitems()
 
     def load_inst(self):
         self.find_class(self.readline()[:-1].decode("ascii"), self.readline()[:-1].decode("ascii"))
-        raise _Refused("operation INST")
+        raise RefusedPickle("operation INST")
 
     def load_binunicode(self):
         size = int.from_bytes(self.read(4), "little")
-        self.append(self._text(size) if size < _CHUNK else self._long_text(size))
+        self.append(self._text(size) if size < _CHUNK_BYTES else self._long_text(size))
 
     def load_short_binunicode(self):
         self.append(self._text(self.read(1)[0]))
@@ -326,7 +348,7 @@ class _Unpickler(pickle._Unpickler):
         """The next bytes piece by piece: no second copy, and no memory taken on the file's word
         alone."""
         while size:
-            piece = self.read(min(size, _CHUNK))
+            piece = self.read(min(size, _CHUNK_BYTES))
             if not piece:
                 raise EOFError
             size -= len(piece)
@@ -344,36 +366,36 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.SHORT_BINUNICODE[0]] = load_short_binunicode
 
 
-def _only(kind: type, target, what: str) -> None:
+def _check_kind(kind: type, target, what: str) -> None:
     # an array, too, takes items: into memory that is checked already, or another's
     if type(target) is not kind:
-        raise _Refused(f"an item {what} a {type(target).__name__}")
+        raise RefusedPickle(f"an item {what} a {type(target).__name__}")
 
 
-def _fill(array: np.ndarray, state) -> None:
+def _fill_array(array: np.ndarray, state) -> None:
     if array.size:  # what it has would be freed, whoever looks at it
-        raise _Refused("a second state for an array")
+        raise RefusedPickle("a second state for an array")
     version, shape, dtype, fortran, data = state
     if type(version) is not int or type(dtype) is not _Dtype or type(fortran) not in (bool, int):
-        raise _Refused(f"array state {_short(state)}")
+        raise RefusedPickle(f"array state {_short(state)}")
     if type(data) is not (list if dtype.value.hasobject else bytes):
-        raise _Refused(f"an array of {dtype.value} from {type(data).__name__}")
+        raise RefusedPickle(f"an array of {dtype.value} from {type(data).__name__}")
     _check_size(data, dtype.value, shape)
-    array.__setstate__((1, shape, dtype.value, bool(fortran), data))
+    array.__setstate__((1, shape, dtype.value, bool(fortran), data))  # type: ignore[arg-type]  # NumPy's stub
 
 
-def _values(value, known: dict[int, int | None]) -> int:
+def _count_values(value, known: dict[int, int | None]) -> int:
     """How many values it holds, one held twice counted twice; each is looked at once.
 
     Nothing but data may come out: a name that was never called, or a half-made dtype, is not data.
     """
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, np.generic):
+    if kind in _PLAIN_TYPES or isinstance(value, np.generic):
         return 1
     if id(value) in known:
-        if known[id(value)] is None:
-            raise _Refused(f"a {kind.__name__} that holds itself")
-        return known[id(value)]
+        if (count := known[id(value)]) is None:
+            raise RefusedPickle(f"a {kind.__name__} that holds itself")
+        return count
     known[id(value)] = None
     if kind is dict:
         parts = [*value.keys(), *value.values()]
@@ -382,13 +404,12 @@ def _values(value, known: dict[int, int | None]) -> int:
     elif kind is np.ndarray:
         parts = value.ravel().tolist() if value.dtype.hasobject else ()
     else:
-        raise _Refused(f"a bare {getattr(value, '__name__', kind.__name__).lstrip('_')}")
-    many = (
-        len(parts)
-        if set(map(type, parts)) <= _PLAIN
-        else sum(_values(part, known) for part in parts)
-    )
-    if many > _MOST:
-        raise _Refused(f"{kind.__name__}s that hold one another, {many} values in all")
-    known[id(value)] = many = max(many, 1)
-    return many
+        raise RefusedPickle(f"a bare {getattr(value, '__name__', kind.__name__).lstrip('_')}")
+    if set(map(type, parts)) <= _PLAIN_TYPES:
+        count = len(parts)
+    else:
+        count = sum(_count_values(part, known) for part in parts)
+    if count > _MAX_VALUES:
+        raise RefusedPickle(f"{kind.__name__}s that hold one another, {count} values in all")
+    known[id(value)] = count = max(count, 1)
+    return count

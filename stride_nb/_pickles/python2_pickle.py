@@ -1,5 +1,4 @@
-"""Python 2's pickles, which 3DPW, OcMotion and SMPL's own files are: read as data, as `unpickle`
-reads newer ones.
+"""Python 2's pickles (3DPW, OcMotion, SMPL's own files), read as data.
 
 Python 2 had one type for text and bytes, so arrays come as text, to be read as latin1. SMPL's files
 wrap some arrays in `chumpy` objects and sparse matrices; both come out as plain arrays, and neither
@@ -14,21 +13,26 @@ from types import FunctionType
 
 import numpy as np
 
-from stride_nb._pickles import numpy_pickle
+from stride_nb._pickles.numpy_pickle import (
+    DataUnpickler,
+    Dispatch,
+    RefusedPickle,
+    read_pickle_file,
+    rebuild_scalar,
+    reconstruct_array,
+)
 
-__all__ = ["load"]
-
-_Refused = numpy_pickle._Refused
+__all__ = ["load_python2_pickle"]
 
 
-def load(path: str | os.PathLike):
+def load_python2_pickle(path: str | os.PathLike):
     """The arrays, lists, dicts, text and numbers of a pickle file of either Python.
 
     Raises:
         InputError: the file is missing or damaged, or names anything but data (the message says
             what).
     """
-    return numpy_pickle._load(path, _Unpickler)
+    return read_pickle_file(path, _Python2Unpickler)
 
 
 class _Wrapped:
@@ -38,19 +42,19 @@ class _Wrapped:
         self.unwrap = unwrap
 
 
-def _chumpy(state: dict) -> np.ndarray:
+def _unwrap_chumpy(state: dict) -> np.ndarray:
     """A chumpy constant keeps its array as ``x``."""
     if type(state) is not dict or type(state.get("x")) is not np.ndarray:
-        raise _Refused("a chumpy object that is not a plain array")
+        raise RefusedPickle("a chumpy object that is not a plain array")
     return state["x"]
 
 
-def _sparse(state: dict) -> np.ndarray:
+def _unwrap_sparse(state: dict) -> np.ndarray:
     """A sparse matrix in compressed columns, dense."""
     from scipy.sparse import csc_matrix
 
     try:
-        shape = tuple(int(n) for n in state.get("_shape", state.get("shape")))
+        shape = tuple(int(n) for n in state["_shape" if "_shape" in state else "shape"])
         data, indices, starts = (np.asarray(state[key]) for key in ("data", "indices", "indptr"))
         if (
             len(shape) != 2
@@ -62,65 +66,65 @@ def _sparse(state: dict) -> np.ndarray:
         matrix.check_format(full_check=True)
         return matrix.toarray()
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _Refused("a sparse matrix that does not fit together") from None
+        raise RefusedPickle("a sparse matrix that does not fit together") from None
 
 
 def _new_chumpy(*_):
-    return _Wrapped(_chumpy)
+    return _Wrapped(_unwrap_chumpy)
 
 
 def _new_sparse(*_):
-    return _Wrapped(_sparse)
+    return _Wrapped(_unwrap_sparse)
 
 
-def _object(*_):
-    raise _Refused("a call of object")
+def _refuse_object(*_):
+    raise RefusedPickle("a call of object")
 
 
-def _reconstructor(kind, base, state):
+def _make_object(kind, base, state):
     """Protocols 0 and 1 make an object from its class, the base class ``object`` and no state."""
-    if kind not in (_new_chumpy, _new_sparse) or base is not _object or state is not None:
-        raise _Refused("an object of a class that is not data")
+    if kind not in (_new_chumpy, _new_sparse) or base is not _refuse_object or state is not None:
+        raise RefusedPickle("an object of a class that is not data")
     return kind()
 
 
-def _reconstruct(kind, shape, code) -> np.ndarray:
-    return numpy_pickle._reconstruct(kind, shape, b"b" if code == "b" else code)
+def _reconstruct_text(kind, shape, code) -> np.ndarray:
+    return reconstruct_array(kind, shape, b"b" if code == "b" else code)
 
 
-def _scalar(dtype, data):
-    return numpy_pickle._scalar(dtype, data.encode("latin1") if type(data) is str else data)
+def _rebuild_text_scalar(dtype, data):
+    return rebuild_scalar(dtype, data.encode("latin1") if type(data) is str else data)
 
 
-_ADMITTED = {
+_ADMITTED_PYTHON2 = {
     (f"numpy.{core}.multiarray", name): function
     for core in ("core", "_core")
-    for name, function in (("_reconstruct", _reconstruct), ("scalar", _scalar))
+    for name, function in (("_reconstruct", _reconstruct_text), ("scalar", _rebuild_text_scalar))
 }
-_ADMITTED |= {
+_ADMITTED_PYTHON2 |= {
     ("chumpy.ch", "Ch"): _new_chumpy,
     ("scipy.sparse.csc", "csc_matrix"): _new_sparse,
     ("scipy.sparse._csc", "csc_matrix"): _new_sparse,
-    ("copyreg", "_reconstructor"): _reconstructor,
-    ("copy_reg", "_reconstructor"): _reconstructor,
-    ("__builtin__", "object"): _object,
+    ("copyreg", "_reconstructor"): _make_object,
+    ("copy_reg", "_reconstructor"): _make_object,
+    ("__builtin__", "object"): _refuse_object,
 }
 
 
-class _Unpickler(numpy_pickle._Unpickler):
-    dispatch = numpy_pickle._Dispatch(numpy_pickle._Unpickler.dispatch)
+class _Python2Unpickler(DataUnpickler):
+    dispatch = Dispatch(DataUnpickler.dispatch)
 
     def __init__(self, file):
         super().__init__(file)
         self.encoding = "latin1"
 
     def find_class(self, module, name):
-        return _ADMITTED.get((module, name)) or super().find_class(module, name)
+        return _ADMITTED_PYTHON2.get((module, name)) or super().find_class(module, name)
 
     def load_newobj(self):
         args, kind = self.stack.pop(), self.stack[-1]
         if type(kind) is not FunctionType or args != ():
-            raise _Refused("an object of a class that is not data")
+            raise RefusedPickle("an object of a class that is not data")
         self.stack[-1] = kind()
 
     def load_build(self):

@@ -2,8 +2,8 @@
 file asks for.
 
 PyTorch's restricted reader calls nothing that is not on its list. For NumPy's scalars and arrays
-one would put NumPy's own functions on that list, which trust a forged dtype; those of `unpickle`,
-which check, stand in for them.
+one would put NumPy's own functions on that list, which trust a forged dtype; those of
+`numpy_pickle`, which check, stand in for them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stride_nb._pickles import numpy_pickle
+from stride_nb._pickles.numpy_pickle import RefusedPickle, escape_line, list_torch_globals
 from stride_nb.errors import InputError, atomic_path
 
-__all__ = ["load", "save"]
+__all__ = ["load_torch", "save_torch"]
 
 # what such files name beside NumPy's functions, and may
-_PLAIN = re.compile(
+_PLAIN_NAMES = re.compile(
     r"collections\.OrderedDict|_codecs\.encode"
     r"|torch\.(_utils\._rebuild_\w+|\w+Storage|Size|b?float\w*|int\w*|bool)"
 )
 
 
-def save(path: str | os.PathLike, content: Any) -> None:
+def save_torch(path: str | os.PathLike, content: Any) -> None:
     """``torch.save``, whole or not at all, by way of memory: of a full disk its own writer says
     nothing that helps."""
     import torch
@@ -41,12 +41,12 @@ def save(path: str | os.PathLike, content: Any) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path: str | os.PathLike, arrays: bool = False) -> Any:
+def load_torch(path: str | os.PathLike, arrays: bool = False) -> Any:
     """What the file holds, tensors on the CPU; NumPy's scalars come as they are.
 
     Args:
         path: written by ``torch.save``, in either of its formats.
-        arrays: NumPy's arrays too, as `unpickle.Rebuilt`.
+        arrays: NumPy's arrays too, as `RebuiltArray`.
 
     Raises:
         InputError: no such file, a damaged one, or one that asks to call something (named; nothing
@@ -54,43 +54,34 @@ def load(path: str | os.PathLike, arrays: bool = False) -> Any:
     """
     import torch
 
-    path, allowed = Path(path), numpy_pickle.torch_globals(arrays)
+    path, allowed = Path(path), list_torch_globals(arrays)
     if not path.is_file():
-        raise InputError(
-            path, "file", "a file that exists", "a folder" if path.is_dir() else "nothing there"
-        )
+        found = "a folder" if path.is_dir() else "nothing there"
+        raise InputError(path, "file", "a file that exists", found)
     try:
         with torch.serialization.safe_globals(allowed), warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can fail in any way; none of them may pass
-        refused = _refused(path, error, {name for _, name in allowed})
+        refused = _name_refused(path, error, {name for _, name in allowed})
         if refused:
-            kinds = (
-                "tensors, arrays, numbers and text only"
-                if arrays
-                else "tensors, numbers and text only"
-            )
-            raise InputError(
-                path, "pickle", kinds, f"{refused} (refused, nothing was run)"
-            ) from None
-        raise InputError(path, "file", "one written by torch.save", _complaint(error)) from None
+            kinds = f"tensors, {'arrays, ' if arrays else ''}numbers and text only"
+            found = f"{refused} (refused, nothing was run)"
+            raise InputError(path, "pickle", kinds, found) from None
+        found = _shorten_message(error)
+        raise InputError(path, "file", "one written by torch.save", found) from None
 
 
-def _refused(path: Path, error: Exception, allowed: set[str]) -> str:
+def _name_refused(path: Path, error: Exception, allowed: set[str]) -> str:
     """What the pickle wanted to have called, as far as that is why it was not read."""
-    if isinstance(error, numpy_pickle._Refused):
-        return numpy_pickle._line(error)
-    names = [
-        name
-        for name in dict.fromkeys(_globals(path))
-        if name not in allowed and not _PLAIN.fullmatch(name)
-    ]
-    return numpy_pickle._line(
-        ", ".join(names) or ", ".join(re.findall(r"GLOBAL (\S+)", str(error))[:1])
-    )
+    if isinstance(error, RefusedPickle):
+        return escape_line(error)
+    named = dict.fromkeys(_list_globals(path))
+    refused = [name for name in named if name not in allowed and not _PLAIN_NAMES.fullmatch(name)]
+    refused = refused or re.findall(r"GLOBAL (\S+)", str(error))[:1]
+    return escape_line(", ".join(refused))
 
 
-def _globals(path: Path) -> Iterator[str]:
+def _list_globals(path: Path) -> Iterator[str]:
     """Dotted names of all functions and classes that the pickles of a file name, found without
     running them."""
     try:
@@ -99,19 +90,20 @@ def _globals(path: Path) -> Iterator[str]:
                 for name in archive.namelist():
                     if name.endswith("data.pkl"):
                         with archive.open(name) as stream:
-                            yield from _globals_in(stream)
+                            yield from _scan_globals(stream)
         else:
             with path.open("rb") as stream:
                 for _ in range(5):  # the older format is a row of five pickles
-                    yield from _globals_in(stream)
+                    yield from _scan_globals(stream)
     except Exception:  # as far as it could be read
         return
 
 
-def _globals_in(stream) -> Iterator[str]:
+def _scan_globals(stream) -> Iterator[str]:
     texts: deque[str | None] = deque(maxlen=2)  # what was pushed last, as far as it is text
     memo: dict[int, Any] = {}
-    for op, arg, _ in pickletools.genops(stream):
+    for op, argument, _ in pickletools.genops(stream):
+        arg: Any = argument
         if op.name in ("GLOBAL", "INST"):
             yield arg.replace(" ", ".", 1)
         elif op.name == "STACK_GLOBAL":
@@ -124,8 +116,8 @@ def _globals_in(stream) -> Iterator[str]:
             texts.append(arg if isinstance(arg, str) else None)
 
 
-def _complaint(error: Exception) -> str:
+def _shorten_message(error: Exception) -> str:
     """The telling line of a message: PyTorch's are a page long and advise to read unsafely."""
-    found = re.search(r"WeightsUnpickler error: (.+)|(.+)", str(error))
-    said = f": {(found[1] or found[2])[:200]}" if found else ""
-    return numpy_pickle._line(f"{type(error).__name__}{said}")
+    line = re.search(r"WeightsUnpickler error: (.+)|(.+)", str(error))
+    detail = f": {(line[1] or line[2])[:200]}" if line else ""
+    return escape_line(f"{type(error).__name__}{detail}")

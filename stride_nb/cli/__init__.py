@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 
 from stride_nb.errors import InputError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "run_command"]
 
 COMMANDS = {
     "prepare": "raw motion capture → 17 joints at 50 fps",
@@ -27,32 +28,29 @@ def main(argv: list[str] | None = None) -> int:
 def run_command(program: str, package: str, commands: dict[str, str], argv: list[str]) -> int:
     """Run one of ``commands``, each a module of ``package`` with ``add_arguments(parser)`` and
     ``run(args)``."""
-    # a name or a sign that the terminal lacks is no reason to lose what was done
+    # a character that the terminal lacks is no reason to lose the result
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args = _parse(program, package, commands, argv)
+        args = _parse_arguments(program, package, commands, argv)
         return args.run(args)
     except InputError as error:
         message, status = error, 2
     except OSError as error:
-        message, status = (
-            ": ".join(str(x) for x in (error.filename, error.strerror or error) if x),
-            1,
-        )
+        parts = (error.filename, error.strerror or error)
+        message, status = ": ".join(str(part) for part in parts if part), 1
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     print(f"{program} {argv[0]}: {message}", file=sys.stderr)
     return status
 
 
-def _parse(
+def _parse_arguments(
     program: str, package: str, commands: dict[str, str], argv: list[str]
 ) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=program, description=sys.modules[package].__doc__.splitlines()[0]
-    )
+    summary = (sys.modules[package].__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog=program, description=summary)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in commands.items():
         sub = subparsers.add_parser(name, help=summary, description=summary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stride_nb.models.checkpoints import convert
+from stride_nb.models.checkpoints import convert_checkpoint
 
 __all__ = ["add_arguments", "run"]
 
@@ -15,16 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Convert weights of MotionBERT, STRIDE or RePOSE (.bin) to ours (.safetensors), or back."
     )
-    parser.add_argument("source", type=Path, help="a published .bin, or a .safetensors of ours")
-    parser.add_argument(
-        "target", type=Path, help="what to write: .safetensors (with a .json card) or .bin"
-    )
-    parser.add_argument(
-        "--heads", type=int, help="attention heads (needed where no preset has these sizes)"
-    )
+    add = parser.add_argument
+    add("source", type=Path, help="a published .bin, or a .safetensors of ours")
+    add("target", type=Path, help="what to write: .safetensors (with a .json card) or .bin")
+    add("--heads", type=int, help="attention heads (needed where no preset has these sizes)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, and say what was written."""
-    print(f"wrote {convert(args.source, args.target, args.heads)}")
+    """Convert, and print what was written."""
+    print(f"wrote {convert_checkpoint(args.source, args.target, args.heads)}")
     return 0

@@ -6,54 +6,55 @@ import argparse
 import sys
 from pathlib import Path
 
-from stride_nb.datasets.cleaning import FPS
-from stride_nb.datasets.download import Downloads, LocalFiles, registry
-from stride_nb.datasets.prepare import OUT, prepare
+from stride_nb.datasets.cleaning import CLIP_FPS
+from stride_nb.datasets.download import Downloads, LocalFiles, read_registry
+from stride_nb.datasets.prepare import PREPARED_FOLDER, prepare_clips
 
 __all__ = ["add_arguments", "run"]
+
+_SPLITS = ["train", "val", "test"]
+_NAMES_SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``stride-nb prepare``."""
-    parser.add_argument(
-        "--source", choices=["cmu"], default="cmu", help="which collection (default: cmu)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--source", choices=["cmu"], default="cmu", help="which collection (default: cmu)")
+    add(
         "--split",
-        choices=["train", "val", "test"],
+        choices=_SPLITS,
         nargs="+",
-        default=["train", "val", "test"],
+        default=_SPLITS,
         help="which people (default: all three groups)",
     )
-    parser.add_argument(
+    add(
         "--raw",
         metavar="FOLDER_OR_ZIP",
-        help="raw files, under CMU's names such as 02_01.amc; default: download them, checked by hash",
+        help="raw files, under CMU's names such as 02_01.amc; default: download them, checked by "
+        "hash",
     )
-    parser.add_argument(
+    add(
         "--out",
         metavar="FOLDER",
         type=Path,
-        default=OUT,
+        default=PREPARED_FOLDER,
         help="where cmu_h36m17_SPLIT.npz goes, and trials/ with what is done (default: runs/mocap)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prepare the splits asked for; 0 when each file is written."""
-    entries = registry()
+    """Prepare the splits asked for; print what each file holds, and which trials it lacks."""
+    entries = read_registry()
     files = LocalFiles(args.raw) if args.raw else Downloads(entries)
     for split in args.split:
         motions = [e for e in entries if e.split == split and e.role != "asf"]
-        path, clips, left_out = prepare(motions, files, args.out / f"cmu_h36m17_{split}.npz")
-        print(
-            f"{path}: {len(clips)} clips, {sum(map(len, clips)) / FPS / 60:.1f} min, "
-            f"from {len(motions) - len(left_out)} of {len(motions)} trials"
-        )
+        path, clips, left_out = prepare_clips(motions, files, args.out / f"cmu_h36m17_{split}.npz")
+        minutes, used = sum(map(len, clips)) / CLIP_FPS / 60, len(motions) - len(left_out)
+        trials = f"{used} of {len(motions)} trials"
+        print(f"{path}: {len(clips)} clips, {minutes:.1f} min, from {trials}")
         if left_out:
-            more = f" and {len(left_out) - 10} more" if len(left_out) > 10 else ""
-            print(
-                f"left out, their file or skeleton is not in {files.where}: {' '.join(left_out[:10])}{more}",
-                file=sys.stderr,
-            )
+            more = len(left_out) - _NAMES_SHOWN
+            names = " ".join(left_out[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            where = f"left out, their file or skeleton is not in {files.where}"
+            print(f"{where}: {names}", file=sys.stderr)
     return 0

@@ -11,19 +11,23 @@ import os
 
 import numpy as np
 
-from stride_nb.datasets import smpl_sources
+from stride_nb.datasets.smpl_sources import (
+    check_choice,
+    check_not_empty,
+    compute_joints,
+    find_data_folder,
+    make_body_loader,
+    take_array,
+)
 from stride_nb.errors import InputError
-from stride_nb.io.clip_archive import at_most
-from stride_nb.poses.geometry import Z_UP_TO_Y_UP
+from stride_nb.io.clip_archive import check_max_clips
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
+from stride_nb.smpl.model_files import read_npz_arrays
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["FOLDER", "load", "read"]
-
-FOLDER = "AMASS_DIR"
-"""The environment's name for the folder that holds the data sets' folders (``ACCAD``, ``CMU``,
-…)."""
+__all__ = ["load", "read_amass_clip"]
 
 _VAL = {"HumanEva", "MPI_HDM05", "HDM05", "SFU", "MPI_mosh", "MoSh"}
 _TEST = {"Transitions_mocap", "Transitions", "SSM_synced", "SSM"}
@@ -40,7 +44,8 @@ def load(
 
     Args:
         split: ``train``, ``val`` or ``test``, by data set, as AMASS recommends.
-        folder: of the data sets' folders; default: the environment's ``AMASS_DIR``.
+        folder: of the data sets' folders (``ACCAD``, ``CMU``, …); default: the environment's
+            ``AMASS_DIR``.
         body: default: the user's SMPL-H or SMPL-X model of each clip's gender (``SMPL_MODEL_DIR``);
             or ``standin``, with which a clip keeps its rotations but not its person.
         fps: frames per second; clips are resampled to it.
@@ -50,61 +55,47 @@ def load(
         InputError: a folder or model that is missing, a split without clips, or a file that is not
             AMASS's.
     """
-    smpl_sources.one_of("amass", "split", split, ("train", "val", "test"))
-    where = smpl_sources.data_folder("amass", folder, FOLDER)
+    check_choice("amass", "split", split, ("train", "val", "test"))
+    root = find_data_folder("amass", folder, "AMASS_DIR")
     paths = [
-        p
-        for p in sorted(where.rglob("*.npz"))
-        if _split(p.relative_to(where).parts[0]) == split
-        and p.name != "shape.npz"
-        and not p.stem.endswith("stagei")
+        path
+        for path in sorted(root.rglob("*.npz"))
+        if _find_split(path.relative_to(root).parts[0]) == split
+        and path.name != "shape.npz"
+        and not path.stem.endswith("stagei")
     ]
-    paths = smpl_sources.some(
-        where, f"split {split}", "<data set>/…/<clip>.npz of its data sets", paths
-    )[: at_most(clips)]
-    of = {kind: smpl_sources.bodies(body, kind) for kind in ("smpl", "smplh", "smplx")}
-    out = []
-    for path in paths:
-        motion = read(path)
-        motion = motion.replace(
-            name="_".join(path.relative_to(where).with_suffix("").parts).replace(" ", "_")
-        )
-        out.append(
-            smpl_sources.observed(of[motion.kind](motion.gender), motion, Z_UP_TO_Y_UP).resample(
-                fps
-            )
-        )
-    return out
+    check_not_empty(root, f"split {split}", "<data set>/…/<clip>.npz of its data sets", paths)
+    loaders = {kind: make_body_loader(body, kind) for kind in ("smpl", "smplh", "smplx")}
+    sequences = []
+    for path in paths[: check_max_clips(clips)]:
+        name = "_".join(path.relative_to(root).with_suffix("").parts).replace(" ", "_")
+        motion = read_amass_clip(path).replace(name=name)
+        model = loaders[motion.kind](motion.gender)
+        sequences.append(compute_joints(model, motion, UP_AXES["z"]).resample(fps))
+    return sequences
 
 
-def _split(dataset: str) -> str:
+def _find_split(dataset: str) -> str:
     return "test" if dataset in _TEST else "val" if dataset in _VAL else "train"
 
 
-def read(path: str | os.PathLike) -> BodyMotion:
+def read_amass_clip(path: str | os.PathLike) -> BodyMotion:
     """One clip's parameters as they stand in the file, Z up.
 
     Raises:
         InputError: not a clip of AMASS.
     """
-    data = smpl_sources.npz(path)
-    poses, trans = (
-        smpl_sources.array(path, data, "poses", (None, None)),
-        smpl_sources.array(path, data, "trans", (None, 3)),
-    )
-    shape = smpl_sources.array(path, data, "betas", (None,)) if "betas" in data else np.zeros(10)
+    data = read_npz_arrays(path)
+    pose = take_array(path, data, "poses", (None, None))
+    translation = take_array(path, data, "trans", (None, 3))
+    shape = take_array(path, data, "betas", (None,)) if "betas" in data else np.zeros(10)
     rate = "mocap_framerate" if "mocap_framerate" in data else "mocap_frame_rate"
-    fps = float(smpl_sources.array(path, data, rate, ()))
+    fps = float(take_array(path, data, rate, ()))
+    name = os.path.basename(path).removesuffix(".npz")
     try:
-        gender = (
-            str(np.asarray(data.get("gender", "neutral")).astype(str))
-            .removeprefix("b")
-            .strip("'\"")
-            .lower()
-        )
-        return BodyMotion(
-            poses, shape, trans, fps, gender, os.path.basename(path).removesuffix(".npz")
-        )
+        gender = str(np.asarray(data.get("gender", "neutral")).astype(str))
+        gender = gender.removeprefix("b").strip("'\"").lower()
+        return BodyMotion(pose, shape, translation, fps, gender, name)
     except InputError as error:
         raise InputError(path, error.field, error.expected, error.found) from None
     except UnicodeDecodeError:

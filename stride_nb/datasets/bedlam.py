@@ -13,22 +13,30 @@ import re
 from collections import defaultdict
 
 import numpy as np
+from jaxtyping import Float
 
-from stride_nb.datasets import smpl_sources
+from stride_nb.datasets.smpl_sources import (
+    check_choice,
+    check_not_empty,
+    compute_joints,
+    find_data_folder,
+    make_body_loader,
+    place_frames,
+    shorten,
+    take_array,
+)
 from stride_nb.errors import InputError
-from stride_nb.io.clip_archive import at_most
+from stride_nb.io.clip_archive import check_max_clips
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
+from stride_nb.smpl.model_files import read_npz_arrays
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["FOLDER", "load"]
+__all__ = ["load"]
 
-FOLDER = "BEDLAM_DIR"
-"""The environment's name for the folder that holds ``all_npz_12_training`` and
-``all_npz_12_validation``."""
-
-_SPLITS = {"train": "training", "val": "validation"}
-_RATE = 30.0  # the images are numbered at 30 fps, also where every fifth is kept
+_LABEL_FOLDERS = {"train": "all_npz_12*_training", "val": "all_npz_12*_validation"}
+_IMAGE_RATE = 30.0  # Hz: the images are numbered so, also where every fifth is kept
 
 
 def load(
@@ -36,7 +44,7 @@ def load(
     folder: str | os.PathLike | None = None,
     body: Body | str | None = None,
     space: str = "world",
-    regressor: str | os.PathLike | np.ndarray | None = None,
+    regressor: str | os.PathLike | Float[np.ndarray, "17 V"] | None = None,
     scenes: int | None = None,
 ) -> list[PoseSequence]:
     """Every person of every sequence as 17 joints; images without the person are missing.
@@ -55,78 +63,74 @@ def load(
     Raises:
         InputError: a folder, its files or a model that are missing, or a file that is not BEDLAM's.
     """
-    smpl_sources.one_of("bedlam", "split", split, _SPLITS)
-    smpl_sources.one_of("bedlam", "space", space, ("world", "camera"))
-    where = smpl_sources.data_folder("bedlam", folder, FOLDER)
-    folders = f"all_npz_12*_{_SPLITS[split]}"
-    found = [p for name in sorted(where.glob(folders)) for p in sorted(name.glob("*.npz"))]
-    found = smpl_sources.some(where, "folder", f"{folders}/*.npz", found)[
-        : at_most(scenes, "scenes")
+    check_choice("bedlam", "split", split, _LABEL_FOLDERS)
+    check_choice("bedlam", "space", space, ("world", "camera"))
+    root = find_data_folder("bedlam", folder, "BEDLAM_DIR")
+    paths = [
+        p for name in sorted(root.glob(_LABEL_FOLDERS[split])) for p in sorted(name.glob("*.npz"))
     ]
-    of = {kind: smpl_sources.bodies(body, kind, regressor) for kind in ("smpl", "smplx")}
-    return [sequence for path in found for sequence in _scene(path, of, space)]
+    check_not_empty(root, "folder", f"{_LABEL_FOLDERS[split]}/*.npz", paths)
+    loaders = {kind: make_body_loader(body, kind, regressor) for kind in ("smpl", "smplx")}
+    paths = paths[: check_max_clips(scenes, "scenes")]
+    return [sequence for path in paths for sequence in _load_scene(path, loaders, space)]
 
 
-def _scene(path, of: dict, space: str) -> list[PoseSequence]:
-    data = smpl_sources.npz(path)
+def _load_scene(path, loaders: dict, space: str) -> list[PoseSequence]:
+    data = read_npz_arrays(path)
     suffix = "cam" if space == "camera" else "world"
-    pose = smpl_sources.array(path, data, f"pose_{suffix}", (None, None))
+    pose = take_array(path, data, f"pose_{suffix}", (None, None))
     rows = len(pose)
     if pose.shape[1] not in (72, 165) or not rows:
         raise InputError(path, f"pose_{suffix}", "shape (rows, 72) or (rows, 165)", pose.shape)
-    trans, camera = (
-        smpl_sources.array(path, data, key, shape)
-        for key, shape in ((f"trans_{suffix}", (rows, 3)), ("cam_ext", (rows, 4, 4)))
-    )
-    shape = smpl_sources.array(path, data, "shape", (rows, None))
+    translation = take_array(path, data, f"trans_{suffix}", (rows, 3))
+    camera = take_array(path, data, "cam_ext", (rows, 4, 4))
+    shape = take_array(path, data, "shape", (rows, None))
     shift = camera[:, :3, 3] if space == "camera" else np.zeros((rows, 3))
-    body = of["smplx" if pose.shape[1] == 165 else "smpl"]("neutral")
-    out, scene = [], os.path.basename(path).removesuffix(".npz")
-    people, numbers = _rows(path, data, rows)
-    step = min(
-        (smpl_sources.slots(path, numbers[i])[2] for i in people.values() if len(i) > 1), default=1
-    )
-    for name, index in people.items():
-        places, length = _even(path, numbers[index], step)
-        motion = BodyMotion(
-            pose[index], shape[index].mean(0), trans[index], _RATE / step, name=f"{scene}_{name}"
-        )
-        turn = np.eye(3) if space == "camera" else smpl_sources.UPRIGHT
-        out.append(smpl_sources.observed(body, motion, turn, shift[index], places, length))
-    return out
+    rotation = np.eye(3) if space == "camera" else UP_AXES["-y"]
+    body = loaders["smplx" if pose.shape[1] == 165 else "smpl"]("neutral")
+    scene = os.path.basename(path).removesuffix(".npz")
+    people, numbers = _group_rows_by_person(path, data, rows)
+    steps = [place_frames(path, numbers[own])[2] for own in people.values() if len(own) > 1]
+    step = min(steps, default=1)
+    sequences = []
+    for person, own in people.items():
+        places, length = _place_images(path, numbers[own], step)
+        fps, name = _IMAGE_RATE / step, f"{scene}_{person}"
+        motion = BodyMotion(pose[own], shape[own].mean(0), translation[own], fps, name=name)
+        sequences.append(compute_joints(body, motion, rotation, shift[own], places, length))
+    return sequences
 
 
-def _even(path, numbers: np.ndarray, step: int) -> tuple[np.ndarray, int]:
+def _place_images(path, numbers: np.ndarray, step: int) -> tuple[np.ndarray, int]:
     """Places of one person's images in a row with one place every ``step`` numbers, and the row's
     length."""
-    if ((numbers - numbers.min()) % step).any():
+    places, between = np.divmod(numbers - numbers.min(), step)
+    if between.any():
         raise InputError(path, "imgname", f"every {step}th image", "images in between")
-    places = (numbers - numbers.min()) // step
     return places, int(places.max()) + 1
 
 
-def _rows(path, data: dict, rows: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _group_rows_by_person(path, data: dict, rows: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Sequence and person → their rows; and every row's image number.
 
     A person may stand in one image twice, moving differently: the second time is another person.
     """
-    names, subjects = (
+    images, subjects = (
         np.atleast_1d(data.get(key, np.zeros(0))).astype(str) for key in ("imgname", "sub")
     )
-    if len(names) != rows or len(subjects) != rows:
-        raise InputError(
-            path, "imgname, sub", f"{rows} texts each", f"{len(names)} and {len(subjects)}"
-        )
-    parts = [
-        re.fullmatch(r"(?:.*[/\\])?([^/\\]+)[/\\]\1_(\d{1,9})\.\w+", name)
-        for name in names.tolist()
-    ]
-    if not all(parts):
-        found = smpl_sources.brief(str(names[parts.index(None)]))
-        raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", found)
+    if len(images) != rows or len(subjects) != rows:
+        counts = f"{len(images)} and {len(subjects)}"
+        raise InputError(path, "imgname, sub", f"{rows} texts each", counts)
+    pattern = re.compile(r"(?:.*[/\\])?([^/\\]+)[/\\]\1_(\d{1,9})\.\w+")
+    matches = [pattern.fullmatch(image) for image in images.tolist()]
     people, times = defaultdict(list), defaultdict(int)
-    for i, (part, subject) in enumerate(zip(parts, subjects)):
-        key = part[1], subject, part[2]
+    for row, (match, subject) in enumerate(zip(matches, subjects)):
+        if match is None:
+            bad = shorten(str(images[row]))
+            raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", bad)
+        key = match[1], subject, match[2]
         times[key] += 1
-        people[f"{part[1]}_{subject}" + (f"_{times[key]}" if times[key] > 1 else "")].append(i)
-    return {name: np.array(i) for name, i in people.items()}, np.array([int(p[2]) for p in parts])
+        again = f"_{times[key]}" if times[key] > 1 else ""
+        people[f"{match[1]}_{subject}{again}"].append(row)
+    numbers = np.array([int(match[2]) for match in matches if match])
+    return {name: np.array(own) for name, own in people.items()}, numbers

@@ -1,37 +1,37 @@
 """STRIDE's inputs: a folder of BEDLAM-CLIFF results, one file a frame, as a sequence of 17 joints.
 
 BEDLAM-CLIFF (Black et al., CVPR 2023) gives SMPL-X vertices. Two matrices of the user's own turn
-them into joints,
-as in STRIDE: SMPL-X to SMPL vertices, and the Human3.6M regressor. Both are linear, so they are
-multiplied once.
+them into joints, as in STRIDE: SMPL-X to SMPL vertices, and the Human3.6M regressor. Both are
+linear, so they are multiplied once.
 
 The published tool fills the frames in which it saw nobody before it writes its files, held at both
 ends and linear between, and leaves no flag. Such frames are found again and marked missing:
 vertices that repeat or continue a straight line to the last digit were not estimated. Nothing is
 lost by it, for joints are linear in vertices: holding and interpolating the joints of the other
-frames, as ``gaps.fill_linear`` does, gives the same values back.
+frames, as ``interpolation.fill_linear`` does, gives the same values back.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Int, Num
 
-from stride_nb._pickles import numpy_pickle, torch_file
+from stride_nb._pickles import numpy_pickle, python2_pickle, torch_file
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.poses.sequence import PoseSequence
 
-__all__ = ["filled", "frame_number", "load", "read_matrix", "read_result"]
+__all__ = ["find_filled_frames", "load", "parse_image_number", "read_matrix", "read_result"]
 
-WATCHED = 128
-"""Vertices, evenly spread, whose paths tell whether a frame was filled in."""
-
-ROUNDING = 8 * float(np.finfo(np.float32).eps)
-"""What single precision may leave of the second difference of a straight line, relative to its
-coordinates."""
+_WATCHED = 128  # vertices, evenly spread, whose paths show whether a frame was filled in
+# what single precision may leave of the second difference of a straight line, relative to its
+# coordinates
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
 
 
 def load(
@@ -62,79 +62,87 @@ def load(
         InputError: a folder or matrix that is not given or not there, no results, files that do not
             fit together.
     """
-    for name, value in (("folder", folder), ("regressor", regressor)):
-        if value is None:
-            raise InputError("motions.cliff", name, "a path of yours", "none")
-    weights = _weights(regressor, smplx_to_smpl)
-    frames: dict[int, tuple[Path, np.ndarray, np.ndarray]] = {}
-    for path in sorted(Path(folder).glob("*.pth")):
-        number, joints, watched = _frame(path, weights, translate)
-        if number in frames:
-            raise InputError(
-                path,
-                "img_name",
-                "a frame number of its own",
-                f"{number}, as in {frames[number][0].name}",
-            )
-        frames[number] = path, joints, watched
-    if not frames:
-        raise InputError(folder, "folder", "BEDLAM-CLIFF results (*.pth)", "none")
-    numbers = np.array(sorted(frames))
-    length = int(numbers[-1] - numbers[0]) + 1
-    if length > 1000 + 10 * len(numbers):
-        raise InputError(
-            folder, "img_name", "frame numbers of one video", f"{numbers[0]} to {numbers[-1]}"
-        )
-    estimated = numbers[~filled(numbers, np.stack([frames[n][2] for n in numbers]))]
-    joints = np.full((length, 17, 3), np.nan)
-    joints[estimated - numbers[0]] = [frames[n][1] for n in estimated]
+    if folder is None or regressor is None:
+        field = "folder" if folder is None else "regressor"
+        raise InputError("datasets.cliff", field, "a path of yours", "none")
+    weights = _read_joint_weights(regressor, smplx_to_smpl)
+    frames = _read_frames(Path(folder), weights, translate)
+    numbers = np.array([frame.number for frame in frames])
+    estimated = ~find_filled_frames(numbers, np.stack([frame.watched for frame in frames]))
+    joints = np.full((int(numbers[-1] - numbers[0]) + 1, 17, 3), np.nan)
+    joints[(numbers - numbers[0])[estimated]] = np.stack([f.joints for f in frames])[estimated]
     return [PoseSequence(joints, fps=fps, name=Path(folder).resolve().name)]
 
 
-def filled(numbers: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """Which frames were filled in: (n,) bool.
+def find_filled_frames(
+    numbers: Int[np.ndarray, " N"], vertices: Float[np.ndarray, "N V 3"]
+) -> Bool[np.ndarray, " N"]:
+    """Which frames were filled in.
 
     A frame between its two neighbours on a straight line was interpolated; one that repeats the
     frame before it was held, but for those at the beginning, which repeat the frame after them.
 
     Args:
-        numbers: (n,) increasing frame numbers; only frames that follow each other are compared.
-        vertices: (n, V, 3); NaN where nobody is.
+        numbers: increasing frame numbers; only frames that follow each other are compared.
+        vertices: NaN where nobody is.
     """
     vertices = np.asarray(vertices, np.float64)
     size = np.abs(vertices).max((1, 2))
     apart = np.abs(np.diff(vertices, axis=0)).max((1, 2))
-    same = (np.diff(numbers) == 1) & (apart <= ROUNDING * size[1:])
+    same = (np.diff(numbers) == 1) & (apart <= _ROUNDING * size[1:])
     out = np.zeros(len(numbers), bool)
     out[1:] = same
     if len(numbers) > 2:
         bend = np.abs(np.diff(vertices, n=2, axis=0)).max((1, 2))
-        near = (numbers[2:] - numbers[:-2] == 2) & (
-            bend <= ROUNDING * np.maximum(size[2:], size[:-2])
-        )
-        out[1:-1] |= near
+        straight = bend <= _ROUNDING * np.maximum(size[2:], size[:-2])
+        out[1:-1] |= (numbers[2:] - numbers[:-2] == 2) & straight
     # the last of the frames that are all equal to the first
     seen = int(np.argmin(np.append(same, False)))
     out[:seen], out[seen] = True, False
     return out
 
 
-def frame_number(path: Path, img_name: str) -> int:
+def parse_image_number(path: Path, img_name: str) -> int:
     """The last number in the image's name, or where it has none, in the file's.
 
-    >>> frame_number(Path("r_3.pth"), "video/000012.jpg"), frame_number(Path("r_3.pth"), "")
+    >>> parse_image_number(Path("r_3.pth"), "video/12.jpg"), parse_image_number(Path("r_3.pth"), "")
     (12, 3)
     """
     for name in (img_name, path.name):
-        found = re.findall(r"\d+", Path(name).stem)
-        if found and len(found[-1]) < 19:
-            return int(found[-1])
+        digits = re.findall(r"\d+", Path(name).stem)
+        if digits and len(digits[-1]) < 19:
+            return int(digits[-1])
     raise InputError(path, "img_name", "a name that ends in a frame number", repr(img_name))
 
 
-def _frame(path: Path, weights: np.ndarray, translate: bool) -> tuple[int, np.ndarray, np.ndarray]:
-    """A file's frame number, joints (17, 3) and watched vertices (≤ 2 · WATCHED, 3), NaN where
-    nobody is."""
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """One file: joints (17, 3) and the watched vertices (W, 3), metres, NaN where nobody is."""
+
+    path: Path
+    number: int
+    joints: np.ndarray
+    watched: np.ndarray
+
+
+def _read_frames(folder: Path, weights: np.ndarray, translate: bool) -> list[_Frame]:
+    """Every file, in the order of the frame numbers."""
+    frames: dict[int, _Frame] = {}
+    for path in sorted(folder.glob("*.pth")):
+        frame = _read_frame(path, weights, translate)
+        if frame.number in frames:
+            twin = f"{frame.number}, as in {frames[frame.number].path.name}"
+            raise InputError(path, "img_name", "a frame number of its own", twin)
+        frames[frame.number] = frame
+    if not frames:
+        raise InputError(folder, "folder", "BEDLAM-CLIFF results (*.pth)", "none")
+    if max(frames) - min(frames) + 1 > 1000 + 10 * len(frames):
+        spread = f"{min(frames)} to {max(frames)}"
+        raise InputError(folder, "img_name", "frame numbers of one video", spread)
+    return [frames[number] for number in sorted(frames)]
+
+
+def _read_frame(path: Path, weights: np.ndarray, translate: bool) -> _Frame:
     vertices, translation, img_name = read_result(path)
     count = weights.shape[1]
     if vertices.shape[1] != count:
@@ -143,126 +151,109 @@ def _frame(path: Path, weights: np.ndarray, translate: bool) -> tuple[int, np.nd
     joints = weights @ first
     if translate and len(vertices):
         if len(translation) != len(vertices):
-            raise InputError(
-                path, "pred_cam_t", f"shape ({len(vertices)}, 3), one per person", translation.shape
-            )
+            expected = f"shape ({len(vertices)}, 3), one per person"
+            raise InputError(path, "pred_cam_t", expected, translation.shape)
         joints = joints + translation[0]
-    return frame_number(path, img_name), joints, first[:: max(1, count // WATCHED)]
+    watched = first[:: max(1, count // _WATCHED)]
+    return _Frame(path, parse_image_number(path, img_name), joints, watched)
 
 
-def read_result(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, str]:
-    """One result file: vertices (people, V, 3) m, pred_cam_t (people, 3) m (empty where it has
-    none), image name.
+def read_result(
+    path: str | os.PathLike,
+) -> tuple[Float[np.ndarray, "P V 3"], Float[np.ndarray, "Q 3"], str]:
+    """One result file: vertices (metres), pred_cam_t (metres; empty where it has none), image name.
 
     Raises:
         InputError: a file that is damaged, names anything but data, or lacks a field.
     """
-    content = torch_file.load(path, arrays=True)
+    content = torch_file.load_torch(path, arrays=True)
     if not isinstance(content, dict):
-        raise InputError(
-            path, "file", "a dict of vertices, pred_cam_t, img_name", type(content).__name__
-        )
-    content = {k: v.value if isinstance(v, numpy_pickle.Rebuilt) else v for k, v in content.items()}
+        expected = "a dict of vertices, pred_cam_t, img_name"
+        raise InputError(path, "file", expected, type(content).__name__)
+    rebuilt = numpy_pickle.RebuiltArray
+    content = {k: v.value if isinstance(v, rebuilt) else v for k, v in content.items()}
     name = content.get("img_name", "")
     while isinstance(name, (list, tuple, np.ndarray)):
         name = name[0] if np.ndim(name) and len(name) else ""
-    return (
-        _floats(path, content, "vertices", 3),
-        _floats(path, content, "pred_cam_t", 2),
-        str(name) if isinstance(name, str) else "",
-    )
+    vertices = _take_floats(path, content, "vertices", ("people", "V", 3))
+    has_place = content.get("pred_cam_t") is not None
+    translation = np.zeros((0, 3))
+    if has_place:
+        translation = _take_floats(path, content, "pred_cam_t", ("people", 3))
+    return vertices, translation, str(name) if isinstance(name, str) else ""
 
 
-def _floats(path, content: dict, name: str, dims: int) -> np.ndarray:
-    value = content.get(name)
-    if value is None and name == "pred_cam_t":
-        return np.zeros((0, 3))
+def _take_floats(path, content: dict, name: str, shape: tuple) -> np.ndarray:
+    value: Any = content.get(name)
     value = value.detach().double().numpy() if hasattr(value, "detach") else value
-    if (
-        not isinstance(value, np.ndarray)
-        or value.dtype.kind != "f"
-        or value.ndim != dims
-        or value.shape[-1] != 3
-    ):
-        found = (
-            f"{value.dtype} of shape {value.shape}"
-            if isinstance(value, np.ndarray)
-            else type(value).__name__
-        )
-        raise InputError(
-            path, name, f"numbers of shape ({'people, V, 3' if dims == 3 else 'people, 3'})", found
-        )
-    return value.astype(np.float64)
+    kind = type(value).__name__
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.ndim == len(shape) and value.shape[-1] == 3:
+            return value.astype(np.float64)
+        kind = f"{value.dtype} of shape {value.shape}"
+    raise InputError(path, name, f"numbers of shape ({', '.join(map(str, shape))})", kind)
 
 
-def _weights(regressor, smplx_to_smpl) -> np.ndarray:
+def _read_joint_weights(regressor, smplx_to_smpl) -> np.ndarray:
     """(17, V): the two matrices in one."""
     weights = read_matrix(regressor)
     if weights.shape[0] != 17:
         raise InputError(regressor, "regressor", "17 rows, Human3.6M's joints", weights.shape)
     if smplx_to_smpl is None:
-        return _dense(weights)
-    turn = read_matrix(smplx_to_smpl)
-    if turn.shape[0] != weights.shape[1]:
-        raise InputError(
-            smplx_to_smpl,
-            "smplx_to_smpl",
-            f"{weights.shape[1]} rows, as the regressor takes",
-            turn.shape,
-        )
-    return (turn.T @ _dense(weights).T).T
+        return _make_dense(weights)
+    conversion = read_matrix(smplx_to_smpl)
+    if conversion.shape[0] != weights.shape[1]:
+        expected = f"{weights.shape[1]} rows, as the regressor takes"
+        raise InputError(smplx_to_smpl, "smplx_to_smpl", expected, conversion.shape)
+    return (conversion.T @ _make_dense(weights).T).T
 
 
-def _dense(matrix) -> np.ndarray:
+def _make_dense(matrix) -> np.ndarray:
     return (matrix.toarray() if hasattr(matrix, "toarray") else matrix).astype(np.float64)
 
 
-def read_matrix(path: str | os.PathLike):
+def read_matrix(path: str | os.PathLike) -> Num[np.ndarray, "rows columns"] | Any:
     """A matrix from ``.npy``, ``.npz`` (plain, or SciPy's sparse) or ``.pkl``: the array, or what a
     dict calls ``matrix`` or ``mtx``, else its only matrix. Half of an ``mtx`` of SMPL-X acts on
     normals and is left out.
 
     Raises:
         InputError: no such file, or none with one matrix of numbers in it. SciPy's matrices in
-            compressed rows are
-            not read from pickles: save them with ``scipy.sparse.save_npz``.
+            compressed rows are not read from pickles: save them with ``scipy.sparse.save_npz``.
     """
-    from stride_nb._pickles import python2_pickle
-
-    path = Path(path)
-    try:
-        content = (
-            python2_pickle.load(path)
-            if path.suffix == ".pkl"
-            else np.load(path, allow_pickle=False)
-        )
-        if isinstance(content, np.lib.npyio.NpzFile):
-            with content:
-                content = dict(content) if "indptr" not in content else {"matrix": _sparse(path)}
-    except UNREADABLE as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            path, "matrix", "a readable .npy, .npz or .pkl", str(error) or type(error).__name__
-        ) from None
-    found = content if isinstance(content, dict) else {"matrix": content}
-    two = [
+    content = _read_matrices(Path(path))
+    matrices = content if isinstance(content, dict) else {"matrix": content}
+    names = [
         name
-        for name, value in found.items()
+        for name, value in matrices.items()
         if getattr(value, "ndim", 0) == 2 and value.dtype.kind in "fiu"
     ]
-    name = next((n for n in ("matrix", "mtx") if n in two), two[0] if len(two) == 1 else None)
+    name = next((n for n in ("matrix", "mtx") if n in names), names[0] if len(names) == 1 else None)
     if name is None:
-        raise InputError(
-            path,
-            "matrix",
-            "one matrix of numbers, or one named matrix or mtx",
-            ", ".join(two) or "none",
-        )
-    return found[name][:, : found[name].shape[1] // 2] if name == "mtx" else found[name]
+        expected = "one matrix of numbers, or one named matrix or mtx"
+        raise InputError(path, "matrix", expected, ", ".join(names) or "none")
+    matrix = matrices[name]
+    return matrix[:, : matrix.shape[1] // 2] if name == "mtx" else matrix
 
 
-def _sparse(path: Path):
+def _read_matrices(path: Path) -> Any:
+    """What the file holds: an array, or a dict of them."""
+    try:
+        if path.suffix == ".pkl":
+            return python2_pickle.load_python2_pickle(path)
+        content = np.load(path, allow_pickle=False)
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            return content
+        with content:
+            return {"matrix": _load_sparse(path)} if "indptr" in content else dict(content)
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(path, "matrix", "a readable .npy, .npz or .pkl", reason) from None
+
+
+def _load_sparse(path: Path):
     from scipy.sparse import load_npz
 
     matrix = load_npz(path)

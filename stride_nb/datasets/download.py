@@ -14,16 +14,17 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stride_nb.data_files import DATA
-from stride_nb.errors import UNREADABLE, InputError
+from stride_nb.errors import UNREADABLE, InputError, require
 
-__all__ = ["Downloads", "Entry", "LocalFiles", "REGISTRY", "cache_dir", "registry"]
+__all__ = ["REGISTRY", "Downloads", "Entry", "LocalFiles", "find_cache_dir", "read_registry"]
 
 REGISTRY = DATA / "registry.csv"
-HINT = (
-    "STRIDE_NB_DATA set to a folder with cmu_h36m17_*.npz, or `prepare --raw` with a folder or zip of mocap files, "
-    "or a network"
+_HINT = (
+    "STRIDE_NB_DATA set to a folder with cmu_h36m17_*.npz, "
+    "or `prepare --raw` with a folder or zip of mocap files, or a network"
 )
 
 
@@ -54,12 +55,17 @@ class Entry:
         return f"{self.name}.{self.role if self.role in ('asf', 'amc') else 'bvh'}"
 
     @property
+    def skeleton(self) -> str:
+        """What CMU calls the subject's skeleton."""
+        return f"{self.subject}.asf"
+
+    @property
     def repository(self) -> str:
         """Owner and name of the GitHub repository that holds the file."""
         return "/".join(self.url.split("/")[3:5])
 
 
-def registry(path: str | os.PathLike = REGISTRY) -> list[Entry]:
+def read_registry(path: str | os.PathLike = REGISTRY) -> list[Entry]:
     """Every file of the registry.
 
     Raises:
@@ -70,26 +76,21 @@ def registry(path: str | os.PathLike = REGISTRY) -> list[Entry]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, "file", "the registry of raw files", error) from None
-    entries = []
-    for line, row in enumerate(rows, 2):
-        try:
-            entries.append(
-                Entry(**row | {"bytes": int(row["bytes"]), "fps": float(row["fps"] or "nan")})
-            )
-        except (KeyError, TypeError, ValueError):
-            raise InputError(
-                path, f"line {line}", f"the fields {', '.join(Entry.__annotations__)}", row
-            ) from None
-    return entries
+    return [_parse_entry(path, line, row) for line, row in enumerate(rows, 2)]
 
 
-def cache_dir() -> Path:
-    """Where downloads are kept."""
-    if given := os.environ.get("STRIDE_NB_CACHE"):
-        return Path(given)
-    import pooch
+def _parse_entry(path: str | os.PathLike, line: int, row: dict[str, Any]) -> Entry:
+    try:
+        return Entry(**row | {"bytes": int(row["bytes"]), "fps": float(row["fps"] or "nan")})
+    except (KeyError, TypeError, ValueError):
+        expected = f"the fields {', '.join(Entry.__annotations__)}"
+        raise InputError(path, f"line {line}", expected, row) from None
 
-    return Path(pooch.os_cache("stride_nb"))
+
+def find_cache_dir() -> Path:
+    """Where downloads are kept: ``STRIDE_NB_CACHE``, else the user's cache folder."""
+    given = os.environ.get("STRIDE_NB_CACHE")
+    return Path(given or require("pooch", "data").os_cache("stride_nb"))
 
 
 class Downloads:
@@ -102,38 +103,32 @@ class Downloads:
     def __contains__(self, filename: str) -> bool:
         return filename in self.entries
 
-    def sha256(self, filename: str) -> str:
-        """Known before the file is here."""
+    def get_sha256(self, filename: str) -> str:
+        """Of a file, known before it is here."""
         return self.entries[filename].sha256
 
-    def path(self, filename: str) -> Path:
-        """The file, checked against its hash; a download that fails it is thrown away.
+    def fetch(self, filename: str) -> Path:
+        """Path of the file, downloaded where need be and checked against its hash; a download that
+        fails the check is thrown away.
 
         Raises:
             InputError: the address cannot be reached, or gives another file than the one
                 registered.
         """
-        import pooch
-
+        pooch = require("pooch", "data")
         entry = self.entries[filename]
         pooch.get_logger().setLevel("ERROR")
+        folder = find_cache_dir() / "raw" / entry.subject
         try:
-            return Path(
-                pooch.retrieve(
-                    entry.url,
-                    f"sha256:{entry.sha256}",
-                    fname=filename,
-                    path=cache_dir() / "raw" / entry.subject,
-                )
-            )
+            path = pooch.retrieve(entry.url, f"sha256:{entry.sha256}", fname=filename, path=folder)
         except ValueError as error:
             other = re.search(r"but got (\w+)", str(error))
-            raise InputError(
-                entry.url, "sha256", entry.sha256, f"{other[1] if other else error} (not kept)"
-            ) from None
+            received = f"{other[1] if other else error} (not kept)"
+            raise InputError(entry.url, "sha256", entry.sha256, received) from None
         except OSError as error:
             answer = getattr(getattr(error, "response", None), "status_code", type(error).__name__)
-            raise InputError(entry.url, "download", HINT, answer) from None
+            raise InputError(entry.url, "download", _HINT, answer) from None
+        return Path(path)
 
 
 class LocalFiles:
@@ -143,31 +138,26 @@ class LocalFiles:
         self.where = path = Path(path)
         try:
             if path.is_dir():
-                found: list = sorted(p for p in path.rglob("*") if p.is_file())
+                paths: list = sorted(p for p in path.rglob("*") if p.is_file())
             else:
                 archive = zipfile.ZipFile(path)
-                found = [
-                    zipfile.Path(archive, name)
-                    for name in sorted(archive.namelist())
-                    if not name.endswith("/")
-                ]
+                names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+                paths = [zipfile.Path(archive, name) for name in names]
         except (OSError, zipfile.BadZipFile) as error:
             raise InputError(path, "--raw", "a folder or zip of mocap files", error) from None
-        self.files = {p.name: p for p in reversed(found)}
+        self.files = {p.name: p for p in reversed(paths)}
 
     def __contains__(self, filename: str) -> bool:
         return filename in self.files
 
-    def sha256(self, filename: str) -> str:
-        """Of the file as it is: what lies here need not be what is registered, and is not checked
-        against it."""
+    def get_sha256(self, filename: str) -> str:
+        """Of the file as it is, which need not be the one that is registered."""
         try:
             return hashlib.sha256(self.files[filename].read_bytes()).hexdigest()
         except UNREADABLE as error:
-            raise InputError(
-                self.where, filename, "a readable file", str(error) or type(error).__name__
-            ) from None
+            reason = str(error) or type(error).__name__
+            raise InputError(self.where, filename, "a readable file", reason) from None
 
-    def path(self, filename: str) -> Path | zipfile.Path:
+    def fetch(self, filename: str) -> Path | zipfile.Path:
         """The file, or its place in the zip."""
         return self.files[filename]

@@ -10,20 +10,30 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb._pickles import python2_pickle
-from stride_nb.datasets import smpl_sources
+from stride_nb.datasets.smpl_sources import (
+    check_choice,
+    check_not_empty,
+    compute_joints,
+    find_data_folder,
+    make_body_loader,
+    make_view,
+    place_frames,
+    shorten,
+    take_array,
+)
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["FOLDER", "load"]
-
-FOLDER = "OCMOTION_DIR"
-"""The environment's name for the folder that holds ``annot``."""
+__all__ = ["load"]
 
 
 def load(
@@ -31,7 +41,7 @@ def load(
     folder: str | os.PathLike | None = None,
     body: Body | str | None = None,
     space: str = "world",
-    regressor: str | os.PathLike | np.ndarray | None = None,
+    regressor: str | os.PathLike | Float[np.ndarray, "17 V"] | None = None,
     fps: float = 10,
 ) -> list[PoseSequence]:
     """Every person before every camera as 17 joints; frames without the person are missing.
@@ -50,81 +60,73 @@ def load(
         InputError: a folder or model that is missing, or a file that is not OcMotion's or has
             nobody in it.
     """
-    smpl_sources.one_of("ocmotion", "split", split, ("train", "test"))
-    smpl_sources.one_of("ocmotion", "space", space, ("world", "camera"))
-    path = smpl_sources.data_folder("ocmotion", folder, FOLDER) / "annot" / f"{split}.pkl"
-    of = smpl_sources.bodies(None if body == "smpl" else body, "smpl", regressor)
-    everyone = [(video, person) for video in _videos(path) for person in _people(video)]
-    smpl_sources.some(path, "frames", "people in them", everyone)
-    return [_sequence(path, of, video, person, space, fps) for video, person in everyone]
+    check_choice("ocmotion", "split", split, ("train", "test"))
+    check_choice("ocmotion", "space", space, ("world", "camera"))
+    path = find_data_folder("ocmotion", folder, "OCMOTION_DIR") / "annot" / f"{split}.pkl"
+    load_body = make_body_loader(None if body == "smpl" else body, "smpl", regressor)
+    pairs = [(video, person) for video in _read_videos(path) for person in video.list_people()]
+    check_not_empty(path, "frames", "people in them", pairs)
+    return [_load_person(path, load_body, *pair, space, fps) for pair in pairs]
 
 
-def _videos(path) -> list[tuple[str, np.ndarray, list[dict]]]:
-    """(name, frame numbers, frames) of every sequence and camera."""
-    data = python2_pickle.load(path)
+@dataclass(frozen=True, eq=False)
+class _Video:
+    """One camera's frames of one sequence, and their numbers."""
+
+    name: str
+    numbers: np.ndarray
+    frames: list[dict]
+
+    def list_people(self) -> list:
+        people = {key for frame in self.frames for key in frame} - {"img_path", "h_w"}
+        return sorted(people, key=str)
+
+
+def _read_videos(path) -> list[_Video]:
+    data = python2_pickle.load_python2_pickle(path)
     if not isinstance(data, list) or not all(
         isinstance(s, list) and all(isinstance(c, list) for c in s) for s in data
     ):
         expected = "a list of sequences, each a list of cameras, each a list of frames"
         raise InputError(path, "file", expected, type(data).__name__)
-    return [_video(path, frames) for cameras in data for frames in cameras if frames]
+    return [_make_video(path, frames) for cameras in data for frames in cameras if frames]
 
 
-def _video(path, frames: list) -> tuple[str, np.ndarray, list[dict]]:
+def _make_video(path, frames: list) -> _Video:
     """Named after the folder of its images, ``images/0013/Camera02/000125.jpg`` →
     ``0013_Camera02``."""
-    named = [
-        re.fullmatch(
-            r"(?:.*[/\\])?([^/\\]+)[/\\]([^/\\]+)[/\\]\D*(\d{1,12})\.\w+", str(f.get("img_path"))
-        )
-        if isinstance(f, dict)
-        else None
-        for f in frames
-    ]
-    if not all(named):
-        found = smpl_sources.brief(frames[named.index(None)])
-        raise InputError(path, "img_path", "<sequence>/<camera>/<frame number>.<ending>", found)
-    if len(names := {f"{m[1]}_{m[2]}" for m in named}) > 1:
-        raise InputError(
-            path, "img_path", "one sequence and camera a list", ", ".join(sorted(names)[:3])
-        )
-    return names.pop(), np.array([int(m[3]) for m in named]), frames
+    pattern = re.compile(r"(?:.*[/\\])?([^/\\]+)[/\\]([^/\\]+)[/\\]\D*(\d{1,12})\.\w+")
+    names, numbers = set(), []
+    for frame in frames:
+        image = str(frame.get("img_path")) if isinstance(frame, dict) else ""
+        match = pattern.fullmatch(image)
+        if match is None:
+            expected = "<sequence>/<camera>/<frame number>.<ending>"
+            raise InputError(path, "img_path", expected, shorten(frame))
+        names.add(f"{match[1]}_{match[2]}")
+        numbers.append(int(match[3]))
+    if len(names) > 1:
+        some = ", ".join(sorted(names)[:3])
+        raise InputError(path, "img_path", "one sequence and camera a list", some)
+    return _Video(names.pop(), np.array(numbers), frames)
 
 
-def _people(video) -> list[str]:
-    return sorted(
-        {key for frame in video[2] for key in frame if key not in ("img_path", "h_w")}, key=str
-    )
-
-
-def _sequence(path, of, video, person: str, space: str, fps: float) -> PoseSequence:
-    name, numbers, frames = video
-    where = f"{path}: {name}: person {person}"
-    places, length, _ = smpl_sources.slots(where, numbers)
-    here = [i for i, frame in enumerate(frames) if person in frame]
+def _load_person(
+    path, load_body: Callable[[str], Body], video: _Video, person: str, space: str, fps: float
+) -> PoseSequence:
+    where = f"{path}: {video.name}: person {person}"
+    places, length, _ = place_frames(where, video.numbers)
+    present = [i for i, frame in enumerate(video.frames) if person in frame]
+    entries = [video.frames[i][person] for i in present]
+    entries = [entry if isinstance(entry, dict) else {} for entry in entries]
     table = {
-        key: [
-            frames[i][person].get(key) if isinstance(frames[i][person], dict) else None
-            for i in here
-        ]
+        key: [np.asarray(entry.get(key), object).ravel() for entry in entries]
         for key in ("pose", "betas", "trans", "extri")
     }
-    table = {key: [np.asarray(v, object).ravel() for v in values] for key, values in table.items()}
-    pose, trans = (
-        smpl_sources.array(where, table, "pose", (None, 72)),
-        smpl_sources.array(where, table, "trans", (None, 3)),
-    )
-    shape, camera = (
-        smpl_sources.array(where, table, "betas", (None, 10)),
-        smpl_sources.array(where, table, "extri", (None, 16)),
-    )
-    camera = camera.reshape(-1, 4, 4)
-    if space == "world":
-        rotation, shift = (
-            smpl_sources.UPRIGHT @ camera[0, :3, :3],
-            smpl_sources.UPRIGHT @ camera[0, :3, 3],
-        )
-    else:
-        rotation, shift = camera[:, :3, :3], camera[:, :3, 3]
-    motion = BodyMotion(pose, shape.mean(0), trans, fps, name=f"{name}_{person}")
-    return smpl_sources.observed(of("neutral"), motion, rotation, shift, places[here], length)
+    pose = take_array(where, table, "pose", (None, 72))
+    translation = take_array(where, table, "trans", (None, 3))
+    shape = take_array(where, table, "betas", (None, 10))
+    cameras = take_array(where, table, "extri", (None, 16)).reshape(-1, 4, 4)
+    rotation, shift = make_view(cameras, space)
+    motion = BodyMotion(pose, shape.mean(0), translation, fps, name=f"{video.name}_{person}")
+    return compute_joints(load_body("neutral"), motion, rotation, shift, places[present], length)

@@ -1,6 +1,12 @@
-"""Where motion comes from: a file a source, each with one function ``load(split, **options)``.
+"""Motion sources by name. To add one, add a module to this folder; nothing else is edited.
 
-A new source is a module in this folder, found by its name; nothing else is edited.
+A source is a module with
+
+- ``load(split, **options)``, which returns a list of `PoseSequence` in the world (metres, Y up)
+  unless it says otherwise; every option has a default;
+- ``TERMS``, optional: what the owners ask to be stated with results.
+
+It goes by its module's name, save for those in ``_MODULES``.
 """
 
 from __future__ import annotations
@@ -8,37 +14,30 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
+from types import ModuleType
 
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 
-__all__ = ["load", "sources", "terms"]
+__all__ = ["get_terms", "list_sources", "load"]
 
-_PACKAGE = __name__.rpartition(".")[0]
 _MODULES = {"3dpw": "threedpw", "arrays": "user_arrays", "cliff": "bedlam_cliff"}
 """Sources whose name is not their module's."""
 
 
-def sources() -> list[str]:
-    """Names of the sources: the modules of this folder that define ``load``."""
-    named = {module: source for source, module in _MODULES.items()}
-    path = importlib.import_module(_PACKAGE).__path__
-    modules = (importlib.import_module(f"{_PACKAGE}.{m.name}") for m in pkgutil.iter_modules(path))
-    own = (m.__name__ for m in modules if _is_source(m))
-    return sorted(named.get(name.rsplit(".")[-1], name.rsplit(".")[-1]) for name in own)
-
-
-def _is_source(module) -> bool:
-    """Does it define ``load``, rather than import another's?"""
-    name = getattr(module, "__name__", None)
-    return name != __name__ and getattr(getattr(module, "load", None), "__module__", "") == name
+def list_sources() -> list[str]:
+    """Names of the sources, sorted."""
+    names = {module: source for source, module in _MODULES.items()}
+    modules = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    return sorted(names.get(name, name) for name in modules if _import_source(name))
 
 
 def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
     """Sequences of a source, in the world (metres, Y up) unless the source says otherwise.
 
     Args:
-        source: ``synthetic``, ``cmu``, … (``sources()`` lists them).
+        source: ``synthetic``, ``cmu``, … (``list_sources()`` lists them).
         split: ``train``, ``val`` or ``test``, as far as the source has them; ``arrays`` and
             ``cliff`` have one set for all three.
         options: what the source's own ``load`` takes (``seed``, ``clips``, …).
@@ -46,24 +45,41 @@ def load(source: str, split: str = "test", **options) -> list[PoseSequence]:
     Raises:
         InputError: an unknown source, split or option.
     """
-    name = _MODULES.get(source, source)
-    try:
-        module = importlib.import_module(f"{_PACKAGE}.{name}") if name.isidentifier() else None
-    except ModuleNotFoundError as error:
-        if error.name != f"{_PACKAGE}.{name}":
-            raise
-        module = None
-    if not _is_source(module):
-        raise InputError("motions", "source", f"one of {', '.join(sources())}", repr(source))
+    module = _find_source(source)
     accepted = inspect.signature(module.load).parameters
     for option in options:
         if option not in accepted:
-            raise InputError(f"motions.{source}", "option", f"one of {', '.join(accepted)}", option)
+            expected = f"one of {', '.join(accepted)}"
+            raise InputError(f"datasets.{source}", "option", expected, option)
     return module.load(split, **options)
 
 
-def terms(source: str) -> str:
-    """What a source's owners ask to be said of results; nothing where the motion is our own."""
-    return getattr(
-        importlib.import_module(f"{_PACKAGE}.{_MODULES.get(source, source)}"), "TERMS", ""
-    )
+def get_terms(source: str) -> str:
+    """What a source's owners ask to be stated with results; empty where they ask nothing.
+
+    Raises:
+        InputError: an unknown source.
+    """
+    return getattr(_find_source(source), "TERMS", "")
+
+
+def _find_source(source: str) -> ModuleType:
+    module = _import_source(_MODULES.get(source, source))
+    if module is None:
+        raise InputError("datasets", "source", f"one of {', '.join(list_sources())}", repr(source))
+    return module
+
+
+def _import_source(name: str) -> ModuleType | None:
+    """The module of that name, if it defines ``load`` rather than imports another's."""
+    full_name = f"{__package__}.{name}"
+    if not name.isidentifier() or full_name == __name__:
+        return None
+    try:
+        module = importlib.import_module(full_name)
+    except ModuleNotFoundError as error:
+        if error.name != full_name:
+            raise
+        return None
+    own = getattr(getattr(module, "load", None), "__module__", "") == full_name
+    return module if own else None

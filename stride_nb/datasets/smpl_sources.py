@@ -4,69 +4,65 @@ is whose."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Collection
+from functools import cache
 from pathlib import Path
-from reprlib import repr as _short
+from reprlib import repr as repr_briefly
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from stride_nb.errors import InputError
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import PoseSequence
-from stride_nb.smpl.body_model import Body, load
-from stride_nb.smpl.model_files import npz
+from stride_nb.smpl.body_model import Body, load_body
 from stride_nb.smpl.parameters import BodyMotion
 
 __all__ = [
-    "UPRIGHT",
-    "array",
-    "bodies",
-    "brief",
-    "data_folder",
-    "npz",
-    "observed",
-    "one_of",
-    "slots",
-    "some",
+    "check_choice",
+    "check_not_empty",
+    "compute_joints",
+    "find_data_folder",
+    "make_body_loader",
+    "make_view",
+    "place_frames",
+    "shorten",
+    "take_array",
 ]
 
-UPRIGHT = np.diag([1.0, -1.0, -1.0])
-"""From a camera's axes (x right, y down, z forward) to axes with y up: the same right, looking out
-of the picture."""
+
+def find_data_folder(source: str, given: str | os.PathLike | None, variable: str) -> Path:
+    """The user's copy of a data set: the folder given, else the environment's ``variable``."""
+    folder = given or os.environ.get(variable)
+    if not folder:
+        expected = f"the folder of your copy, as a parameter or as {variable}"
+        raise InputError(source, "folder", expected, "neither")
+    if not Path(folder).is_dir():
+        raise InputError(folder, "folder", f"the folder of {source}", "no such folder")
+    return Path(folder)
 
 
-def data_folder(source: str, given: str | os.PathLike | None, variable: str) -> Path:
-    """The user's copy of a data set: the parameter, or the environment's variable."""
-    where = given or os.environ.get(variable)
-    if not where:
-        raise InputError(
-            source, "folder", f"the folder of your copy, as a parameter or as {variable}", "neither"
-        )
-    if not Path(where).is_dir():
-        raise InputError(where, "folder", f"the folder of {source}", "no such folder")
-    return Path(where)
-
-
-def one_of(where: object, field: str, value, allowed) -> None:
+def check_choice(where: object, field: str, value: object, allowed: Collection[str]) -> None:
     """InputError unless ``value`` is among ``allowed``."""
     if value not in allowed:
-        raise InputError(where, field, "one of " + ", ".join(map(str, allowed)), repr(value))
+        raise InputError(where, field, "one of " + ", ".join(allowed), repr(value))
 
 
-def some(where: object, field: str, expected: str, found: list) -> list:
-    """What was found; InputError where that is nothing."""
-    if not found:
+def check_not_empty(where: object, field: str, expected: str, items: list) -> list:
+    """The items; InputError where there are none."""
+    if not items:
         raise InputError(where, field, expected, "none")
-    return found
+    return items
 
 
-def brief(value) -> str:
-    """What came, on one short line."""
-    # a stranger's lists may hold each other many times over
-    return " ".join(_short(value).split())[:60]
+def shorten(value: object) -> str:
+    """The value on one short line, even if its lists hold each other many times over."""
+    return " ".join(repr_briefly(value).split())[:60]
 
 
-def array(where: object, table: dict, field: str, shape: tuple) -> np.ndarray:
+def take_array(
+    where: object, table: object, field: str, shape: tuple[int | None, ...]
+) -> Float[np.ndarray, ...]:
     """``table[field]`` as finite float64 of that shape, where ``None`` fits any length."""
     if not isinstance(table, dict) or field not in table:
         raise InputError(where, field, "an array of that name", "none")
@@ -81,64 +77,82 @@ def array(where: object, table: dict, field: str, shape: tuple) -> np.ndarray:
     return value
 
 
-def bodies(
-    body: Body | str | os.PathLike | None, kind: str, regressor=None
+def make_body_loader(
+    body: Body | str | os.PathLike | None,
+    kind: str,
+    regressor: Float[np.ndarray, "17 V"] | str | os.PathLike | None = None,
 ) -> Callable[[str], Body]:
-    """gender → `Body`: the one given (``standin``, a model file, a `Body`), or the user's own of
-    that family."""
+    """gender → `Body`: the one given (``standin``, a model file, a `Body`), else the user's own
+    model of that kind. Each is loaded once."""
 
-    @lru_cache(maxsize=3)
-    def of(gender: str) -> Body:
+    @cache
+    def load_gender(gender: str) -> Body:
         if isinstance(body, Body):
             return body
-        return load(kind if body is None else body, gender, regressor=regressor)
+        return load_body(kind if body is None else body, gender, regressor=regressor)
 
-    return of
+    return load_gender
 
 
-def slots(where: object, numbers: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Where frames with these numbers stand in an even row: (place of each, length of the row,
-    numbers a step).
+def place_frames(
+    where: object, numbers: Int[np.ndarray, " T"]
+) -> tuple[Int[np.ndarray, " T"], int, int]:
+    """Where frames with these numbers stand in an even row: the place of each, the row's length,
+    and the numbers from one place to the next.
 
-    >>> slots("clip", np.array([10, 15, 30]))
+    >>> place_frames("clip", np.array([10, 15, 30]))
     (array([0, 1, 4]), 5, 5)
     """
     numbers = np.asarray(numbers, np.int64)
-    if len(numbers) > 1 and (np.diff(np.sort(numbers)) == 0).any():
+    gaps = np.diff(np.sort(numbers))
+    if (gaps == 0).any():
         raise InputError(where, "frames", "one a person and image", "two")
-    step = int(np.gcd.reduce(np.diff(np.sort(numbers)))) if len(numbers) > 1 else 1
+    step = int(np.gcd.reduce(gaps)) if len(gaps) else 1
     places = (numbers - numbers.min()) // step
-    if (length := int(places.max()) + 1) > 100 * len(numbers):
-        raise InputError(
-            where, "frames", "numbers of one video", f"{len(numbers)} frames spread over {length}"
-        )
+    length = int(places.max()) + 1
+    if length > 100 * len(numbers):
+        spread = f"{len(numbers)} frames spread over {length}"
+        raise InputError(where, "frames", "numbers of one video", spread)
     return places, length, step
 
 
-def observed(
-    body: Body,
-    motion: BodyMotion,
-    rotation: np.ndarray | None = None,
-    shift: np.ndarray | None = None,
-    places: np.ndarray | None = None,
-    length: int | None = None,
-) -> PoseSequence:
-    """The 17 joints of a motion, turned and shifted (``X' = R X + t``, once or a frame), put into
-    an even row.
+def make_view(
+    cameras: Float[np.ndarray, "T 4 4"], space: str, first: int = 0
+) -> tuple[Float[np.ndarray, "*T 3 3"], Float[np.ndarray, "*T 3"]]:
+    """Rotation and shift (metres), ``X' = R X + t``, from a data set's world to ``space``.
 
     Args:
-        rotation, shift: (3, 3) or (T, 3, 3), and (3,) or (T, 3), metres.
-        places, length: the row's place of each frame, and the row's length; other places are
-            missing.
+        cameras: world to camera, one a frame.
+        space: ``camera``: x right, y down, z forward, one rotation and shift a frame. ``world``:
+            the axes of camera ``first``, turned upright, one for all frames.
     """
-    found = body.sequence(motion)
-    joints = found.joints
-    if rotation is not None:
-        joints = np.einsum("...ij,...kj->...ki", rotation, joints)
+    rotation, shift = cameras[:, :3, :3], cameras[:, :3, 3]
+    if space == "camera":
+        return rotation, shift
+    return UP_AXES["-y"] @ rotation[first], UP_AXES["-y"] @ shift[first]
+
+
+def compute_joints(
+    body: Body,
+    motion: BodyMotion,
+    rotation: Float[np.ndarray, "*R 3 3"],
+    shift: Float[np.ndarray, "*S 3"] | None = None,
+    places: Int[np.ndarray, " T"] | None = None,
+    length: int | None = None,
+) -> PoseSequence:
+    """The 17 joints of a motion, turned and shifted (``X' = R X + t``), put into an even row.
+
+    Args:
+        rotation, shift: one for all frames, or one a frame; metres.
+        places, length: the row's place of each frame, and the row's length; the other places are
+            missing. Default: the frames follow each other.
+    """
+    sequence = body.compute_sequence(motion)
+    joints = np.einsum("...ij,...kj->...ki", rotation, sequence.joints)
     if shift is not None:
-        joints = joints + np.asarray(shift)[..., None, :]
-    if places is None:
-        return found.replace(joints=joints)
+        joints = joints + shift[..., None, :]
+    if places is None or length is None:
+        return sequence.replace(joints=joints)
     row = np.full((length, *joints.shape[1:]), np.nan)
     row[places] = joints
     return PoseSequence(row, fps=motion.fps, name=motion.name)

@@ -8,23 +8,30 @@ user's files.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from stride_nb._pickles import python2_pickle
-from stride_nb.datasets import smpl_sources
+from stride_nb.datasets.smpl_sources import (
+    check_choice,
+    check_not_empty,
+    find_data_folder,
+    make_body_loader,
+    make_view,
+    shorten,
+    take_array,
+)
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import SMPL24
 from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["FOLDER", "load", "read"]
+__all__ = ["PersonIn3DPW", "load", "read_people"]
 
-FOLDER = "THREEDPW_DIR"
-"""The environment's name for the folder that holds ``sequenceFiles``."""
-
-_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _GENDERS = {"m": "male", "f": "female"}
 
 
@@ -33,7 +40,7 @@ def load(
     folder: str | os.PathLike | None = None,
     body: Body | str | None = None,
     space: str = "world",
-    regressor: str | os.PathLike | np.ndarray | None = None,
+    regressor: str | os.PathLike | Float[np.ndarray, "17 V"] | None = None,
 ) -> list[PoseSequence]:
     """Every person of every sequence as 17 joints, at 30 fps.
 
@@ -51,100 +58,96 @@ def load(
     Raises:
         InputError: a folder, its files or a model that are missing, or a file that is not 3DPW's.
     """
-    smpl_sources.one_of("3dpw", "split", split, _SPLITS)
-    smpl_sources.one_of("3dpw", "space", space, ("world", "camera"))
-    where = smpl_sources.data_folder("3dpw", folder, FOLDER) / "sequenceFiles" / _SPLITS[split]
-    of = smpl_sources.bodies(None if body == "smpl" else body, "smpl", regressor)
+    check_choice("3dpw", "split", split, _SPLIT_FOLDERS)
+    check_choice("3dpw", "space", space, ("world", "camera"))
+    root = (
+        find_data_folder("3dpw", folder, "THREEDPW_DIR") / "sequenceFiles" / _SPLIT_FOLDERS[split]
+    )
+    paths = check_not_empty(root, "folder", "*.pkl", sorted(root.glob("*.pkl")))
+    load_body = make_body_loader(None if body == "smpl" else body, "smpl", regressor)
+    own_joints = body is None and regressor is None
     return [
-        _place(
-            person, None if body is None and regressor is None else of(person.motion.gender), space
-        )
-        for path in smpl_sources.some(where, "folder", "*.pkl", sorted(where.glob("*.pkl")))
-        for person in read(path)
+        _express_in_space(person, None if own_joints else load_body(person.motion.gender), space)
+        for path in paths
+        for person in read_people(path)
     ]
 
 
-class _Person:
-    """One person of a sequence: parameters, the files' own joints, the camera of every frame."""
+@dataclass(frozen=True, eq=False)
+class PersonIn3DPW:
+    """One person of a sequence."""
 
-    def __init__(
-        self, motion: BodyMotion, joints: np.ndarray | None, camera: np.ndarray, valid: np.ndarray
-    ):
-        self.motion, self.joints, self.camera, self.valid = motion, joints, camera, valid
+    motion: BodyMotion
+    """In the world."""
+    joints: Float[np.ndarray, "T 24 3"] | None
+    """SMPL's joints in the world, metres, where the file has them."""
+    camera: Float[np.ndarray, "T 4 4"]
+    """World to camera."""
+    valid: Bool[np.ndarray, " T"]
+    """Whether the camera was aligned."""
 
 
-def read(path: str | os.PathLike) -> list[_Person]:
-    """The people of one file, each with ``motion`` (world), ``joints`` (T, 24, 3) or ``None``,
-    ``camera`` (T, 4, 4) world to camera, and ``valid`` (T,): whether the camera was aligned.
+def read_people(path: str | os.PathLike) -> list[PersonIn3DPW]:
+    """The people of one file.
 
     Raises:
         InputError: not a sequence of 3DPW.
     """
-    data = python2_pickle.load(path)
+    data = python2_pickle.load_python2_pickle(path)
     poses = data.get("poses") if isinstance(data, dict) else None
     if not isinstance(poses, (list, np.ndarray)) or not len(poses):
         raise InputError(path, "poses", "a list, one array a person", type(poses).__name__)
-    camera = smpl_sources.array(path, data, "cam_poses", (None, 4, 4))
+    camera = take_array(path, data, "cam_poses", (None, 4, 4))
     name = data.get("sequence")
     if not (isinstance(name, str) and name.isprintable()):
         name = os.path.basename(path).removesuffix(".pkl")
-    return [_person(path, data, i, camera, f"{name}_{i}") for i in range(len(poses))]
+    return [_read_person(path, data, i, camera, f"{name}_{i}") for i in range(len(poses))]
 
 
-def _person(path, data: dict, i: int, camera: np.ndarray, name: str) -> _Person:
+def _read_person(path, data: dict, i: int, camera: np.ndarray, name: str) -> PersonIn3DPW:
     frames = len(camera)
+    keys = ["poses", "betas", "trans", "campose_valid", "genders"]
+    has_joints = "jointPositions" in data
     fields = {
-        key: _entry(path, data, key, i)
-        for key in ("poses", "betas", "trans", "campose_valid", "genders")
+        key: _get_person_entry(path, data, key, i) for key in keys + ["jointPositions"] * has_joints
     }
     fields["betas"] = np.asarray(fields["betas"], object).ravel()  # (10,) or (10, 1)
-    pose, trans = (
-        smpl_sources.array(path, fields, "poses", (frames, 72)),
-        smpl_sources.array(path, fields, "trans", (frames, 3)),
-    )
-    shape = smpl_sources.array(path, fields, "betas", (None,))[:10]
-    valid = smpl_sources.array(path, fields, "campose_valid", (frames,)) > 0
+    pose = take_array(path, fields, "poses", (frames, 72))
+    translation = take_array(path, fields, "trans", (frames, 3))
+    shape = take_array(path, fields, "betas", (None,))[:10]
+    valid = take_array(path, fields, "campose_valid", (frames,)) > 0
     gender = fields["genders"]
     if not isinstance(gender, str) or gender not in _GENDERS:
-        raise InputError(path, "genders", "m or f", smpl_sources.brief(gender))
+        raise InputError(path, "genders", "m or f", shorten(gender))
     joints = None
-    if "jointPositions" in data:
-        fields["jointPositions"] = _entry(path, data, "jointPositions", i)
-        joints = smpl_sources.array(path, fields, "jointPositions", (frames, 72)).reshape(
-            frames, 24, 3
-        )
+    if has_joints:
+        joints = take_array(path, fields, "jointPositions", (frames, 72)).reshape(frames, 24, 3)
     try:
-        motion = BodyMotion(pose, shape, trans, 30, _GENDERS[gender], name)
+        motion = BodyMotion(pose, shape, translation, 30, _GENDERS[gender], name)
     except InputError as error:
         raise InputError(path, error.field, error.expected, error.found) from None
-    return _Person(motion, joints, camera, valid)
+    return PersonIn3DPW(motion, joints, camera, valid)
 
 
-def _entry(path, data: dict, field: str, i: int):
+def _get_person_entry(path, data: dict, field: str, i: int):
     entries = data.get(field)
     if not isinstance(entries, (list, tuple, np.ndarray)) or len(entries) <= i:
         raise InputError(path, field, "a list, one entry a person", type(entries).__name__)
     return entries[i]
 
 
-def _place(person: _Person, body: Body | None, space: str) -> PoseSequence:
+def _express_in_space(person: PersonIn3DPW, body: Body | None, space: str) -> PoseSequence:
+    motion = person.motion
     if body is not None:
-        found = body.sequence(person.motion)
+        sequence = body.compute_sequence(motion)
     elif person.joints is not None:
-        found = PoseSequence(person.joints, fps=30, skeleton=SMPL24, name=person.motion.name).to(
-            "h36m17"
-        )
+        smpl = PoseSequence(person.joints, fps=30, skeleton=SMPL24, name=motion.name)
+        sequence = smpl.to("h36m17")
     else:
-        raise InputError(
-            person.motion.name, "jointPositions", "SMPL's joints in the file, or a body", "neither"
-        )
-    rotation, shift = person.camera[:, :3, :3], person.camera[:, :3, 3]
-    if space == "world":  # the first aligned camera's axes, turned upright, for all frames
-        first = int(np.argmax(person.valid))
-        rotation, shift = (
-            smpl_sources.UPRIGHT @ rotation[first],
-            smpl_sources.UPRIGHT @ shift[first],
-        )
-        return found.replace(joints=found.joints @ rotation.T + shift)
-    joints = np.einsum("tij,tkj->tki", rotation, found.joints) + shift[:, None]
-    return found.replace(joints=joints, confidence=found.confidence * person.valid[:, None])
+        expected = "SMPL's joints in the file, or a body"
+        raise InputError(motion.name, "jointPositions", expected, "neither")
+    rotation, shift = make_view(person.camera, space, first=int(np.argmax(person.valid)))
+    if space == "world":
+        return sequence.replace(joints=sequence.joints @ rotation.T + shift)
+    joints = np.einsum("tij,tkj->tki", rotation, sequence.joints) + shift[:, None]
+    return sequence.replace(joints=joints, confidence=sequence.confidence * person.valid[:, None])

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from stride_nb.errors import InputError
-from stride_nb.io.parsing import open_document
-from stride_nb.poses import skeleton as sk
+from stride_nb.io.document import open_document
 from stride_nb.poses.sequence import PoseSequence
+from stride_nb.poses.skeleton import get_skeleton
 
 __all__ = ["load"]
 
@@ -34,29 +34,31 @@ def load(
         InputError: no path, a file that cannot be read without running it, or no such array in it.
     """
     if path is None:
-        raise InputError("motions.arrays", "path", "a .npy, .npz or .pkl of yours", "none")
-    path, joint_set = Path(path), sk.get(skeleton)
+        raise InputError("datasets.arrays", "path", "a .npy, .npz or .pkl of yours", "none")
+    path, joint_set = Path(path), get_skeleton(skeleton)
     content = open_document(path).content
-    found = content if isinstance(content, dict) else {"joints": content}
-    shape = (len(joint_set), 3)
-    fits = [
-        k
-        for k, v in found.items()
-        if isinstance(v, np.ndarray) and v.dtype.kind in "fiu" and v.shape[1:] == shape
-    ]
-    name = "joints" if "joints" in fits else fits[0] if len(fits) == 1 else None
-    if name is None:
-        shapes = ", ".join(f"{k} {getattr(v, 'shape', type(v).__name__)}" for k, v in found.items())
-        raise InputError(
-            path,
-            "joints",
-            f"one array of numbers of shape (T, {shape[0]}, 3)",
-            shapes[:120] or "none",
-        )
+    arrays = content if isinstance(content, dict) else {"joints": content}
+    joints = arrays[_find_joints(path, arrays, len(joint_set))]
     try:
-        fps = float(np.asarray(found.get("fps", 30.0)).item()) if fps is None else fps
-        return [PoseSequence(found[name], found.get("confidence"), fps, joint_set, path.stem)]
+        fps = float(np.asarray(arrays.get("fps", 30.0)).item()) if fps is None else fps
+        return [PoseSequence(joints, arrays.get("confidence"), fps, joint_set, path.stem)]
     except InputError as error:
         raise InputError(path, error.field, error.expected, error.found) from None
     except (ValueError, TypeError) as error:
         raise InputError(path, "confidence, fps", "numbers", error) from None
+
+
+def _find_joints(path: Path, arrays: dict, count: int) -> str:
+    """Name of the array of joints: ``joints``, or the only one of that shape."""
+    fits = [
+        name
+        for name, value in arrays.items()
+        if isinstance(value, np.ndarray)
+        and value.dtype.kind in "fiu"
+        and value.shape[1:] == (count, 3)
+    ]
+    if "joints" in fits or len(fits) == 1:
+        return "joints" if "joints" in fits else fits[0]
+    shapes = ", ".join(f"{k} {getattr(v, 'shape', type(v).__name__)}" for k, v in arrays.items())
+    expected = f"one array of numbers of shape (T, {count}, 3)"
+    raise InputError(path, "joints", expected, shapes[:120] or "none")

@@ -1,2 +1,3 @@
-"""Errors, intervals, and what is run to measure them: windows × regimes × noise × methods, and
-published protocols."""
+"""Metrics with their intervals, and what runs them: evaluation windows × regimes × noise × methods,
+and the protocols of published benchmarks.
+"""

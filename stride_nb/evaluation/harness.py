@@ -1,12 +1,11 @@
-"""Test cases, from motion to what an estimator made of it, and how well methods undo it.
+"""The evaluation harness: windows × occlusion regimes × noise × methods.
 
-``cases`` walks the road motion → camera → occlusion → noise (or detections → lifter) for every
-window of every clip; ``compare`` runs methods on them and gives one tidy row a case and method;
-``averages`` and ``interval`` sum rows up.
+``make_cases`` walks the road motion → camera → occlusion → noise (or detections → lifter) for every
+window of every clip; ``compare_methods`` runs methods on them and gives a tidy row a case and
+method; ``average_rows`` and ``estimate_interval`` summarise rows.
 
-Every case has its own stream of chance, named by seed, clip, window and regime: another regime,
-another clip or another noise family leaves the cameras, masks and errors of all other cases as they
-were.
+Every case has its own random stream, named by seed, clip, window and regime: another regime, clip
+or noise family leaves the cameras, masks and errors of all other cases as they were.
 """
 
 from __future__ import annotations
@@ -17,38 +16,46 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
+from torch import nn
 
 from stride_nb.datasets.simulation import estimator_noise, occlusion
 from stride_nb.errors import InputError
-from stride_nb.evaluation import bootstrap, metrics
-from stride_nb.poses.gap_filling import fill
+from stride_nb.evaluation import metrics
+from stride_nb.evaluation.bootstrap import Interval, bootstrap_interval
+from stride_nb.models.registry import load_model
+from stride_nb.poses.gap_filling import fill_gaps
 from stride_nb.poses.geometry import Camera, random_camera
-from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.sequence import WINDOW_FRAMES, Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import BASELINES
+from stride_nb.refinement.lifting import lift
+from stride_nb.refinement.refine import refine
 
 __all__ = [
-    "FRAMES",
     "INPUTS",
-    "LEAST",
+    "MIN_FRAMES",
     "Case",
     "Place",
-    "averages",
-    "cases",
-    "compare",
-    "evenly",
-    "interval",
-    "masked",
-    "score",
-    "select",
-    "windows",
+    "average_rows",
+    "compare_methods",
+    "estimate_interval",
+    "make_cases",
+    "replace_mask",
+    "score_case",
+    "select_evenly",
+    "select_rows",
+    "split_windows",
 ]
 
-FRAMES, LEAST = 243, 81
-"""Frames of a window, at most and at least; at 50 a second, 4.9 and 1.6 seconds."""
+MIN_FRAMES = 81
+"""Frames of a window at least; 1.6 seconds at 50 a second."""
 INPUTS = ("estimator", "lifted")
-"""What a case hands to the methods: a simulated 3D estimate, or our lifter's answer to simulated 2D
-detections."""
-_LEAST = {"whole_2s": 162}  # a gap of two seconds wants something to be seen around it
+"""What the methods get: a simulated 3D estimate, or the shipped lifter's prediction from simulated
+2D detections."""
+_MIN_FRAMES_OF_REGIME = {"whole_2s": 162}  # a gap of two seconds needs visible frames around it
+
+Row = Mapping
+"""A tidy row: names of columns → values."""
 
 
 class Place(NamedTuple):
@@ -71,11 +78,10 @@ class Case:
     """Of the noise; ``detector`` where the input is lifted from 2D."""
     input: str
     seed: int
-    truth: np.ndarray
-    """(T, 17, 3) metres, camera space."""
-    visible: np.ndarray
-    """(T, 17) bool: the regime's mask, before noise; frames that the estimator then loses stay as
-    they are in it."""
+    truth: Float[np.ndarray, "T 17 3"]
+    """Metres, camera space."""
+    visible: Bool[np.ndarray, "T 17"]
+    """The regime's mask, before noise; frames that the estimator then loses do not change it."""
     sequence: PoseSequence
     """What a method gets: camera space, NaN and confidence 0 in lost frames."""
     camera: Camera
@@ -86,283 +92,253 @@ class Case:
         return f"{self.clip}/{self.window}/{self.regime}"
 
 
-def windows(frames: int, length: int = FRAMES, least: int = LEAST) -> list[slice]:
+def split_windows(frames: int, length: int = WINDOW_FRAMES, least: int = MIN_FRAMES) -> list[slice]:
     """Windows of ``length`` frames one after the other, the last one shorter; none of fewer than
     ``least`` frames.
 
-    >>> windows(600)
+    >>> split_windows(600)
     [slice(0, 243, None), slice(243, 486, None), slice(486, 600, None)]
     """
-    return [
-        slice(a, min(a + length, frames)) for a in range(0, frames, length) if frames - a >= least
-    ]
+    starts = range(0, frames, length)
+    return [slice(a, min(a + length, frames)) for a in starts if frames - a >= least]
 
 
-def cases(
+def make_cases(
     motions: Sequence[PoseSequence],
     regimes: Sequence[str],
     family: str = "estimator",
-    frames: int = FRAMES,
+    frames: int = WINDOW_FRAMES,
     seed: int = 0,
     input: str = "estimator",
-    lifter="lifter",
+    lifter: nn.Module | str = "lifter",
     choose: Callable[[list[Place]], Sequence[Place]] = list,
 ) -> list[Case]:
     """A case for every window of every clip under every regime, or for those chosen.
 
     Args:
-        motions: world space (metres, Y up), complete, each with a name of its own; shorter clips
-            than ``LEAST`` frames give no case.
+        motions: world space (metres, Y up), complete, each with a name of its own; clips shorter
+            than ``MIN_FRAMES`` give no case.
         regimes: keys of ``occlusion.REGIMES``. ``whole_2s`` skips windows of fewer than 162 frames.
-        family: a key of ``noise.FAMILIES``; of no effect on lifted input.
+        family: a key of ``estimator_noise.FAMILIES``; of no effect on lifted input.
         frames: of a window, at most.
         input: one of ``INPUTS``.
         lifter: for lifted input, a ``Lifter`` or the name or path of weights.
-        choose: of all places those to make, in their order; the cases are the same as if all had
-            been made.
+        choose: of all places those to make, in their order; a case does not depend on the others.
 
     Raises:
         InputError: an unknown regime, family or input; two clips of one name.
     """
-    names = [m.name for m in motions]
-    if len(set(names)) < len(names):
+    if len({m.name for m in motions}) < len(motions):
         raise InputError("cases", "motions", "a name of its own for every clip", "one name twice")
     if input not in INPUTS:
         raise InputError("cases", "input", f"one of {', '.join(INPUTS)}", repr(input))
-    if input == "lifted" and isinstance(lifter, str):
-        from stride_nb.models.registry import load_model
-
-        lifter = load_model(lifter)
-    parts = {
+    network = lifter if input == "lifted" else None
+    network = load_model(network) if isinstance(network, str) else network
+    windows = {
         (motion.name, w): motion[part]
         for motion in motions
-        for w, part in enumerate(windows(len(motion), frames, min(LEAST, frames)))
+        for w, part in enumerate(split_windows(len(motion), frames, min(MIN_FRAMES, frames)))
     }
     places = [
-        Place(*where, regime)
-        for where, part in parts.items()
+        Place(*clip_window, regime)
+        for clip_window, window in windows.items()
         for regime in regimes
-        if len(part) >= _LEAST.get(regime, 0)
+        if len(window) >= _MIN_FRAMES_OF_REGIME.get(regime, 0)
     ]
-    lifter = lifter if input == "lifted" else None
-    return [
-        _case(parts[clip, w], w, regime, family, seed, lifter) for clip, w, regime in choose(places)
-    ]
+    parts = ((windows[place.clip, place.window], place) for place in choose(places))
+    return [_make_case(window, place, family, seed, network) for window, place in parts]
 
 
-def _case(motion: PoseSequence, window: int, regime: str, family: str, seed: int, lifter) -> Case:
-    case = seed, motion.name, window
-    camera = random_camera(_chance(*case, "camera"), motion.joints)
-    truth = camera.to_camera(motion.joints)
-    visible = occlusion.occlude(regime, truth, motion.fps, _chance(*case, regime, "occlusion"))
-    rng = _chance(*case, regime, "noise")
+def _make_case(
+    motion: PoseSequence, place: Place, family: str, seed: int, lifter: nn.Module | None
+) -> Case:
+    clip, window, regime = place
+    camera = random_camera(_make_rng(seed, clip, window, "camera"), motion.joints)
+    truth, fps = camera.to_camera(motion.joints), motion.fps
+    rng = _make_rng(seed, clip, window, regime, "occlusion")
+    visible = occlusion.occlude(regime, truth, fps, rng)
+    rng = _make_rng(seed, clip, window, regime, "noise")
     if lifter is None:
-        joints, confidence = estimator_noise.estimate(truth, visible, motion.fps, rng, family)
-        sequence = PoseSequence(joints, confidence, motion.fps, name=motion.name)
+        joints, confidence = estimator_noise.simulate_estimates(truth, visible, fps, rng, family)
+        sequence, input = PoseSequence(joints, confidence, fps, name=clip), "estimator"
     else:
-        from stride_nb.refinement.lifting import lift
-
-        pixels, confidence = estimator_noise.detect(camera.project(truth), visible, motion.fps, rng)
-        sequence = lift(
-            Keypoints2D(pixels, confidence, motion.fps, camera.size, name=motion.name), lifter
+        pixels, confidence = estimator_noise.simulate_detections(
+            camera.project(truth), visible, fps, rng
         )
-        family = "detector"
-    return Case(
-        motion.name,
-        window,
-        regime,
-        family,
-        INPUTS[lifter is not None],
-        seed,
-        truth,
-        visible,
-        sequence,
-        camera,
-    )
+        sequence = lift(Keypoints2D(pixels, confidence, fps, camera.size, name=clip), lifter)
+        family, input = "detector", "lifted"
+    return Case(clip, window, regime, family, input, seed, truth, visible, sequence, camera)
 
 
-def _chance(seed: int, clip: str, window: int, *what: str) -> np.random.Generator:
-    return np.random.default_rng(
-        [seed, window, *(zlib.crc32(name.encode()) for name in (clip, *what))]
-    )
+def _make_rng(seed: int, clip: str, window: int, *names: str) -> np.random.Generator:
+    hashes = (zlib.crc32(name.encode()) for name in (clip, *names))
+    return np.random.default_rng([seed, window, *hashes])
 
 
-def masked(case: Case, name: str, visible: np.ndarray) -> Case:
-    """The same case under another mask (T, 17) called ``name``: the camera and all that is drawn
-    for its noise stay.
+def replace_mask(case: Case, name: str, visible: Bool[np.ndarray, "T 17"]) -> Case:
+    """The same case under another mask called ``name``, with its camera and the random stream of
+    its noise.
 
-    What differs between two masks of one case is then due to the masks. For simulated estimates.
+    What differs between two masks of a case is then due to the masks. For simulated estimates.
     """
-    rng = _chance(case.seed, case.clip, case.window, case.regime, "noise")
-    joints, confidence = estimator_noise.estimate(
-        case.truth, visible, case.sequence.fps, rng, case.family
+    rng = _make_rng(case.seed, case.clip, case.window, case.regime, "noise")
+    fps = case.sequence.fps
+    joints, confidence = estimator_noise.simulate_estimates(
+        case.truth, visible, fps, rng, case.family
     )
-    return replace(
-        case,
-        regime=name,
-        visible=visible,
-        sequence=case.sequence.replace(joints=joints, confidence=confidence),
-    )
+    sequence = case.sequence.replace(joints=joints, confidence=confidence)
+    return replace(case, regime=name, visible=visible, sequence=sequence)
 
 
-def evenly(cases: Sequence[Case], count: int) -> list[Case]:
+def select_evenly(cases: Sequence[Case], count: int) -> list[Case]:
     """The cases of ``count`` windows, spread evenly over all of them; the same windows of every
     regime."""
-    found = list(dict.fromkeys((case.clip, case.window) for case in cases))
-    count = min(count, len(found))
-    chosen = {found[i * len(found) // count] for i in range(count)}
+    windows = list(dict.fromkeys((case.clip, case.window) for case in cases))
+    count = min(count, len(windows))
+    chosen = {windows[i * len(windows) // count] for i in range(count)}
     return [case for case in cases if (case.clip, case.window) in chosen]
 
 
-def compare(
+def compare_methods(
     cases: Sequence[Case],
-    methods: Sequence[str] | Mapping[str, Callable],
-    model="prior",
+    methods: Sequence[str] | Mapping[str, Callable | None],
+    model: nn.Module | str = "prior",
     seed: int = 0,
     options: Mapping[str, Mapping] | None = None,
 ) -> list[dict]:
-    """Run methods on cases: one row (see ``score``) a case and method.
+    """Run methods on cases: one row (`score_case`) a case and method.
 
-    Rows of methods that give a ``scale`` also have ``claimed_hidden`` and ``claimed_visible``, the
-    mean chance that a joint is said to have of being within 100 mm, and ``within_hidden`` and
-    ``within_visible``, the share of joints that are; the pelvis is left out.
+    Rows of methods that give a ``scale`` also have their calibration: ``claimed_hidden`` and
+    ``claimed_visible``, the mean predicted chance that a joint is within 100 mm, and
+    ``within_hidden`` and ``within_visible``, the share of joints that are; without the pelvis.
 
     Args:
         methods: names that ``refine`` knows, and ``input`` (lost frames held, nothing else done);
-            or name → ``function(sequence) -> Refined``.
-        model: the network of the methods that need one: itself, or the name or path of its weights.
-        seed: of the methods; what cases were made with is theirs.
-        options: method → options of ``refine``, for those that want some.
+            or name → ``function(sequence) -> Refinement``.
+        model: the network of the methods that need one, or the name or path of its weights.
+        seed: of the methods; not that of the cases.
+        options: method → options of ``refine``.
     """
     if not isinstance(methods, Mapping):
-        methods = _named(methods, model, seed, options or {})
-    return [_row(case, method, function) for case in cases for method, function in methods.items()]
+        methods = _make_methods(methods, model, seed, options or {})
+    return [
+        _run_method(case, method, function)
+        for case in cases
+        for method, function in methods.items()
+    ]
 
 
-def _named(
-    names: Sequence[str], model, seed: int, options: Mapping[str, Mapping]
-) -> dict[str, Callable]:
-    from stride_nb.models.registry import load_model
-    from stride_nb.refinement.refine import refine
-
+def _make_methods(
+    names: Sequence[str], model: nn.Module | str, seed: int, options: Mapping[str, Mapping]
+) -> dict[str, Callable | None]:
     if isinstance(model, str) and set(names) - {"input", "smoothnet", *BASELINES}:
         model = load_model(model)
 
-    def call(name):
+    def make_method(name: str) -> Callable:
         network = load_model("smoothnet") if name == "smoothnet" else model
-        return lambda sequence: refine(
-            sequence, name, model=network, seed=seed, **options.get(name, {})
-        )
+        how = options.get(name, {})
+        return lambda sequence: refine(sequence, name, model=network, seed=seed, **how)
 
-    return {name: None if name == "input" else call(name) for name in names}
+    return {name: None if name == "input" else make_method(name) for name in names}
 
 
-def _row(case: Case, method: str, function: Callable | None) -> dict:
+def _run_method(case: Case, method: str, function: Callable | None) -> dict:
     if function is None:
-        return score(case, method, fill(case.sequence, how="hold").joints)
+        return score_case(case, method, fill_gaps(case.sequence, how="hold").joints)
     refined = function(case.sequence)
-    told = {} if refined.scale is None else _claims(case, refined.sequence)
-    return score(case, method, refined.sequence.joints, refined.trace.seconds) | told
+    row = score_case(case, method, refined.sequence.joints, refined.trace.seconds)
+    return row if refined.scale is None else row | _measure_calibration(case, refined.sequence)
 
 
-def _claims(case: Case, answer: PoseSequence) -> dict:
-    """How likely the answer says that joints, the pelvis aside, are within 100 mm, and the share
-    that is: of hidden and of visible ones."""
-    within = metrics.joint_errors_mm(answer.joints, case.truth)[:, 1:] < 100
+def _measure_calibration(case: Case, refined: PoseSequence) -> dict[str, float]:
+    """Predicted and empirical chance that joints, the pelvis aside, are within 100 mm: of hidden
+    and of visible ones."""
+    within = metrics.joint_errors_mm(refined.joints, case.truth)[:, 1:] < 100
     parts = {"hidden": ~case.visible[:, 1:], "visible": case.visible[:, 1:]}
     return {
-        f"{what}_{part}": float(told[where].mean())
-        for part, where in parts.items()
-        if where.any()
-        for what, told in (("claimed", answer.confidence[:, 1:]), ("within", within))
+        f"{name}_{part}": float(values[mask].mean())
+        for part, mask in parts.items()
+        if mask.any()
+        for name, values in (("claimed", refined.confidence[:, 1:]), ("within", within))
     }
 
 
-def score(case: Case, method: str, joints: np.ndarray, seconds: float = 0.0) -> dict:
+def score_case(
+    case: Case, method: str, joints: Float[np.ndarray, "T 17 3"], seconds: float = 0.0
+) -> dict:
     """A tidy row: what the case was, the method, the metrics (units: ``metrics.UNITS``) of
     ``joints``, and seconds.
 
     Args:
-        joints: (T, 17, 3) metres, camera axes, finite; where its root is does not matter.
+        joints: metres, camera axes, finite; the root may be anywhere.
     """
-    found = metrics.evaluate(joints, case.truth, case.visible, case.sequence.fps)
-    return (
-        {
-            "regime": case.regime,
-            "input": case.input,
-            "noise": case.family,
-            "method": method,
-            "clip": case.clip,
-            "window": case.window,
-            "seed": case.seed,
-            "frames": len(joints),
-        }
-        | found
-        | {"seconds": seconds}
-    )
+    row = {
+        "regime": case.regime,
+        "input": case.input,
+        "noise": case.family,
+        "method": method,
+        "clip": case.clip,
+        "window": case.window,
+        "seed": case.seed,
+        "frames": len(joints),
+    }
+    scores = metrics.evaluate_poses(joints, case.truth, case.visible, case.sequence.fps)
+    return row | scores | {"seconds": seconds}
 
 
-def select(rows: Sequence[Mapping], **wanted) -> list[Mapping]:
-    """The rows that have these values: ``select(rows, regime="half", method="prior")``."""
-    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+def select_rows(rows: Sequence[Row], **values) -> list[Row]:
+    """The rows that have these values: ``select_rows(rows, regime="half", method="prior")``."""
+    return [row for row in rows if all(row[key] == value for key, value in values.items())]
 
 
-def averages(rows: Sequence[Mapping], by: Sequence[str] = ("regime", "method")) -> list[dict]:
+def average_rows(rows: Sequence[Row], by: Sequence[str] = ("regime", "method")) -> list[dict]:
     """Means over the windows of each group, in the order in which the groups come up.
 
     Args:
-        rows: of ``compare``.
+        rows: of `compare_methods`.
         by: the keys that make a group.
 
     Returns:
         For each group its keys, ``n`` windows, the mean of every metric that any of its rows has,
         and of seconds.
     """
-    groups: dict[tuple, list[Mapping]] = {}
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in by), []).append(row)
-    found = []
-    for key, members in groups.items():
-        values = {m: [row[m] for row in members if m in row] for m in (*metrics.UNITS, "seconds")}
-        found.append(
-            dict(zip(by, key))
-            | {"n": len(members)}
-            | {name: float(np.mean(v)) for name, v in values.items() if v}
-        )
-    return found
+    columns = (*metrics.UNITS, "seconds")
+    return [
+        dict(zip(by, key))
+        | {"n": len(members)}
+        | {c: float(np.mean(v)) for c in columns if (v := [r[c] for r in members if c in r])}
+        for key, members in groups.items()
+    ]
 
 
-def interval(
-    rows: Sequence[Mapping], metric: str, method: str, against: str | None = None, seed: int = 0
-) -> bootstrap.Interval:
-    """The mean of a metric over the rows of a method, or its ratio to another method's, with its 95
-    % interval.
+def estimate_interval(
+    rows: Sequence[Row], metric: str, method: str, against: str | None = None, seed: int = 0
+) -> Interval:
+    """The mean of a metric over the rows of a method, or its ratio to another method's, with its
+    95 % interval.
 
-    Resampled are clips, and windows stay paired (see ``metrics.paired_bootstrap``).
+    Clips are resampled, and windows stay paired (`bootstrap_interval`).
 
     Args:
-        rows: of ``compare``; rows without the metric are left out.
+        rows: of `compare_methods`; rows without the metric are left out.
         against: the method to divide by, on the same cases.
 
     Raises:
         InputError: the two methods were not run on the same cases.
     """
-    a, b = (_values(rows, metric, name) for name in (method, against or method))
+    a, b = (_collect_values(rows, metric, name) for name in (method, against or method))
     if a.keys() != b.keys():
-        raise InputError(
-            "interval",
-            "rows",
-            f"the same cases of {method} and {against}",
-            f"{len(a)} and {len(b)} cases",
-        )
-    groups = np.array([clip for clip, *_ in a])
+        expected = f"the same cases of {method} and {against}"
+        raise InputError("interval", "rows", expected, f"{len(a)} and {len(b)} cases")
+    clips = np.array([clip for clip, *_ in a])
     other = None if against is None else np.array([b[case] for case in a])
-    return bootstrap.paired_bootstrap(
-        np.array([*a.values()]), other, groups, np.random.default_rng(seed)
-    )
+    return bootstrap_interval(np.array([*a.values()]), other, clips, np.random.default_rng(seed))
 
 
-def _values(rows: Sequence[Mapping], metric: str, method: str) -> dict[tuple, float]:
+def _collect_values(rows: Sequence[Row], metric: str, method: str) -> dict[tuple, float]:
     keys = ("clip", "window", "regime", "input", "noise", "seed")
     return {
         tuple(row[k] for k in keys): row[metric]

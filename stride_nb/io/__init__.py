@@ -1,19 +1,21 @@
-"""Other tools' files in and out, a file a format."""
+"""Other tools' files in and out, a file a format (`registry` says what a format is)."""
 
-from stride_nb.io.axes import facing_camera, up_axis, upright
-from stride_nb.io.registry import Reading, agree, formats, read, read_tracks, write, writer
-from stride_nb.io.tracking import retrack
+from stride_nb.io.axes import estimate_up_axis, rotate_to_camera_axes, rotate_to_y_up
+from stride_nb.io.pose_files import PoseFile, check_fps_agrees, read, read_tracks, write
+from stride_nb.io.registry import find_writer, list_formats
+from stride_nb.io.tracking import fix_track_ids, link_detections
 
 __all__ = [
-    "Reading",
-    "agree",
-    "facing_camera",
-    "formats",
+    "PoseFile",
+    "check_fps_agrees",
+    "estimate_up_axis",
+    "find_writer",
+    "fix_track_ids",
+    "link_detections",
+    "list_formats",
     "read",
     "read_tracks",
-    "retrack",
-    "up_axis",
-    "upright",
+    "rotate_to_camera_axes",
+    "rotate_to_y_up",
     "write",
-    "writer",
 ]

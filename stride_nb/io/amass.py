@@ -1,5 +1,4 @@
-"""SMPL parameters out, as AMASS keeps them: a body is fitted to the joints first, which takes a
-while."""
+"""SMPL parameters out, as AMASS keeps them; a body is fitted to the joints first (slow)."""
 
 from __future__ import annotations
 
@@ -8,41 +7,42 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stride_nb.errors import InputError, atomic_path
-from stride_nb.poses.geometry import Z_UP_TO_Y_UP
+from stride_nb.errors import atomic_path
+from stride_nb.io.registry import get_single_pose_sequence
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["SEVERAL", "SUFFIX", "fitted", "write", "write_motion"]
+__all__ = ["NAME", "SEVERAL", "SUFFIX", "fit_body", "write", "write_motion"]
 
 NAME = "amass"
-# an npz by suffix is this package's own: this one goes by its name, `amass`
-SUFFIX, SEVERAL = "", False
+SUFFIX, SEVERAL = "", False  # .npz is this package's own: this one goes by its name
 
 
-def fitted(path, sequences: Sequence[PoseSequence], model: str):
-    """The body of that name (`bodies.load`) and its motion that follows the one sequence given."""
+def fit_body(
+    path: str | os.PathLike, sequences: Sequence[PoseSequence], model: str
+) -> tuple[Body, BodyMotion]:
+    """The body of that name (``smpl.load``) and its motion that follows the one sequence given."""
     from stride_nb import smpl
 
-    if len(sequences) != 1 or not isinstance(sequences[0], PoseSequence):
-        raise InputError(
-            path, "sequences", "one PoseSequence (3D)", [type(s).__name__ for s in sequences]
-        )
-    body = smpl.load(model)
-    return body, smpl.fit(sequences[0], body).motion
+    sequence = get_single_pose_sequence(path, sequences)
+    body = smpl.load_body(model)
+    return body, smpl.fit(sequence, body).motion
 
 
-def write(path, sequences: Sequence[PoseSequence], body: str = "standin") -> None:
+def write(
+    path: str | os.PathLike, sequences: Sequence[PoseSequence], body: str = "standin"
+) -> None:
     """One person's pose, shape and translation.
 
     Args:
-        sequences: one, y up; missing joints are the fit's to decide.
+        path: the npz.
+        sequences: one, y up; the fit places missing joints.
         body: whose shape space: ``standin``, or ``smpl``, ``smplh``, ``smplx`` with the user's
             model files.
     """
-
-    model, motion = fitted(path, sequences, body)
+    model, motion = fit_body(path, sequences, body)
     write_motion(path, motion, model)
 
 
@@ -51,12 +51,13 @@ def write_motion(path: str | os.PathLike, motion: BodyMotion, body: Body) -> Non
     its motions.
 
     Args:
+        path: the npz.
         motion: in the package's world, Y up.
         body: whose shape space ``motion.shape`` is (the pelvis at rest, about which it turns,
             depends on it).
     """
     motion = motion if motion.kind == "smplx" else motion.to("smplh")
-    turned = motion.turned(Z_UP_TO_Y_UP.T, body.rest(motion.shape)[0])
+    turned = motion.rotate(UP_AXES["z"].T, body.compute_rest_joints(motion.shape)[0])
     betas = np.zeros(16)
     betas[: len(motion.shape)] = motion.shape[:16]
     with atomic_path(path) as temporary, open(temporary, "wb") as file:

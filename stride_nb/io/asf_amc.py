@@ -9,18 +9,20 @@ M the angles of the frame.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb.errors import InputError
-from stride_nb.io.bvh_reader import Animation, euler, numbers, read_text
+from stride_nb.io.animation import Animation, euler_to_matrix
+from stride_nb.io.parsing import parse_numbers, read_text
 
-__all__ = ["Bone", "read", "read_skeleton"]
+__all__ = ["METRES_PER_INCH", "Bone", "read_asf", "read_asf_amc"]
 
-INCH = 0.0254
-_DOF = {"rx", "ry", "rz"}
+METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,23 @@ class Bone:
 
     name: str
     parent: str
-    vector: np.ndarray
-    """(3,) metres, from the bone's start to its end, in world axes at rest."""
-    axis: np.ndarray
-    """(3, 3): the frame in which the bone's angles are given."""
+    vector: Float[np.ndarray, "xyz=3"]
+    """Metres, from the bone's start to its end, in world axes at rest."""
+    axis: Float[np.ndarray, "3 3"]
+    """The frame in which the bone's angles are given."""
     dof: tuple[str, ...]
     """What a line of the AMC file gives: some of ``rx ry rz`` (the root also ``tx ty tz``), in its
     order."""
     order: str
     """The axes of its rotations, the one that is applied first standing first."""
 
-    def turn(self, values: np.ndarray) -> np.ndarray:
-        """Rotation against the parent, (T, 3, 3), from the values (T, len(dof)) of an AMC file."""
+    def compute_rotations(self, values: Float[np.ndarray, "T D"]) -> Float[np.ndarray, "T 3 3"]:
+        """Rotations against the parent, from the bone's values in an AMC file."""
         columns = [self.dof.index(f"r{axis}") for axis in reversed(self.order)]
-        return self.axis @ euler(self.order[::-1], values[:, columns]) @ self.axis.T
+        return self.axis @ euler_to_matrix(self.order[::-1], values[:, columns]) @ self.axis.T
 
 
-def read(skeleton: str | PathLike, motion: str | PathLike, fps: float = 120.0) -> Animation:
+def read_asf_amc(skeleton: str | PathLike, motion: str | PathLike, fps: float = 120.0) -> Animation:
     """Read a skeleton (ASF) and one motion of it (AMC). AMC states no frame rate: CMU's is mostly
     120.
 
@@ -54,63 +56,52 @@ def read(skeleton: str | PathLike, motion: str | PathLike, fps: float = 120.0) -
     Raises:
         InputError: either file is malformed, or the motion does not fit the skeleton.
     """
-    bones, unit = read_skeleton(skeleton)
-    frames = _frames(motion, bones)
-    count = len(frames["root"])
-    names, parents, offsets, turns = (
-        ["root"],
-        [-1],
-        [np.zeros(3)],
-        [bones["root"].turn(frames["root"])],
-    )
+    bones, unit = read_asf(skeleton)
+    frames = _read_amc(motion, bones)
+    root, values = bones["root"], frames["root"]
+    still = np.broadcast_to(np.eye(3), (len(values), 3, 3))
+    names, parents, offsets = ["root"], [-1], [np.zeros(3)]
+    rotations = [root.compute_rotations(values)]
     for bone in list(bones.values())[1:]:
         parents += [names.index(bone.parent), len(names)]
         names += [bone.name, f"{bone.name}.end"]
         offsets += [bones[bone.parent].vector, bone.vector]
-        own = bone.turn(frames[bone.name]) if bone.dof else np.eye(3)
-        turns += [np.broadcast_to(own, (count, 3, 3)), np.broadcast_to(np.eye(3), (count, 3, 3))]
-    translations = np.tile(np.array(offsets), (count, 1, 1))
-    where = [bones["root"].dof.index(f"t{axis}") for axis in "xyz"]
-    translations[:, 0] = frames["root"][:, where] * unit
+        rotations += [bone.compute_rotations(frames[bone.name]) if bone.dof else still, still]
+    translations = np.tile(np.array(offsets), (len(values), 1, 1))
+    translations[:, 0] = values[:, [root.dof.index(f"t{axis}") for axis in "xyz"]] * unit
     return Animation(
         tuple(names),
         tuple(parents),
         np.array(offsets),
         translations,
-        np.stack(turns, 1),
+        np.stack(rotations, 1),
         float(fps),
     )
 
 
-def read_skeleton(path: str | PathLike) -> tuple[dict[str, Bone], float]:
+def read_asf(path: str | PathLike) -> tuple[dict[str, Bone], float]:
     """The bones of an ASF file by name, root first and parents before children, and its unit in
     metres."""
-    sections = _sections(path)
+    sections = _read_sections(path)
     units = {line[0]: line[1:] for line in sections["units"]}
-    scale = numbers(path, ":units length", units.get("length", []))
+    scale = parse_numbers(path, ":units length", units.get("length", []))
     if scale.shape != (1,) or scale[0] <= 0 or units.get("angle") != ["deg"]:
         raise InputError(path, ":units", "a length above 0, angles in deg", sections["units"])
-    unit = INCH / float(scale[0])
-    bones = {"root": _root(path, sections["root"])}
-    declared = _bonedata(path, sections["bonedata"])
+    unit = METRES_PER_INCH / float(scale[0])
+    bones = {"root": _parse_root(path, sections["root"])}
+    declared = _parse_bonedata(path, sections["bonedata"])
     for parent, *children in sections["hierarchy"]:
         for child in children:
             if parent not in bones or child not in declared or child in bones:
-                raise InputError(
-                    path, ":hierarchy", "every bone once, after its parent", f"{parent} {child}"
-                )
-            bones[child] = _bone(path, child, parent, declared[child], unit)
-    if len(bones) != len(declared) + 1:
-        raise InputError(
-            path,
-            ":hierarchy",
-            "every bone of :bonedata",
-            f"none of {sorted(set(declared) - set(bones))}",
-        )
+                expected = "every bone once, after its parent"
+                raise InputError(path, ":hierarchy", expected, f"{parent} {child}")
+            bones[child] = _parse_bone(path, child, parent, declared[child], unit)
+    if lacking := sorted(declared.keys() - bones.keys()):
+        raise InputError(path, ":hierarchy", "every bone of :bonedata", f"none of {lacking}")
     return bones, unit
 
 
-def _sections(path) -> dict[str, list[list[str]]]:
+def _read_sections(path: str | PathLike) -> dict[str, list[list[str]]]:
     """Lines as words under each ``:keyword``, without comments, ``begin`` and ``end`` of the
     hierarchy."""
     sections: dict[str, list[list[str]]] = {}
@@ -123,28 +114,26 @@ def _sections(path) -> dict[str, list[list[str]]]:
             current.append(words)
     for key in ("units", "root", "bonedata", "hierarchy"):
         if key not in sections:
-            raise InputError(
-                path, "sections", f":{key}", " ".join(f":{s}" for s in sections) or "none"
-            )
+            given = " ".join(f":{section}" for section in sections) or "none"
+            raise InputError(path, "sections", f":{key}", given)
     sections["hierarchy"] = [w for w in sections["hierarchy"] if w not in (["begin"], ["end"])]
     return sections
 
 
-def _root(path, lines: list[list[str]]) -> Bone:
+def _parse_root(path: str | PathLike, lines: list[list[str]]) -> Bone:
     fields = {line[0]: line[1:] for line in lines}
-    dof = tuple(w.lower() for w in fields.get("order", []))
+    dof = tuple(word.lower() for word in fields.get("order", []))
     order = "".join(fields.get("axis", [])).lower()
     if sorted(dof) != ["rx", "ry", "rz", "tx", "ty", "tz"] or sorted(order) != ["x", "y", "z"]:
-        raise InputError(
-            path, ":root", "order of TX TY TZ RX RY RZ and an axis such as XYZ", fields
-        )
+        expected = "order of TX TY TZ RX RY RZ and an axis such as XYZ"
+        raise InputError(path, ":root", expected, fields)
     for key in ("position", "orientation"):
-        if numbers(path, f":root {key}", fields.get(key, ["0"])).any():
+        if parse_numbers(path, f":root {key}", fields.get(key, ["0"])).any():
             raise InputError(path, f":root {key}", "0 0 0", " ".join(fields[key]))
     return Bone("root", "", np.zeros(3), np.eye(3), dof, order)
 
 
-def _bonedata(path, lines: list[list[str]]) -> dict[str, dict[str, list[str]]]:
+def _parse_bonedata(path: str | PathLike, lines: list[list[str]]) -> dict[str, dict]:
     """The fields of every bone, by the bone's name."""
     bones: dict[str, dict[str, list[str]]] = {}
     current: dict[str, list[str]] = {}
@@ -161,56 +150,58 @@ def _bonedata(path, lines: list[list[str]]) -> dict[str, dict[str, list[str]]]:
     return bones
 
 
-def _bone(path, name: str, parent: str, fields: dict[str, list[str]], unit: float) -> Bone:
-    axis, dof = fields.get("axis", []), tuple(w.lower() for w in fields.get("dof", []))
+def _parse_bone(
+    path: str | PathLike, name: str, parent: str, fields: Mapping[str, list[str]], unit: float
+) -> Bone:
+    axis, dof = fields.get("axis", []), tuple(word.lower() for word in fields.get("dof", []))
     order = axis[-1].lower() if axis else ""
-    direction = numbers(path, f"direction of {name}", fields.get("direction", []))
-    length = numbers(path, f"length of {name}", fields.get("length", []))
-    if (
-        direction.shape != (3,)
-        or length.shape != (1,)
-        or len(axis) != 4
-        or sorted(order) != ["x", "y", "z"]
-    ):
+    direction = parse_numbers(path, f"direction of {name}", fields.get("direction", []))
+    length = parse_numbers(path, f"length of {name}", fields.get("length", []))
+    sized = direction.shape == (3,) and length.shape == (1,)
+    if not sized or len(axis) != 4 or sorted(order) != ["x", "y", "z"]:
         raise InputError(path, f"bone {name}", "direction x y z, length l, axis a b c XYZ", fields)
-    if not _DOF.issuperset(dof) or len(set(dof)) < len(dof):
+    if not {"rx", "ry", "rz"}.issuperset(dof) or len(set(dof)) < len(dof):
         raise InputError(path, f"dof of {name}", "some of rx ry rz", " ".join(dof))
-    frame = euler(order[::-1], numbers(path, f"axis of {name}", axis[:3])[::-1])
-    return Bone(name, parent, direction * length * unit, frame, dof, "".join(d[1] for d in dof))
+    angles = parse_numbers(path, f"axis of {name}", axis[:3])[::-1]
+    frame, turns = euler_to_matrix(order[::-1], angles), "".join(d[1] for d in dof)
+    return Bone(name, parent, direction * length * unit, frame, dof, turns)
 
 
-def _frames(path, bones: dict[str, Bone]) -> dict[str, np.ndarray]:
-    """The values of every bone that moves, (T, len(dof)) each. All frames name the same bones in
-    one order."""
+def _read_amc(path: str | PathLike, bones: Mapping[str, Bone]) -> dict[str, np.ndarray]:
+    """The values (T, len(dof)) of every bone that moves, degrees or units of length. All frames
+    name the same bones in one order."""
     lines = [line.split() for line in read_text(path).splitlines()]
     keywords = [line[0] for line in lines if line and line[0].startswith(":")]
     lines = [line for line in lines if line and line[0][0] not in "#:"]
     if ":DEGREES" not in keywords or not lines:
-        raise InputError(path, "header", ":DEGREES, then frames", " ".join(keywords) or "neither")
-    numbered = [i for i, line in enumerate(lines) if len(line) == 1]
-    first = lines[1 : numbered[1]] if len(numbered) > 1 else lines[1:]
-    layout = {line[0]: len(line) - 1 for line in first}
-    expected = {b.name: len(b.dof) for b in bones.values() if b.dof}
-    if layout != expected or len(first) != len(layout):
-        odd = [n for n in expected | layout if expected.get(n) != layout.get(n)]
-        raise InputError(
-            path,
-            "first frame",
-            "the bones of the skeleton, with values: "
-            + ", ".join(f"{n} {expected.get(n, 0)}" for n in odd),
-            ", ".join(f"{n} {layout.get(n, 0)}" for n in odd) or "a bone twice",
-        )
-    size, start = len(first) + 1, int(lines[0][0]) if lines[0][0].isdecimal() else 1
+        given = " ".join(keywords) or "neither"
+        raise InputError(path, "header", ":DEGREES, then frames", given)
+    second = next((i for i, line in enumerate(lines[1:], 1) if len(line) == 1), None)
+    layout = _check_first_frame(path, lines[1:second], bones)
+    size, start = len(layout) + 1, int(lines[0][0]) if lines[0][0].isdecimal() else 1
     for t, at in enumerate(range(0, len(lines), size), start):
         number, *rest = lines[at : at + size]
         if number != [str(t)] or [(w[0], len(w) - 1) for w in rest] != list(layout.items()):
-            raise InputError(
-                path,
-                f"frame {t}",
-                f"its number, then {len(layout)} bones, those of the first frame",
-                f"{' '.join(number)[:40]!r}, then {len(rest)} lines",
-            )
-    return {
-        name: numbers(path, name, [w for line in lines[i::size] for w in line[1:]]).reshape(-1, n)
-        for i, (name, n) in enumerate(layout.items(), 1)
-    }
+            expected = f"its number, then {len(layout)} bones, those of the first frame"
+            given = f"{' '.join(number)[:40]!r}, then {len(rest)} lines"
+            raise InputError(path, f"frame {t}", expected, given)
+    frames = {}
+    for i, (name, count) in enumerate(layout.items(), 1):
+        words = [word for line in lines[i::size] for word in line[1:]]
+        frames[name] = parse_numbers(path, name, words).reshape(-1, count)
+    return frames
+
+
+def _check_first_frame(
+    path: str | PathLike, lines: list[list[str]], bones: Mapping[str, Bone]
+) -> dict[str, int]:
+    """The bones of a frame in its order, and how many values each has."""
+    layout = {line[0]: len(line) - 1 for line in lines}
+    expected = {bone.name: len(bone.dof) for bone in bones.values() if bone.dof}
+    if layout != expected or len(lines) != len(layout):
+        odd = [n for n in expected | layout if expected.get(n) != layout.get(n)]
+        wanted = ", ".join(f"{n} {expected.get(n, 0)}" for n in odd)
+        given = ", ".join(f"{n} {layout.get(n, 0)}" for n in odd) or "a bone twice"
+        wanted = f"the bones of the skeleton, with values: {wanted}"
+        raise InputError(path, "first frame", wanted, given)
+    return layout

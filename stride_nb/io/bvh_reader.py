@@ -1,5 +1,4 @@
-"""BVH files, and the moving skeleton (`Animation`) that every motion capture format here is read
-into.
+"""BVH files in.
 
 Format: Biovision Hierarchy, as described in Meredith and Maddock, "Motion Capture File Formats
 Explained", University of Sheffield, CS-01-11, 2001.
@@ -8,107 +7,22 @@ Explained", University of Sheffield, CS-01-11, 2001.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
-from stride_nb.errors import UNREADABLE, InputError
+from stride_nb.errors import InputError
+from stride_nb.io.animation import Animation, euler_to_matrix
+from stride_nb.io.parsing import parse_numbers, read_text
 
-__all__ = ["Animation", "euler", "numbers", "read", "read_text"]
+__all__ = ["read_bvh"]
 
-
-@dataclass(frozen=True)
-class Animation:
-    """A tree of joints that turn (and may slide) over time. Parents stand before their children.
-
-    Joint ``j`` lies at ``translations[:, j]`` in its parent's frame, and its own frame is turned
-    against its parent's by ``rotations[:, j]``. A joint named ``X.end`` is the end of ``X`` (BVH's
-    End Site).
-    """
-
-    names: tuple[str, ...]
-    parents: tuple[int, ...]
-    offsets: np.ndarray
-    """(J, 3) metres: where each joint lies in its parent's frame at rest."""
-    translations: np.ndarray
-    """(T, J, 3) metres: the same, frame by frame; differs from ``offsets`` where a file moves a
-    joint."""
-    rotations: np.ndarray
-    """(T, J, 3, 3)"""
-    fps: float
-
-    def __len__(self) -> int:
-        return len(self.rotations)
-
-    def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        """World position (T, J, 3) in metres and orientation (T, J, 3, 3) of every joint: forward
-        kinematics."""
-        position, turn = self.translations.copy(), self.rotations.copy()
-        for j, p in enumerate(self.parents):
-            if p >= 0:
-                turn[:, j] = turn[:, p] @ self.rotations[:, j]
-                position[:, j] = position[:, p] + np.einsum(
-                    "tij,tj->ti", turn[:, p], self.translations[:, j]
-                )
-        return position, turn
-
-    def positions(self) -> np.ndarray:
-        """World position of every joint, (T, J, 3) metres."""
-        return self.frames()[0]
+CHANNELS = {f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation")}
 
 
-def euler(axes: str, degrees: np.ndarray) -> np.ndarray:
-    """Product of elementary rotations in the order written: ``euler("zyx", a)`` is Rz(a₀) Ry(a₁)
-    Rx(a₂).
-
-    Args:
-        axes: letters x, y, z, any number of them.
-        degrees: (..., len(axes)).
-
-    Returns:
-        (..., 3, 3); the identity where there is no axis.
-    """
-    angle = np.radians(degrees)
-    matrix = np.broadcast_to(np.eye(3), (*angle.shape[:-1], 3, 3))
-    for n, axis in enumerate(axes):
-        i = "xyz".index(axis)
-        j, k = (i + 1) % 3, (i + 2) % 3
-        one = np.zeros((*angle.shape[:-1], 3, 3))
-        one[..., i, i] = 1
-        one[..., j, j] = one[..., k, k] = np.cos(angle[..., n])
-        one[..., k, j] = np.sin(angle[..., n])
-        one[..., j, k] = -one[..., k, j]
-        matrix = matrix @ one
-    return matrix
-
-
-def read_text(path: str | PathLike) -> str:
-    """The file as text. ``path`` may be anything with ``read_text``, so also a `zipfile.Path`."""
-    path = path if hasattr(path, "read_text") else Path(path)
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(path, "file", "text", "bytes that are not text") from None
-    except UNREADABLE as error:
-        raise InputError(
-            path, "file", "a readable file", getattr(error, "strerror", None) or error
-        ) from None
-
-
-def numbers(path, field: str, words: list[str]) -> np.ndarray:
-    """Words as finite float64 numbers."""
-    try:
-        values = np.array(words, dtype=np.float64)
-    except ValueError as error:
-        raise InputError(path, field, "numbers", error) from None
-    if not np.isfinite(values).all():
-        raise InputError(path, field, "finite numbers", words[int(np.argmin(np.isfinite(values)))])
-    return values
-
-
-def read(path: str | PathLike, unit: float = 1.0) -> Animation:
+def read_bvh(path: str | PathLike, unit: float = 1.0) -> Animation:
     """Read a BVH file: any channel order, End Sites, angles in degrees.
 
     Position channels replace a joint's OFFSET, as in the tools that write them on joints other than
@@ -122,99 +36,107 @@ def read(path: str | PathLike, unit: float = 1.0) -> Animation:
         InputError: not BVH, truncated, or the wrong number of values for the channels declared.
     """
     head, *motion = re.split(r"^\s*MOTION\s*$", read_text(path), maxsplit=1, flags=re.MULTILINE)
-    names, parents, offsets, channels = _hierarchy(path, head.split())
+    tree = _parse_tree(path, head.split())
     if not motion:
         raise InputError(path, "MOTION", "a line MOTION after the hierarchy", "none")
-    values, fps = _motion(path, motion[0].split(), sum(map(len, channels)))
-    offsets = numbers(path, "OFFSET", offsets).reshape(-1, 3) * unit
+    values, fps = _parse_motion(path, motion[0].split(), sum(map(len, tree.channels)))
+    offsets = parse_numbers(path, "OFFSET", tree.offsets).reshape(-1, 3) * unit
     translations = np.tile(offsets, (len(values), 1, 1))
-    rotations = np.empty((len(values), len(names), 3, 3))
-    first = 0
-    for j, own in enumerate(channels):
-        block = dict(zip(own, values[:, first : first + len(own)].T))
-        first += len(own)
+    rotations = np.empty((len(values), len(tree.names), 3, 3))
+    columns = iter(values.T)
+    for j, channels in enumerate(tree.channels):
+        block = {channel: next(columns) for channel in channels}
         for i, axis in enumerate("xyz"):
-            if (slide := block.get(f"{axis}position")) is not None:
-                translations[:, j, i] = slide * unit
-        turns = [c for c in own if c.endswith("rotation")]
-        angles = np.stack([block[c] for c in turns], -1) if turns else np.zeros((len(values), 0))
-        rotations[:, j] = euler("".join(c[0] for c in turns), angles)
-    return Animation(tuple(names), tuple(parents), offsets, translations, rotations, fps)
+            if f"{axis}position" in block:
+                translations[:, j, i] = block[f"{axis}position"] * unit
+        turns = [channel for channel in channels if channel.endswith("rotation")]
+        angles = np.zeros((len(values), len(turns)))
+        for i, channel in enumerate(turns):
+            angles[:, i] = block[channel]
+        rotations[:, j] = euler_to_matrix("".join(channel[0] for channel in turns), angles)
+    return Animation(tuple(tree.names), tuple(tree.parents), offsets, translations, rotations, fps)
 
 
-_CHANNELS = {f"{axis}{what}" for axis in "xyz" for what in ("position", "rotation")}
+@dataclass
+class _Tree:
+    """The joints of a HIERARCHY, in its order, as far as it has been parsed."""
+
+    path: str | PathLike
+    names: list[str] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    offsets: list[str] = field(default_factory=list)
+    """Three words a joint."""
+    channels: list[list[str]] = field(default_factory=list)
+    open: list[int] = field(default_factory=list)
+    """Joints whose braces are open, the outermost first."""
+
+    def add_joint(self, kind: str, name: str) -> None:
+        if (kind == "ROOT") == bool(self.open):
+            raise self.error("one ROOT, and joints inside it", f"{kind} {name}")
+        self.parents.append(self.open[-1] if self.open else -1)
+        self.open.append(len(self.names))
+        self.names.append(name if kind != "End" else f"{self.names[self.parents[-1]]}.end")
+        self.channels.append([])
+
+    def set_channels(self, words: list[str], count: int) -> None:
+        channels = [word.lower() for word in words]
+        distinct = set(channels)
+        if len(channels) != count or len(distinct) < count or not CHANNELS.issuperset(distinct):
+            expected = f"{count} different names such as Xrotation"
+            where = f"CHANNELS of {self.names[-1]}"
+            raise InputError(self.path, where, expected, " ".join(channels))
+        self.channels[-1] = channels
+
+    def check_complete(self) -> None:
+        joints, offsets = len(self.names), len(self.offsets) // 3
+        if self.open or not joints or offsets != joints or len(set(self.names)) < joints:
+            expected = "closed braces and one OFFSET for every differently named joint"
+            given = f"{joints} joints, {offsets} offsets, {len(self.open)} braces open"
+            raise self.error(expected, given)
+
+    def error(self, expected: str, found: str) -> InputError:
+        return InputError(self.path, "hierarchy", expected, found)
 
 
-def _hierarchy(path, words: list[str]):
-    """Names, parents, offsets (3 words a joint) and channels of the tree, by a walk over its
-    words."""
-    names, parents, offsets, channels = [], [], [], []
-    stack, at = [], 1
+def _parse_tree(path: str | PathLike, words: list[str]) -> _Tree:
     if words[:1] != ["HIERARCHY"]:
-        raise InputError(
-            path, "HIERARCHY", "the word HIERARCHY first", repr(" ".join(words[:1])[:40])
-        )
+        given = repr(" ".join(words[:1])[:40])
+        raise InputError(path, "HIERARCHY", "the word HIERARCHY first", given)
+    tree, at = _Tree(path), 1
     while at < len(words):
         word, after = words[at], words[at + 1 : at + 4]
         if word in ("ROOT", "JOINT", "End") and len(after) >= 2 and after[1] == "{":
-            if (word == "ROOT") == bool(stack):
-                raise InputError(
-                    path, "hierarchy", "one ROOT, and joints inside it", f"{word} {after[0]}"
-                )
-            parents.append(stack[-1] if stack else -1)
-            stack.append(len(names))
-            names.append(after[0] if word != "End" else f"{names[parents[-1]]}.end")
-            channels.append([])
+            tree.add_joint(word, after[0])
             at += 3
-        elif word == "OFFSET" and len(after) == 3 and len(offsets) == 3 * (len(names) - 1):
-            offsets += after
+        elif word == "OFFSET" and len(after) == 3 and len(tree.offsets) == 3 * len(tree.names) - 3:
+            tree.offsets += after
             at += 4
-        elif word == "CHANNELS" and stack and after and after[0].isdecimal():
-            channels[-1] = [c.lower() for c in words[at + 2 : at + 2 + int(after[0])]]
-            if (
-                len(channels[-1]) != int(after[0])
-                or not _CHANNELS.issuperset(channels[-1])
-                or len(set(channels[-1])) < len(channels[-1])
-            ):
-                raise InputError(
-                    path,
-                    f"CHANNELS of {names[-1]}",
-                    f"{after[0]} different names such as Xrotation",
-                    " ".join(channels[-1]),
-                )
-            at += 2 + int(after[0])
-        elif word == "}" and stack:
-            stack.pop()
+        elif word == "CHANNELS" and tree.open and after and after[0].isdecimal():
+            count = int(after[0])
+            tree.set_channels(words[at + 2 : at + 2 + count], count)
+            at += 2 + count
+        elif word == "}" and tree.open:
+            tree.open.pop()
             at += 1
         else:
-            raise InputError(
-                path,
-                "hierarchy",
-                "ROOT, JOINT, End Site, OFFSET, CHANNELS, braces in order",
-                repr(" ".join(words[at : at + 3])[:60]),
-            )
-    if stack or not names or len(offsets) != 3 * len(names) or len(set(names)) < len(names):
-        raise InputError(
-            path,
-            "hierarchy",
-            "closed braces and one OFFSET for every differently named joint",
-            f"{len(names)} joints, {len(offsets) // 3} offsets, {len(stack)} braces open",
-        )
-    return names, parents, offsets, channels
+            expected = "ROOT, JOINT, End Site, OFFSET, CHANNELS, braces in order"
+            raise tree.error(expected, repr(" ".join(words[at : at + 3])[:60]))
+    tree.check_complete()
+    return tree
 
 
-def _motion(path, words: list[str], channels: int) -> tuple[np.ndarray, float]:
-    """Values (T, channels) and frames per second."""
+def _parse_motion(
+    path: str | PathLike, words: list[str], channels: int
+) -> tuple[Float[np.ndarray, "T C"], float]:
+    """The values of every frame, and frames per second."""
     if len(words) < 5 or words[0] != "Frames:" or words[2:4] != ["Frame", "Time:"]:
-        raise InputError(
-            path, "MOTION", "'Frames: N' and 'Frame Time: s'", repr(" ".join(words[:5])[:60])
-        )
-    count, step = numbers(path, "Frames, Frame Time", [words[1], words[4]])
-    values = numbers(path, "MOTION", words[5:])
+        expected, given = "'Frames: N' and 'Frame Time: s'", repr(" ".join(words[:5])[:60])
+        raise InputError(path, "MOTION", expected, given)
+    count, step = parse_numbers(path, "Frames, Frame Time", [words[1], words[4]])
+    values = parse_numbers(path, "MOTION", words[5:])
     if count < 1 or step <= 0:
         raise InputError(path, "Frames, Frame Time", "both above 0", f"{words[1]} and {words[4]}")
     if channels == 0 or values.size != count * channels:
-        raise InputError(
-            path, "MOTION", f"{words[1]} frames of {channels} channels", f"{values.size} values"
-        )
+        expected = f"{words[1]} frames of {channels} channels"
+        raise InputError(path, "MOTION", expected, f"{values.size} values")
     return values.reshape(-1, channels), 1 / float(step)

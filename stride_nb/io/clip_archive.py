@@ -7,23 +7,34 @@ end; ``offsets`` says where each begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from os import PathLike
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from stride_nb.errors import UNREADABLE, InputError, atomic_path
-from stride_nb.poses.sequence import PoseSequence
+from stride_nb.errors import InputError, atomic_path
+from stride_nb.poses.sequence import PoseSequence, open_npz
 from stride_nb.poses.skeleton import H36M17
 
-__all__ = ["JOINTS", "SCALE", "Label", "at_most", "read_clips", "read_labels", "write_clips"]
+__all__ = [
+    "ARCHIVE_JOINTS",
+    "METRES_PER_STEP",
+    "Label",
+    "check_max_clips",
+    "read_clips",
+    "read_labels",
+    "write_clips",
+]
 
-SCALE = 5e-5  # metres a step
-JOINTS = tuple(
+METRES_PER_STEP = 5e-5
+ARCHIVE_JOINTS = tuple(
     {"neck": "neck_nose", "head": "head_top"}.get(n, f"{n[0]}_{n[1:]}" if n[0] in "rl" else n)
     for n in H36M17.joints
-)  # the format's own spelling: r_hip, neck_nose, …
+)
+"""The format's own spelling: r_hip, neck_nose, …"""
 
 
 @dataclass(frozen=True)
@@ -40,9 +51,8 @@ class Label:
     """How the 17 joints were taken from the raw skeleton: ``amc``, ``mb2`` or ``daz``."""
 
 
-def at_most(count: int | None, field: str = "clips") -> int | None:
-    """How many of what there is: a number from 1 on, or ``None`` for all; anything less is an
-    InputError."""
+def check_max_clips(count: int | None, field: str = "clips") -> int | None:
+    """The number of clips wanted: from 1 on, or None for all; anything less is an InputError."""
     if count is not None and count < 1:
         raise InputError("motions", field, "at least 1, or none given for all", count)
     return count
@@ -55,7 +65,7 @@ def read_clips(path: str | PathLike) -> list[PoseSequence]:
     Raises:
         InputError: the file cannot be read, lacks a key, or holds a wrong shape or joint order.
     """
-    data = _read(path)
+    data = _read_archive(path)
     joints = data["rel"] * float(data["scale"]) + data["root"][:, None].astype(np.float64)
     return [
         PoseSequence(joints[a:b], fps=float(data["fps"]), name=str(name))
@@ -65,7 +75,7 @@ def read_clips(path: str | PathLike) -> list[PoseSequence]:
 
 def read_labels(path: str | PathLike) -> list[Label]:
     """The labels of all clips of a file, parallel to `read_clips`."""
-    data = _read(path)
+    data = _read_archive(path)
     columns = [data[f.name].tolist() for f in fields(Label)]
     return [Label(*row) for row in zip(*columns)]
 
@@ -80,95 +90,81 @@ def write_clips(
             pelvis than the format can hold.
     """
     if not clips or len(clips) != len(labels):
-        raise InputError(
-            path,
-            "clips",
-            "at least one clip and a label for each",
-            f"{len(clips)} and {len(labels)}",
-        )
+        given = f"{len(clips)} and {len(labels)}"
+        raise InputError(path, "clips", "at least one clip and a label for each", given)
     if len(rates := {clip.fps for clip in clips}) > 1:
         raise InputError(path, "fps", "one frame rate", sorted(rates))
-    root = [clip.joints[:, 0].astype(np.float32) for clip in clips]
-    rel = [_steps(path, clip, pelvis) for clip, pelvis in zip(clips, root)]
-    columns = zip(*(astuple(label) for label in labels))
-    table = {f.name: np.array(column) for f, column in zip(fields(Label), columns)}
-    table["fps_src"] = table["fps_src"].astype(np.float32)
+    roots = [clip.joints[:, 0].astype(np.float32) for clip in clips]
+    steps = [_encode_joints(path, clip, root) for clip, root in zip(clips, roots)]
+    arrays: dict[str, Any] = {
+        "rel": np.concatenate(steps),
+        "root": np.concatenate(roots),
+        "offsets": np.cumsum([0, *map(len, roots)], dtype=np.int64),
+        "clip_id": np.array([clip.name for clip in clips]),
+        "fps": np.float32(clips[0].fps),
+        "scale": np.float32(METRES_PER_STEP),
+        "joints": np.array(ARCHIVE_JOINTS),
+        "parents": np.array(H36M17.parents),
+        "up_axis": np.array("y"),
+        "note": np.array(note),
+    }
+    for name in (f.name for f in fields(Label)):
+        values = np.array([getattr(label, name) for label in labels])
+        arrays[name] = values.astype(np.float32) if name == "fps_src" else values
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            rel=np.concatenate(rel),
-            root=np.concatenate(root),
-            offsets=np.cumsum([0, *map(len, root)], dtype=np.int64),
-            clip_id=np.array([clip.name for clip in clips]),
-            fps=np.float32(clips[0].fps),
-            scale=np.float32(SCALE),
-            joints=np.array(JOINTS),
-            parents=np.array(H36M17.parents),
-            up_axis=np.array("y"),
-            note=np.array(note),
-            **table,
-        )
+        np.savez_compressed(file, **arrays)
 
 
-def _steps(path, clip: PoseSequence, pelvis: np.ndarray) -> np.ndarray:
-    """Joints relative to the pelvis (T, 17, 3) in int16 steps; the pelvis is the one that was
-    rounded to float32."""
-    steps = np.round((clip.joints - pelvis[:, None].astype(np.float64)) / float(np.float32(SCALE)))
+def _encode_joints(
+    path: str | PathLike, clip: PoseSequence, pelvis: Float[np.ndarray, "T 3"]
+) -> Int[np.ndarray, "T 17 3"]:
+    """Joints relative to the pelvis in int16 steps; the pelvis is the one that was rounded to
+    float32."""
+    where, relative = f"clip {clip.name}", clip.joints - pelvis[:, None].astype(np.float64)
+    steps = np.round(relative / float(np.float32(METRES_PER_STEP)))
     if not np.isfinite(steps).all():
-        raise InputError(
-            path, f"clip {clip.name}", "joints that are all present", "missing or non-finite joints"
-        )
-    if np.abs(steps).max(initial=0) > np.iinfo(np.int16).max:
-        raise InputError(
-            path,
-            f"clip {clip.name}",
-            f"joints within {32767 * SCALE:.2f} m of the pelvis",
-            f"{np.abs(steps).max() * SCALE:.2f} m",
-        )
+        expected = "joints that are all present"
+        raise InputError(path, where, expected, "missing or non-finite joints")
+    if (largest := np.abs(steps).max(initial=0)) > np.iinfo(np.int16).max:
+        expected = f"joints within {32767 * METRES_PER_STEP:.2f} m of the pelvis"
+        raise InputError(path, where, expected, f"{largest * METRES_PER_STEP:.2f} m")
     return steps.astype(np.int16)
 
 
-def _read(path) -> dict[str, np.ndarray]:
+def _read_archive(path: str | PathLike) -> dict[str, np.ndarray]:
     """Every array of the format, each read once and checked."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
-        raise InputError(path, "file", "prepared clips (.npz)", "no such file") from None
-    except UNREADABLE as error:
-        raise InputError(path, "file", "prepared clips (.npz)", f"unreadable ({error})") from None
-    _check(path, data)
-    return data
-
-
-def _check(path, data: dict[str, np.ndarray]) -> None:
-    text = {"clip_id", "subject", "action", "source", "kind"}
-    for key in ["rel", "root", "offsets", "fps", "scale", "joints", "fps_src", *sorted(text)]:
+    with open_npz(path) as archive:
+        data = {key: archive[key] for key in archive.files}
+    text = ("action", "clip_id", "kind", "source", "subject")
+    for key in ("rel", "root", "offsets", "fps", "scale", "joints", "fps_src", *text):
         if key not in data:
             raise InputError(path, "keys", key, ", ".join(sorted(data)) or "none")
-    if tuple(data["joints"].tolist()) != JOINTS:
-        raise InputError(path, "joints", " ".join(JOINTS), str(data["joints"].tolist()))
+    if tuple(data["joints"].tolist()) != ARCHIVE_JOINTS:
+        raise InputError(path, "joints", " ".join(ARCHIVE_JOINTS), str(data["joints"].tolist()))
     frames, clips = len(np.atleast_1d(data["rel"])), data["offsets"].size - 1
-    shapes = {
-        "rel": (frames, len(H36M17), 3),
-        "root": (frames, 3),
-        "offsets": (clips + 1,),
-        "fps": (),
-        "scale": (),
-        "fps_src": (clips,),
-    } | dict.fromkeys(sorted(text), (clips,))
-    for key, shape in shapes.items():
-        array = data[key]
-        if array.shape != shape:
-            raise InputError(path, key, f"shape {shape}", array.shape)
-        if array.dtype.kind not in ("U" if key in text else "iuf") or (
-            key == "offsets" and array.dtype.kind == "f"
-        ):
-            raise InputError(path, key, "text" if key in text else "numbers", array.dtype)
-        if key not in text and not np.isfinite(array).all():
-            raise InputError(path, key, "finite numbers", "NaN or infinity")
+    _check_array(path, data, "rel", (frames, len(H36M17), 3), "iuf")
+    _check_array(path, data, "root", (frames, 3), "iuf")
+    _check_array(path, data, "offsets", (clips + 1,), "iu")
+    _check_array(path, data, "fps", (), "iuf")
+    _check_array(path, data, "scale", (), "iuf")
+    _check_array(path, data, "fps_src", (clips,), "iuf")
+    for key in text:
+        _check_array(path, data, key, (clips,), "U")
     ends = data["offsets"]
     if clips < 1 or ends[0] != 0 or ends[-1] != frames or (np.diff(ends) < 1).any():
         raise InputError(path, "offsets", f"increasing, from 0 to {frames}", ends.tolist()[:5])
     if not (data["fps"] > 0 and data["scale"] > 0):
         raise InputError(path, "fps, scale", "positive", (float(data["fps"]), float(data["scale"])))
+    return data
+
+
+def _check_array(
+    path: str | PathLike, data: Mapping[str, np.ndarray], key: str, shape: tuple, kinds: str
+) -> None:
+    array = data[key]
+    if array.shape != shape:
+        raise InputError(path, key, f"shape {shape}", array.shape)
+    if array.dtype.kind not in kinds:
+        raise InputError(path, key, "text" if kinds == "U" else "numbers", array.dtype)
+    if kinds != "U" and not np.isfinite(array).all():
+        raise InputError(path, key, "finite numbers", "NaN or infinity")

@@ -1,13 +1,12 @@
 """Tables of joints: this package's own, and those that programs round MediaPipe write.
 
 *Wide*: a row a frame (and person), columns named after joint and axis in either order and any
-spelling that keeps them
-apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last part one of x, y, z or
-visibility (v, confidence, score, presence). *Long*: a row a joint, with columns ``landmark`` (or
-``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z, visibility. Columns beside them: the
-frame's number (``frame``, ``frame_number``, …) or its time (``time_s``, ``timestamp_ms``, …; in
-seconds unless its name says ms) or both, else everybody's rows are frames in order; the person
-(``person``, ``track_id``, ``id``, …).
+spelling that keeps them apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last
+part one of x, y, z or visibility (v, confidence, score, presence). *Long*: a row a joint, with
+columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z, visibility.
+Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
+``timestamp_ms``, …; in seconds unless its name says ms) or both, else everybody's rows are frames
+in order; the person (``person``, ``track_id``, ``id``, …).
 
 With z the coordinates are 3D; MediaPipe's image landmarks, known by hips that are not at 0, have a
 z of another scale and are read as 2D.
@@ -18,33 +17,37 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from os import PathLike
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from stride_nb.errors import InputError, atomic_path
 from stride_nb.io import mediapipe
+from stride_nb.io.detections import Detections
+from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
-    Document,
-    clock,
-    frame_number,
-    frame_rate,
-    joint_set,
-    track_id,
-    unnamed,
+    estimate_fps,
+    identify_joint_set,
+    make_joint_set_note,
+    number_frames_by_time,
+    parse_frame_number,
+    parse_track_id,
 )
-from stride_nb.io.tracking import Detections
 from stride_nb.poses import skeleton as sk
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 
-__all__ = ["LOOKS", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+__all__ = ["LOOKS", "NAME", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
 
 NAME = "csv"
 LOOKS = "a CSV whose header names joint and axis (rhip_x, landmark_24_x, x24), or landmark, x, y, z"
 SUFFIX, SEVERAL = ".csv", True
-FRAME = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno")
-TIME = {
+
+# Columns by their plain names: lower case, letters and digits only.
+FRAME_COLUMNS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno")
+TIME_COLUMNS = {
     "times": 1.0,
     "time": 1.0,
     "seconds": 1.0,
@@ -52,44 +55,30 @@ TIME = {
     "timestampms": 1e-3,
     "timems": 1e-3,
 }
-RATES = (1, 1000)
-"""Least and most frames a second that a column of times may come to: beyond, its unit is
-another."""
-PERSON = ("person", "trackid", "track", "personid", "id", "idx")
-JOINT = (
-    "landmark",
-    "joint",
-    "landmarkname",
-    "jointname",
-    "landmarkid",
-    "landmarkindex",
-    "jointid",
-    "keypoint",
-    "name",
+"""And their unit in seconds."""
+PERSON_COLUMNS = ("person", "trackid", "track", "personid", "id", "idx")
+JOINT_COLUMNS = (
+    *("landmark", "joint", "landmarkname", "jointname", "landmarkid", "landmarkindex", "jointid"),
+    *("keypoint", "name"),
 )
-AXES = {
-    "x": 0,
-    "y": 1,
-    "z": 2,
-    "v": 3,
-    "vis": 3,
-    "visibility": 3,
-    "c": 3,
-    "confidence": 3,
-    "score": 3,
-    "likelihood": 3,
-    "presence": 3,
-}
-_LEAST_SURE = "presence"  # in the picture, seen or not: what a visibility beside it says counts
+PRESENCE = "presence"
+"""MediaPipe's, in the picture, visible or not: a visibility beside it counts instead."""
+VALUE_COLUMNS = {"x": 0, "y": 1, "z": 2} | dict.fromkeys(
+    ("v", "vis", "visibility", "c", "confidence", "score", "likelihood", PRESENCE), 3
+)
+"""And where the value stands in x, y, z, confidence."""
+FPS_RANGE = (1, 1000)
+"""Frames a second that a column of times may come to: beyond, its unit is another."""
 
 
 def recognises(document: Document) -> bool:
+    """Whether the header names x and y of joints, or a joint, x and y."""
     if document.kind != "csv" or not document.content:
         return False
-    header = [_plain(name) for name in document.content[0]]
-    return len({axis for _, axis in map(_split, document.content[0])} & {0, 1}) == 2 or (
-        {"x", "y"} <= set(header) and any(name in JOINT for name in header)
-    )
+    header = document.content[0]
+    plain = {_simplify(name) for name in header}
+    wide = {_split_column(name)[1] for name in header} >= {0, 1}
+    return wide or (plain >= {"x", "y"} and not plain.isdisjoint(JOINT_COLUMNS))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
@@ -97,114 +86,109 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     header, *rows = document.content
     if not rows:
         raise document.error("rows", "at least one below the header", "none")
-    bad = next((i for i, row in enumerate(rows, 2) if len(row) != len(header)), None)
-    if bad:
-        raise document.error(f"row {bad}", f"{len(header)} values", len(rows[bad - 2]))
-    columns = dict(zip((_plain(name) for name in header), zip(*rows)))
-    person = next((columns[name] for name in PERSON if name in columns), None)
-    people = [None] * len(rows) if person is None else [track_id(value) for value in person]
-    joint = (
-        next((columns[name] for name in JOINT if name in columns), None)
-        if {"x", "y"} <= columns.keys()
-        else None
-    )
-    frames, fps = _clock(document, columns, list(zip(people, joint or people)))
-    if joint:
-        frames, people, names, values = _long(document, columns, joint, frames, people)
+    for i, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise document.error(f"row {i}", f"{len(header)} values", len(row))
+    columns = dict(zip(map(_simplify, header), zip(*rows)))
+    person_cells = _find_column(columns, PERSON_COLUMNS)
+    track_ids = [parse_track_id(cell) for cell in person_cells or [None] * len(rows)]
+    long = {"x", "y"} <= columns.keys()
+    joint_cells = _find_column(columns, JOINT_COLUMNS) if long else None
+    subjects = list(zip(track_ids, joint_cells or track_ids))
+    frames, fps = _read_row_clock(document, columns, subjects)
+    if joint_cells:
+        names = [_standardize_joint(cell) for cell in joint_cells]
+        frames, track_ids, names, values = _read_long(document, columns, names, frames, track_ids)
     else:
-        names, values = _wide(document, header, rows)
-    return _detections(document, frames, people, names, values, fps, skeleton)
+        names, values = _read_wide(document, header, rows)
+    return _make_detections(document, frames, track_ids, names, values, fps, skeleton)
 
 
-def _plain(name: str) -> str:
+def _find_column(columns: Mapping[str, Sequence[str]], names: Iterable[str]):
+    return next((columns[name] for name in names if name in columns), None)
+
+
+def _simplify(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _split(name: str) -> tuple[str, int | None]:
-    """Joint and axis (0 to 3) of a column; no axis: not a joint's."""
-    found = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name.strip())
-    if found and found[2].lower() in AXES and (joint := _joint(found[1])):
-        return joint, AXES[found[2].lower()]
-    found = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.strip().lower())
-    return (found[2], AXES[found[1]]) if found else ("", None)
+def _split_column(name: str) -> tuple[str, int | None]:
+    """Joint and place of the value (0 to 3) of a column; no place: not a joint's."""
+    match = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name.strip())
+    if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(match[1])):
+        return joint, VALUE_COLUMNS[match[2].lower()]
+    match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.strip().lower())
+    return (match[2], VALUE_COLUMNS[match[1]]) if match else ("", None)
 
 
-def _joint(name: str) -> str:
+def _standardize_joint(name: str) -> str:
     """A joint's name as the package spells it: ``RIGHT_HIP`` is rhip; of a name with a number the
     number."""
-    plain = _plain(name)
+    plain = _simplify(name)
     if digits := re.fullmatch(r"[a-z]*?(\d+)", plain):
         known = any(plain in s.joints for s in sk.SKELETONS.values())
         return plain if known else str(int(digits[1]))
-    return (
-        re.sub(r"^(mouth)(left|right)$", r"\2\1", plain).replace("left", "l").replace("right", "r")
-    )
+    plain = re.sub(r"^(mouth)(left|right)$", r"\2\1", plain)
+    return plain.replace("left", "l").replace("right", "r")
 
 
-def _number(document: Document, field: str, values: Sequence[str]) -> np.ndarray:
+def _parse_cells(document: Document, field: str, cells: Sequence[str]) -> Float[np.ndarray, " N"]:
     """Cells as numbers; an empty cell is NaN."""
     try:
-        numbers = np.array([float(value) if value else np.nan for value in values])
+        numbers = np.array([float(cell) if cell else np.nan for cell in cells])
     except ValueError as error:
         raise document.error(f"column {field}", "numbers", error) from None
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _clock(document: Document, columns: dict, about: Sequence) -> tuple[np.ndarray, float | None]:
-    """(rows,) frame numbers, and the frame rate where there is a column of times.
+def _read_row_clock(
+    document: Document, columns: Mapping[str, Sequence[str]], subjects: Sequence
+) -> tuple[Int[np.ndarray, " N"], float | None]:
+    """Frame numbers of the rows, and the frame rate where there is a column of times.
 
-    Where there is neither, rows ``about`` the same person (and joint) are frames in order.
+    Where there is neither, rows about the same subject are frames in order.
     """
-    time = next((name for name in TIME if name in columns), None)
-    frame = next((name for name in FRAME if name in columns), None)
-    seconds = (
-        _number(document, time, columns[time]) * TIME[time] if time else np.full(len(about), np.nan)
-    )
+    time = next((name for name in TIME_COLUMNS if name in columns), None)
+    frame = next((name for name in FRAME_COLUMNS if name in columns), None)
+    seconds = np.full(len(subjects), np.nan)
+    if time:
+        seconds = _parse_cells(document, time, columns[time]) * TIME_COLUMNS[time]
     if frame:
-        numbers = np.array([frame_number(document, frame, _told(v)) for v in columns[frame]])
-        return numbers, _plausible(document, time, frame_rate(numbers, seconds))
-    known = np.isfinite(seconds)
-    if not known.any():
-        turns = defaultdict(count)
-        return np.array([next(turns[one]) for one in about]), None
-    if not known.all():
-        raise document.error(
-            _column(document, time),
-            "a time in every row, or a column of frame numbers",
-            f"none in row {np.argmin(known) + 2}",
-        )
+        values = [_parse_if_number(cell) for cell in columns[frame]]
+        frames = np.array([parse_frame_number(document, frame, value) for value in values])
+        fps = estimate_fps(frames, seconds)
+    elif time and np.isfinite(seconds).any():
+        _check_times(document, time, seconds)
+        numbers, fps = number_frames_by_time(seconds)
+        frames = np.array([parse_frame_number(document, time, float(n)) for n in numbers])
+    else:
+        counters = defaultdict(count)
+        return np.array([next(counters[subject]) for subject in subjects]), None
+    if time and fps is not None and not FPS_RANGE[0] <= fps <= FPS_RANGE[1]:
+        unit = "seconds" if TIME_COLUMNS[time] == 1 else "milliseconds"
+        expected = f"{unit}, {FPS_RANGE[0]} to {FPS_RANGE[1]} frames in 1 s"
+        raise document.error(_quote_column(document, time), expected, f"{fps:g} frames in 1 s")
+    return frames, fps
+
+
+def _check_times(document: Document, time: str, seconds: Float[np.ndarray, " N"]) -> None:
+    """InputError where a column of times alone cannot number the frames."""
+    column = _quote_column(document, time)
+    if np.isnan(seconds).any():
+        expected = "a time in every row, or a column of frame numbers"
+        raise document.error(column, expected, f"none in row {np.argmax(np.isnan(seconds)) + 2}")
     times = np.unique(seconds)
     if time in ("time", "timestamp") and len(times) > 2 and (np.diff(times) == 1).all():
-        raise document.error(
-            _column(document, time),
-            "seconds (time_s, if they are), or a column frame",
-            "a count, one a row",
-        )
-    numbers, fps = clock(seconds)
-    return np.array([frame_number(document, time, float(n)) for n in numbers]), _plausible(
-        document, time, fps
-    )
+        expected = "seconds (time_s, if they are), or a column frame"
+        raise document.error(column, expected, "a count, one a row")
 
 
-def _plausible(document: Document, time: str | None, fps: float | None) -> float | None:
-    """The frame rate that a column of times came to. Raises InputError where its unit must be
-    another."""
-    if fps is None or RATES[0] <= fps <= RATES[1]:
-        return fps
-    unit = "seconds" if TIME[time] == 1 else "milliseconds"
-    raise document.error(
-        _column(document, time),
-        f"{unit}, {RATES[0]} to {RATES[1]} frames in 1 s",
-        f"{fps:g} frames in 1 s",
-    )
-
-
-def _column(document: Document, plain: str) -> str:
+def _quote_column(document: Document, plain: str) -> str:
     """What an error calls the column of that plain name: as the header spells it."""
-    return f"column {next(name for name in document.content[0] if _plain(name) == plain)}"
+    return f"column {next(name for name in document.content[0] if _simplify(name) == plain)}"
 
 
-def _told(cell: str) -> float | str:
+def _parse_if_number(cell: str) -> float | str:
     """A number, however it is written (``1.000e+02``), or text."""
     try:
         return float(cell)
@@ -212,104 +196,110 @@ def _told(cell: str) -> float | str:
         return cell
 
 
-def _wide(document: Document, header: list[str], rows: list) -> tuple[list[str], np.ndarray]:
-    """Joints' names and (rows, J, 4) values, NaN where a column is absent (confidence: 1)."""
-    columns = [(i, *_split(name)) for i, name in enumerate(header)]
-    columns = [column for column in columns if column[2] is not None]
-    cells = list(zip(*rows))
-    once = Counter((joint, axis) for _, joint, axis in columns if axis < 3)
-    twice = next((header[i] for i, joint, axis in columns if once[joint, axis] > 1), None)
-    if twice:
-        raise document.error("header", "each coordinate of a joint once", f"{twice} twice")
+def _read_wide(
+    document: Document, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[list[str], Float[np.ndarray, "N J 4"]]:
+    """Joints' names and values, NaN where a column is absent (confidence: 1)."""
+    columns = [(i, *_split_column(name)) for i, name in enumerate(header)]
+    columns = [(i, joint, place) for i, joint, place in columns if place is not None]
+    uses = Counter((joint, place) for _, joint, place in columns if place < 3)
+    for i, joint, place in columns:
+        if uses[joint, place] > 1:
+            raise document.error("header", "each coordinate of a joint once", f"{header[i]} twice")
     names = list(dict.fromkeys(joint for _, joint, _ in columns))
     if all(name.isdigit() for name in names):
         names.sort(key=int)
-    # first, so that others are put over it
-    columns.sort(key=lambda column: not _plain(header[column[0]]).endswith(_LEAST_SURE))
-    values = np.full((len(rows), len(names), 4), np.nan)
-    values[..., 3] = 1
-    for i, joint, axis in columns:
-        values[:, names.index(joint), axis] = _number(document, header[i], cells[i])
+    # presence first, so that a visibility overwrites it
+    columns.sort(key=lambda column: not _simplify(header[column[0]]).endswith(PRESENCE))
+    cells = list(zip(*rows))
+    values = _make_empty_values(len(rows), len(names))
+    for i, joint, place in columns:
+        values[:, names.index(joint), place] = _parse_cells(document, header[i], cells[i])
     return names, values
 
 
-def _long(
-    document: Document, columns: dict, joint: Sequence[str], frames: np.ndarray, people: list
-):
-    """Frames, people, joints' names and (N, J, 4) values of a table with a row a joint."""
-    joints = [_joint(value) for value in joint]
-    names = sorted(
-        set(joints), key=lambda n: (not n.isdigit(), int(n) if n.isdigit() else 0, joints.index(n))
-    )
-    poses = list(dict.fromkeys(zip(frames.tolist(), people)))
-    row = {pose: i for i, pose in enumerate(poses)}
-    at = [row[pose] for pose in zip(frames.tolist(), people)]
-    values = np.full((len(poses), len(names), 4), np.nan)
-    if len(poses) * len(names) > 4 * len(at) + 1000:
-        raise document.error(
-            "rows",
-            "most joints of every frame",
-            f"{len(names)} joints, {len(poses)} frames, {len(at)} rows",
-        )
+def _read_long(
+    document: Document,
+    columns: Mapping[str, Sequence[str]],
+    joints: Sequence[str],
+    frames: Int[np.ndarray, " R"],
+    track_ids: Sequence[str | None],
+) -> tuple[Int[np.ndarray, " N"], list[str | None], list[str], Float[np.ndarray, "N J 4"]]:
+    """Frames, track ids, joints' names and values of a table with a row a joint."""
+
+    def order(name: str) -> tuple:
+        return not name.isdigit(), int(name) if name.isdigit() else 0, joints.index(name)
+
+    names = sorted(set(joints), key=order)
+    rows = list(zip(frames.tolist(), track_ids))
+    poses = list(dict.fromkeys(rows))
+    if len(poses) * len(names) > 4 * len(rows) + 1000:
+        given = f"{len(names)} joints, {len(poses)} frames, {len(rows)} rows"
+        raise document.error("rows", "most joints of every frame", given)
+    pose_index = {pose: i for i, pose in enumerate(poses)}
+    joint_index = {name: j for j, name in enumerate(names)}
+    at, slots = [pose_index[row] for row in rows], [joint_index[joint] for joint in joints]
+    if len(set(zip(at, slots))) < len(rows):
+        expected = "each joint once a frame and person (a column person, where there are several)"
+        raise document.error("rows", expected, "one twice")
+    values = _make_empty_values(len(poses), len(names))
+    for name in sorted(columns, key=lambda name: name != PRESENCE):
+        if name in VALUE_COLUMNS:
+            cells = _parse_cells(document, name, columns[name])
+            values[at, slots, VALUE_COLUMNS[name]] = cells
+    return np.array([frame for frame, _ in poses]), [i for _, i in poses], names, values
+
+
+def _make_empty_values(poses: int, joints: int) -> np.ndarray:
+    values = np.full((poses, joints, 4), np.nan)
     values[..., 3] = 1
-    slot = {name: j for j, name in enumerate(names)}
-    slots = [slot[joint] for joint in joints]
-    if len(set(zip(at, slots))) < len(at):
-        raise document.error(
-            "rows",
-            "each joint once a frame and person (a column person, where there are several)",
-            "one twice",
-        )
-    for name in sorted(columns, key=lambda name: name != _LEAST_SURE):
-        if name in AXES:
-            values[at, slots, AXES[name]] = _number(document, name, columns[name])
-    return np.array([f for f, _ in poses]), [p for _, p in poses], names, values
+    return values
 
 
-def _detections(document: Document, frames, people, names, values, fps, skeleton) -> Detections:
+def _make_detections(
+    document: Document, frames, track_ids, names: list[str], values, fps, skeleton: str | None
+) -> Detections:
     """Joints in the order of their joint set, in 2D or 3D."""
-    name = skeleton or _set_of(document, names, values)
-    wanted = sk.get(name).joints
-    numbered = all(n.isdigit() for n in names)
+    only_2d = np.isnan(values[..., 2]).all()
+    joint_set = skeleton or _identify_named_set(document, names, values[..., : 2 if only_2d else 3])
+    wanted = sk.get_skeleton(joint_set).joints
+    numbered = all(name.isdigit() for name in names)
     if not numbered:
-        lacking = [joint for joint in wanted if joint not in names]
-        if lacking:
-            raise document.error(
-                "header", f"all joints of {name}", f"none for {', '.join(lacking)}"
-            )
+        if lacking := [joint for joint in wanted if joint not in names]:
+            given = f"none for {', '.join(lacking)}"
+            raise document.error("header", f"all joints of {joint_set}", given)
         values = values[:, [names.index(joint) for joint in wanted]]
     if values.shape[1] != len(wanted):
-        raise document.error("header", f"{len(wanted)} joints of {name}", values.shape[1])
-    flat = np.isnan(values[..., 2]).all()
-    notes = (unnamed(values, name),) if numbered and not skeleton else ()
-    if name == "mediapipe33" and not flat:
+        raise document.error("header", f"{len(wanted)} joints of {joint_set}", values.shape[1])
+    only_2d = np.isnan(values[..., 2]).all()
+    notes = (make_joint_set_note(values, joint_set),) if numbered and not skeleton else ()
+    if joint_set == "mediapipe33" and not only_2d:
         hips = values[:, 23:25, :2].mean(1)
-        flat = np.nanmedian(np.abs(hips)) > 0.05 if np.isfinite(hips).any() else True
-        notes += () if flat else (mediapipe.NOTE,)
+        only_2d = not np.isfinite(hips).any() or np.nanmedian(np.abs(hips)) > 0.05
+        notes += () if only_2d else (mediapipe.NO_PATH_NOTE,)
     return Detections(
         frames,
-        people,
-        values[..., : 2 if flat else 3],
+        track_ids,
+        values[..., : 2 if only_2d else 3],
         values[..., 3],
-        name,
+        joint_set,
         fps=fps,
-        clock=(frames.min(), frames.max()),
+        frame_span=(frames.min(), frames.max()),
         notes=notes,
     )
 
 
-def _set_of(document: Document, names: list[str], values: np.ndarray) -> str:
-    if all(n.isdigit() for n in names):
-        return joint_set(document, values[..., : 2 if np.isnan(values[..., 2]).all() else 3])
-    fits = [s for s in sk.SKELETONS.values() if set(s.joints) <= set(names)]
-    if not fits:
-        raise document.error(
-            "header", f"the joints of one of {', '.join(sk.SKELETONS)}", ", ".join(names)
-        )
-    return max(fits, key=len).name
+def _identify_named_set(document: Document, names: list[str], points: np.ndarray) -> str:
+    if all(name.isdigit() for name in names):
+        return identify_joint_set(document, points)
+    complete = [s for s in sk.SKELETONS.values() if set(s.joints) <= set(names)]
+    if not complete:
+        expected = f"the joints of one of {', '.join(sk.SKELETONS)}"
+        raise document.error("header", expected, ", ".join(names))
+    return max(complete, key=len).name
 
 
-def write(path, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
+def write(path: str | PathLike, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
     """A row a person and frame: frame, time_s, person, then x, y(, z), confidence of each joint;
     missing cells empty.
 
@@ -319,43 +309,19 @@ def write(path, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
     """
     if len({(type(s), s.skeleton.name) for s in sequences}) > 1:
         raise InputError(path, "sequences", "one kind and one joint set", "several")
-    if (
-        len(rates := {round(s.fps, 3) for s in sequences}) > 1
-        or not RATES[0] <= min(rates) <= RATES[1]
-    ):
-        raise InputError(
-            path,
-            "fps",
-            f"one from {RATES[0]} to {RATES[1]}",
-            ", ".join(f"{fps:g}" for fps in sorted(rates)),
-        )
+    rates = sorted({round(s.fps, 3) for s in sequences})
+    if len(rates) > 1 or not FPS_RANGE[0] <= rates[0] <= FPS_RANGE[1]:
+        given = ", ".join(f"{fps:g}" for fps in rates)
+        raise InputError(path, "fps", f"one from {FPS_RANGE[0]} to {FPS_RANGE[1]}", given)
     first = sequences[0]
-    axes = "xyz" if isinstance(first, PoseSequence) else "xy"
+    field, axes = ("joints", "xyz") if isinstance(first, PoseSequence) else ("pixels", "xy")
+    parts = (*axes, "confidence")
+    header = [f"{joint}_{part}" for joint in first.skeleton.joints for part in parts]
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(
-            [
-                "frame",
-                "time_s",
-                "person",
-                *(
-                    f"{joint}_{part}"
-                    for joint in first.skeleton.joints
-                    for part in (*axes, "confidence")
-                ),
-            ]
-        )
+        table.writerow(["frame", "time_s", "person", *header])
         for person, sequence in enumerate(sequences, 1):
-            points = sequence.joints if axes == "xyz" else sequence.pixels
-            values = np.concatenate([points, sequence.confidence[..., None]], -1).reshape(
-                len(sequence), -1
-            )
-            for frame, row in enumerate(values.round(6).tolist()):
-                table.writerow(
-                    [
-                        frame,
-                        round(frame / sequence.fps, 6),
-                        person,
-                        *("" if v != v else v for v in row),
-                    ]
-                )
+            values = np.dstack([getattr(sequence, field), sequence.confidence])
+            for frame, row in enumerate(values.reshape(len(values), -1).round(6).tolist()):
+                cells = ["" if value != value else value for value in row]
+                table.writerow([frame, round(frame / sequence.fps, 6), person, *cells])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 
-from stride_nb.io.amass import fitted
+from stride_nb.io.amass import fit_body
 from stride_nb.poses.sequence import PoseSequence
 
-__all__ = ["SEVERAL", "SUFFIX", "write"]
+__all__ = ["NAME", "SEVERAL", "SUFFIX", "write"]
 
 NAME = "glb"
 SUFFIX, SEVERAL = ".glb", False
 
 
-def write(path, sequences: Sequence[PoseSequence], body: str = "standin") -> None:
-    """One person as an animated mesh: ``bodies.fit``, then ``bodies.gltf``. ``body`` as for
-    `amass`."""
+def write(path: str | PathLike, sequences: Sequence[PoseSequence], body: str = "standin") -> None:
+    """One person as an animated mesh: ``smpl.fit``, then ``smpl.gltf``. ``body`` as for `amass`."""
     from stride_nb.smpl import gltf
 
-    model, motion = fitted(path, sequences, body)
-    gltf.write(path, model, motion)
+    model, motion = fit_body(path, sequences, body)
+    gltf.write_glb(path, model, motion)

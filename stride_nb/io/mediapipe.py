@@ -15,89 +15,99 @@ height.
 
 from __future__ import annotations
 
+from typing import Any, TypeGuard
+
 import numpy as np
 
-from stride_nb.io.parsing import Document, clock, frame_number, frame_rate, matrix
-from stride_nb.io.tracking import Detections
+from stride_nb.io.detections import Detections
+from stride_nb.io.document import Document
+from stride_nb.io.parsing import (
+    estimate_fps,
+    number_frames_by_time,
+    parse_frame_number,
+    parse_matrix,
+)
 
-__all__ = ["LOOKS", "parse", "recognises"]
+__all__ = ["LOOKS", "NAME", "NO_PATH_NOTE", "parse", "recognises"]
 
 NAME = "mediapipe"
-LOOKS = "JSON with 33 landmarks {x, y, z, visibility} a frame under landmarks, pose_landmarks or pose_world_landmarks"
-WORLD = ("pose_world_landmarks", "world_landmarks", "poseWorldLandmarks", "worldLandmarks")
-IMAGE = ("pose_landmarks", "landmarks", "poseLandmarks", "keypoints")
-NUMBER = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx", "index")
-TIME = ("timestamp_ms", "timestampMs")
-NOTE = "MediaPipe's world landmarks have no path: the middle of the hips is always at 0"
+LOOKS = (
+    "JSON with 33 landmarks {x, y, z, visibility} a frame under landmarks, pose_landmarks or "
+    "pose_world_landmarks"
+)
+WORLD_KEYS = ("pose_world_landmarks", "world_landmarks", "poseWorldLandmarks", "worldLandmarks")
+IMAGE_KEYS = ("pose_landmarks", "landmarks", "poseLandmarks", "keypoints")
+NUMBER_KEYS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx", "index")
+TIME_KEYS = ("timestamp_ms", "timestampMs")
+NO_PATH_NOTE = "MediaPipe's world landmarks have no path: the middle of the hips is always at 0"
 
 
 def recognises(document: Document) -> bool:
-    return document.kind == "json" and any(
-        _landmarks(item)[1] for _, item in _items(document.content)
-    )
+    """Whether any frame has landmarks."""
+    if document.kind != "json":
+        return False
+    return any(_get_landmarks(item)[1] for _, item in _get_items(document.content))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
-    """MediaPipe's landmarks as detections."""
-    items = _items(document.content)
-    parsed = [_landmarks(item) for _, item in items]
+    """MediaPipe's landmarks as detections: metres where there are world landmarks, else shares of
+    the image."""
+    items = _get_items(document.content)
+    parsed = [_get_landmarks(item) for _, item in items]
     world = any(kind == "world" and people for kind, people in parsed)
-    numbers, fps = _clock(document, items)
+    numbers, fps = _read_frame_clock(document, items)
     rows, frames = [], []
     for number, (kind, people) in zip(numbers, parsed):
         if (kind == "world") == world:
-            rows += [_values(document, person, number) for person in people]
+            rows += [_flatten_landmarks(document, person, number) for person in people]
             frames += [number] * len(people)
-    values = matrix(document, "landmarks", rows, [33 * 4]).reshape(-1, 33, 4)
+    values = parse_matrix(document, "landmarks", rows, [33 * 4]).reshape(-1, 33, 4)
     meta = document.content if isinstance(document.content, dict) else {}
-    size = (meta.get("width"), meta.get("height"))
+    width, height = meta.get("width"), meta.get("height")
     return Detections(
         np.array(frames),
         [None] * len(rows),
         values[..., : 3 if world else 2],
         values[..., 3],
         skeleton or "mediapipe33",
-        fps=_positive(meta.get("fps")) or fps,
-        size=size if all(map(_positive, size)) else None,
-        clock=(min(numbers), max(numbers)),
-        notes=(NOTE,) if world else (),
+        fps=meta["fps"] if _is_positive(meta.get("fps")) else fps,
+        size=(width, height) if _is_positive(width) and _is_positive(height) else None,
+        frame_span=(min(numbers), max(numbers)),
+        notes=(NO_PATH_NOTE,) if world else (),
     )
 
 
-def _positive(value) -> float | None:
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e6
-    return value if ok else None
+def _is_positive(value: object) -> TypeGuard[int]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e6
 
 
-def _items(content) -> list[tuple[object, object]]:
+def _get_items(content: Any) -> list[tuple[Any, Any]]:
     """(number or None, item) of every frame."""
     if isinstance(content, list) and content and not _is_landmark(content[0]):
         return [(None, item) for item in content]
     if isinstance(content, dict):
         for key in ("frames", "results", "data", "poses"):
             if isinstance(content.get(key), (list, dict)):
-                return _items(content[key])
+                return _get_items(content[key])
         if content and all(isinstance(k, str) and k.isdigit() for k in content):
             return list(content.items())
     return [(0, content)]
 
 
-def _is_landmark(content) -> bool:
+def _is_landmark(content: Any) -> bool:
     if isinstance(content, dict):
         return {"x", "y"} <= content.keys()
-    return (
-        isinstance(content, list)
-        and len(content) in (3, 4)
-        and all(isinstance(v, (int, float)) or v is None for v in content)
-    )
+    if not isinstance(content, list) or len(content) not in (3, 4):
+        return False
+    return all(isinstance(v, (int, float)) or v is None for v in content)
 
 
-def _landmarks(item) -> tuple[str, list]:
+def _get_landmarks(item: Any) -> tuple[str, list]:
     """("world" or "image", the landmarks of each person), empty where there are none."""
     kind = "image"
     if isinstance(item, dict):
-        key = next((k for k in (*WORLD, *IMAGE) if item.get(k)), None)
-        kind, item = ("world" if key in WORLD else "image"), item.get(key)
+        key = next((k for k in (*WORLD_KEYS, *IMAGE_KEYS) if item.get(k)), None)
+        kind, item = ("world" if key in WORLD_KEYS else "image"), item.get(key)
     if isinstance(item, dict):
         item = item.get("landmark")
     if not isinstance(item, list) or not item:
@@ -106,52 +116,56 @@ def _landmarks(item) -> tuple[str, list]:
         item = [person.get("landmark") for person in item if isinstance(person, dict)]
     if _is_landmark(item[0]):
         return kind, [item] if len(item) == 33 or isinstance(item[0], dict) else []
-    people = [p for p in item if isinstance(p, list) and p and _is_landmark(p[0])]
-    return kind, people
+    return kind, [p for p in item if isinstance(p, list) and p and _is_landmark(p[0])]
 
 
-def _values(document: Document, person: list, number: int) -> list[float]:
+def _flatten_landmarks(document: Document, person: list, number: int) -> list[float]:
     """x, y, z, visibility of every landmark, in one list."""
+    values = []
     try:
-        if isinstance(person[0], dict):
-            points = [
-                (p["x"], p["y"], p.get("z", 0.0), p.get("visibility", p.get("presence", 1.0)))
-                for p in person
-            ]
-        else:
-            points = [(*p, 1.0)[:4] for p in person]
+        for mark in person:
+            if isinstance(person[0], dict):
+                visibility = mark.get("visibility", mark.get("presence", 1.0))
+                values += mark["x"], mark["y"], mark.get("z", 0.0), visibility
+            else:
+                values += (*mark, 1.0)[:4]
     except (KeyError, TypeError, AttributeError) as error:
-        raise document.error(
-            f"frame {number}", "landmarks {x, y, z, visibility}", repr(error)
-        ) from None
-    return [value for point in points for value in point]
+        expected = "landmarks {x, y, z, visibility}"
+        raise document.error(f"frame {number}", expected, repr(error)) from None
+    return values
 
 
-def _clock(document: Document, items: list) -> tuple[list[int], float | None]:
+def _read_frame_clock(document: Document, items: list) -> tuple[list[int], float | None]:
     """Frame numbers, and the frame rate where the items carry times."""
-    keyed, first = (
-        items[0][0] is not None,
-        next((item for _, item in items if isinstance(item, dict)), {}),
-    )
-    number, time = (next((key for key in keys if key in first), None) for keys in (NUMBER, TIME))
-    seconds = (
-        matrix(document, time, [[value] for value in _under(time, items)])[:, 0] / 1000
-        if time
-        else None
-    )
-    if keyed or number:
-        given = [name for name, _ in items] if keyed else _under(number, items)
-        numbers = [frame_number(document, "frame" if keyed else number, value) for value in given]
-        return numbers, frame_rate(numbers, seconds) if time else None
-    if time is None:
+    first = next((item for _, item in items if isinstance(item, dict)), {})
+    number_key = next((key for key in NUMBER_KEYS if key in first), None)
+    time_key = next((key for key in TIME_KEYS if key in first), None)
+    seconds = np.full(len(items), np.nan)
+    if time_key:
+        times = [[value] for value in _get_values(time_key, items)]
+        seconds = parse_matrix(document, time_key, times)[:, 0] / 1000
+    if items[0][0] is not None:  # an object from number to frame
+        numbers = [parse_frame_number(document, "frame", name) for name, _ in items]
+    elif number_key:
+        values = _get_values(number_key, items)
+        numbers = [parse_frame_number(document, number_key, value) for value in values]
+    elif time_key is None:
         return list(range(len(items))), None
-    numbers, fps = (
-        clock(seconds) if np.isfinite(seconds).all() and (seconds >= 0).all() else ([], None)
-    )
+    else:
+        return _number_by_milliseconds(document, time_key, seconds)
+    return numbers, estimate_fps(numbers, seconds)
+
+
+def _number_by_milliseconds(
+    document: Document, key: str, seconds: np.ndarray
+) -> tuple[list[int], float | None]:
+    numbers, fps = [], None
+    if np.isfinite(seconds).all() and (seconds >= 0).all():
+        numbers, fps = number_frames_by_time(seconds)
     if fps is None and len(numbers) != 1:
-        raise document.error(time, "increasing milliseconds", (seconds[:3] * 1000).tolist())
-    return [frame_number(document, time, float(n)) for n in numbers], fps
+        raise document.error(key, "increasing milliseconds", (seconds[:3] * 1000).tolist())
+    return [parse_frame_number(document, key, float(n)) for n in numbers], fps
 
 
-def _under(key: str, items: list) -> list:
+def _get_values(key: str, items: list) -> list:
     return [item.get(key) if isinstance(item, dict) else None for _, item in items]

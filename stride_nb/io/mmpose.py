@@ -5,107 +5,115 @@ object with that list under ``instance_info`` and the joints' names in ``meta_in
 images a folder of files with a list of instances each. There are no track ids unless an instance
 has ``track_id``.
 
-Keypoints of three numbers come from MMPose's 3D lifters, whose programs turn the camera's (x, y, z)
-into (−x, z, −y) and
-put the lowest joint of every frame at height 0: read back into the camera's axes, x right, y down,
-z forward.
+Keypoints of three numbers come from MMPose's 3D lifters. Their programs turn the camera's (x, y, z)
+into (−x, z, −y) and put the lowest joint of every frame at height 0. They are read back into the
+camera's axes, x right, y down, z forward.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
-from stride_nb.io.parsing import Document, apart, frame_number, joint_set, matrix, track_id
-from stride_nb.io.tracking import Detections
+from stride_nb.io.detections import Detections
+from stride_nb.io.document import Document
+from stride_nb.io.parsing import (
+    check_frame_numbers_differ,
+    identify_joint_set,
+    parse_frame_number,
+    parse_matrix,
+    parse_track_id,
+)
 
-__all__ = ["LOOKS", "parse", "recognises"]
+__all__ = ["LOOKS", "NAME", "parse", "recognises"]
 
 NAME = "mmpose"
 LOOKS = (
     "JSON frames {frame_id, instances: [{keypoints, keypoint_scores}]}, also under instance_info"
 )
+NO_HEIGHT_NOTE = "MMPose's 3D has no root height: every frame's lowest joint stands at 0"
 
 
 def recognises(document: Document) -> bool:
     """Whether it is a folder of predictions, one file a frame, or one file of all of them."""
     content = document.content
     if document.kind == "folder":
-        content = content[0][1]
-        return isinstance(content, list) and all(_is_instance(i) for i in content)
-    if document.kind == "json" and isinstance(content, dict):
+        instances = content[0][1]
+        return isinstance(instances, list) and all(map(_is_instance, instances))
+    if document.kind != "json":
+        return False
+    if isinstance(content, dict):
         content = content.get("instance_info")
-    return (
-        document.kind == "json"
-        and isinstance(content, list)
-        and bool(content)
-        and isinstance(content[0], dict)
-        and (isinstance(content[0].get("instances"), list) or _is_instance(content[0]))
-    )
+    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
+        return False
+    return isinstance(content[0].get("instances"), list) or _is_instance(content[0])
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people of MMPose's predictions as detections."""
-    rows, scores, frames, ids, clock = [], [], [], [], []
-    for number, instances in _frames(document):
-        clock.append(number)
+    rows, scores, numbers, track_ids, all_numbers = [], [], [], [], []
+    for number, instances in _iterate_frames(document):
+        all_numbers.append(number)
         for instance in instances:
             if not _is_instance(instance):
                 raise document.error(f"frame {number}", "instances with keypoints", instance)
-            rows.append(_flat(document, instance["keypoints"]))
-            scores.append(instance.get("keypoint_scores") or [1.0] * len(instance["keypoints"]))
-            frames.append(number)
-            ids.append(track_id(instance.get("track_id")))
+            keypoints = instance["keypoints"]
+            rows.append(_flatten(document, keypoints))
+            scores.append(instance.get("keypoint_scores") or [1.0] * len(keypoints))
+            numbers.append(number)
+            track_ids.append(parse_track_id(instance.get("track_id")))
     if not rows:
         raise document.error("instances", "at least one in one frame", "none")
     dims = len(rows[0]) // max(len(scores[0]) if isinstance(scores[0], list) else 0, 1)
     if dims not in (2, 3):
-        raise document.error(
-            "keypoints", "2 or 3 numbers a joint, and a score", f"{len(rows[0])} for {scores[0]}"
-        )
-    confidence = matrix(document, "keypoint_scores", scores)
-    points = matrix(document, "keypoints", rows, [dims * confidence.shape[1]]).reshape(
-        len(rows), -1, dims
-    )
-    name = joint_set(
-        document, points, skeleton or ("h36m17" if dims == 3 and points.shape[1] == 17 else None)
-    )
-    notes = ()
+        given = f"{len(rows[0])} for {scores[0]}"
+        raise document.error("keypoints", "2 or 3 numbers a joint, and a score", given)
+    confidence = parse_matrix(document, "keypoint_scores", scores)
+    points = parse_matrix(document, "keypoints", rows, [dims * confidence.shape[1]])
+    points = points.reshape(len(rows), -1, dims)
     if dims == 3:
-        points = points[..., [0, 2, 1]] * (-1, -1, 1)
-        notes = ("MMPose's 3D has no root height: every frame's lowest joint stands at 0",)
+        skeleton = skeleton or ("h36m17" if points.shape[1] == 17 else None)
+    joint_set = identify_joint_set(document, points, skeleton)
     return Detections(
-        np.array(frames), ids, points, confidence, name, clock=(min(clock), max(clock)), notes=notes
+        np.array(numbers),
+        track_ids,
+        points[..., [0, 2, 1]] * (-1, -1, 1) if dims == 3 else points,
+        confidence,
+        joint_set,
+        frame_span=(min(all_numbers), max(all_numbers)),
+        notes=(NO_HEIGHT_NOTE,) if dims == 3 else (),
     )
 
 
-def _is_instance(content) -> bool:
-    return (
-        isinstance(content, dict)
-        and isinstance(content.get("keypoints"), list)
-        and "image_id" not in content
-    )
+def _is_instance(content: Any) -> bool:
+    if not isinstance(content, dict) or "image_id" in content:
+        return False
+    return isinstance(content.get("keypoints"), list)
 
 
-def _frames(document: Document):
+def _iterate_frames(document: Document) -> Iterator[tuple[int, list]]:
     """(number, instances) of every frame."""
     content = document.content
     if document.kind == "folder":
-        items = [{"frame_id": name, "instances": found} for name, found in content]
+        items = [{"frame_id": name, "instances": instances} for name, instances in content]
         names = [name for name, _ in content]
-        apart(document, names, [frame_number(document, "frame_id", name) for name in names])
+        numbers = [parse_frame_number(document, "frame_id", name) for name in names]
+        check_frame_numbers_differ(document, names, numbers)
     else:
         items = content["instance_info"] if isinstance(content, dict) else content
         if items and isinstance(items[0], dict) and "instances" not in items[0]:
-            items = [{"frame_id": 0, "instances": items}]
+            items = [{"frame_id": 0, "instances": items}]  # of one image
     for i, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("instances"), list):
             raise document.error(f"frame {i}", "frame_id and instances", item)
-        yield frame_number(document, "frame_id", item.get("frame_id", i)), item["instances"]
+        number = parse_frame_number(document, "frame_id", item.get("frame_id", i))
+        yield number, item["instances"]
 
 
-def _flat(document: Document, keypoints: list) -> list:
+def _flatten(document: Document, keypoints: list) -> list:
     try:
         return list(chain.from_iterable(keypoints))
     except TypeError:

@@ -2,10 +2,10 @@
 npy, npz or pickle.
 
 A foreign array is (T, J, C), or (P, T, J, C) for several people, with C the coordinates: x, y; x,
-y, confidence (told from x, y, z by a last column within [0, 1] beside larger coordinates); x, y, z;
-or x, y, z, confidence. In an npz or pickle it stands under one of ``KEYS``, or is the only array of
-such a shape; ``confidence``, ``scores``, ``keypoint_scores`` or ``score``, (T, J) or (P, T, J),
-``fps`` and ``size`` may stand beside it.
+y, confidence (known from x, y, z by a last column within [0, 1] beside larger coordinates); x, y,
+z; or x, y, z, confidence. In an npz or pickle it stands under one of ``ARRAY_NAMES``, or is the
+only array of such a shape; ``confidence``, ``scores``, ``keypoint_scores`` or ``score``, (T, J) or
+(P, T, J), ``fps`` and ``size`` may stand beside it.
 """
 
 from __future__ import annotations
@@ -13,46 +13,50 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.clip_archive import read_clips
-from stride_nb.io.parsing import Document, joint_set, unnamed
-from stride_nb.io.tracking import Detections
+from stride_nb.io.detections import Detections
+from stride_nb.io.document import Document
+from stride_nb.io.parsing import identify_joint_set, make_joint_set_note
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
-from stride_nb.poses.streaming import Stored
+from stride_nb.poses.streaming import StreamedSequence
 
-__all__ = ["KEYS", "LOOKS", "SEVERAL", "STORED", "SUFFIX", "is_own", "parse", "recognises", "write"]
+__all__ = [
+    "LOOKS",
+    "NAME",
+    "SEVERAL",
+    "STREAMS",
+    "SUFFIX",
+    "is_own",
+    "parse",
+    "recognises",
+    "write",
+]
 
 NAME = "arrays"
 LOOKS = "an npz, npy or pickle with an array (T, J, C) or (P, T, J, C) of joints"
-SUFFIX, SEVERAL, STORED = ".npz", False, True
-KEYS = (
-    "joints",
-    "pixels",
-    "joints3d",
-    "joints_3d",
-    "keypoints_3d",
-    "keypoints3d",
-    "positions_3d",
-    "keypoints",
-    "keypoints_2d",
-    "joints_2d",
-    "pose",
-    "poses",
-    "data",
-    "arr_0",
+SUFFIX, SEVERAL, STREAMS = ".npz", False, True
+ARRAY_NAMES = (
+    *("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d"),
+    *("keypoints", "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0"),
 )
-
-_OWN = {"joints", "confidence", "fps", "skeleton"}
-_OWN_2D = {"pixels", "confidence", "fps", "size"}
-_BESIDE = ("fps", "size", "confidence", "scores", "keypoint_scores", "score")
+"""The first that is there holds the joints."""
+CONFIDENCE_NAMES = ("confidence", "scores", "keypoint_scores")
+OWN_3D = {"joints", "confidence", "fps", "skeleton"}
+OWN_2D = {"pixels", "confidence", "fps", "size"}
+CLIPS = {"rel", "root", "offsets"}
 
 
 def recognises(document: Document) -> bool:
-    content = document.content
-    return document.kind in ("npz", "npy", "pickle") and isinstance(content, (dict, np.ndarray))
+    """Whether it is an array, or arrays by name."""
+    if document.kind not in ("npz", "npy", "pkl", "pickle"):
+        return False
+    return isinstance(document.content, (dict, np.ndarray))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
@@ -60,56 +64,59 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     content = document.content
     named = content if isinstance(content, dict) else {"arr_0": content}
     arrays = {
-        key: array for key, value in named.items() if (array := _array(key, value)) is not None
+        key: array for key, value in named.items() if (array := _as_array(key, value)) is not None
     }
-    own = document.kind == "npz"
-    if own and {"rel", "root", "offsets"} <= arrays.keys():
-        return read_clips(document.path)
-    if own and _OWN <= arrays.keys():
-        return [PoseSequence.load(document.path)]
-    if own and _OWN_2D <= arrays.keys():
-        return [Keypoints2D.load(document.path)]
-    joints = _joints(document, arrays)
-    beside = _beside(document, arrays, joints.shape[:-1])
+    if document.kind == "npz":
+        if arrays.keys() >= CLIPS:
+            return read_clips(document.path)
+        if arrays.keys() >= OWN_3D:
+            return [PoseSequence.load(document.path)]
+        if arrays.keys() >= OWN_2D:
+            return [Keypoints2D.load(document.path)]
+    joints = _find_joint_array(document, arrays)
+    scores = _find_confidence(document, arrays, joints.shape[:-1])
     if joints.ndim == 3:
         joints = joints[None]
     P, T, J, C = joints.shape
-    points, confidence = _split(joints.reshape(P * T, J, C))
-    if beside is not None:
-        confidence = beside.reshape(confidence.shape).astype(np.float64)
-    people = [str(p + 1) for p in range(P) for _ in range(T)]
-    name = joint_set(document, points, skeleton)
+    points, confidence = _split_confidence(joints.reshape(P * T, J, C))
+    if scores is not None:
+        confidence = scores.reshape(confidence.shape).astype(np.float64)
+    joint_set = identify_joint_set(document, points, skeleton)
+    fps, size = (
+        _find_numbers(document, arrays, "fps", 1),
+        _find_numbers(document, arrays, "size", 2),
+    )
     return Detections(
         np.tile(np.arange(T), P),
-        people,
+        [str(person + 1) for person in range(P) for _ in range(T)],
         points,
         confidence,
-        name,
-        fps=_scalar(document, arrays, "fps", 1),
-        size=_scalar(document, arrays, "size", 2),
-        clock=(0, T - 1),
-        notes=() if skeleton else (unnamed(points, name),),
+        joint_set,
+        fps=float(fps.item()) if fps is not None else None,
+        size=(int(size[0]), int(size[1])) if size is not None else None,
+        frame_span=(0, T - 1),
+        notes=() if skeleton else (make_joint_set_note(points, joint_set),),
     )
 
 
-def is_own(path: str | PathLike, flat: bool = False) -> bool:
-    """Is it the npz of one ``PoseSequence``, or (``flat``) of one ``Keypoints2D``? Nothing in it is
-    read."""
+def is_own(path: str | PathLike, only_2d: bool = False) -> bool:
+    """Whether it is the npz of one ``PoseSequence``, or (``only_2d``) of one ``Keypoints2D``.
+    Nothing in it is read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return {f"{name}.npy" for name in (_OWN_2D if flat else _OWN)} <= set(
-                archive.namelist()
-            )
+            wanted = {f"{name}.npy" for name in (OWN_2D if only_2d else OWN_3D)}
+            return wanted <= set(archive.namelist())
     except UNREADABLE:
         return False  # whoever reads it says what is wrong
 
 
-def _array(key: str, value) -> np.ndarray | None:
+def _as_array(key: str, value: Any) -> np.ndarray | None:
     """An array as it is; of what may stand beside the joints also a number, or a list of them, as a
     pickle has it."""
     if isinstance(value, np.ndarray):
         return value
-    if key in _BESIDE and isinstance(value, (int, float, np.generic, list, tuple)):
+    beside = key in ("fps", "size", "score", *CONFIDENCE_NAMES)
+    if beside and isinstance(value, (int, float, np.generic, list, tuple)):
         try:
             return np.array(value)
         except ValueError:  # a ragged list; whoever looks for it says what is wrong
@@ -117,85 +124,83 @@ def _array(key: str, value) -> np.ndarray | None:
     return None
 
 
-def _joints(document: Document, arrays: dict) -> np.ndarray:
-    def fits(array) -> bool:
-        return (
-            array.ndim in (3, 4)
-            and array.size
-            and array.dtype.kind in "iuf"
-            and 2 <= array.shape[-1] <= 4
-        )
-
-    key = next((k for k in KEYS if k in arrays and fits(arrays[k])), None)
-    others = [k for k, array in arrays.items() if fits(array)]
-    if key is None and len(others) == 1:
-        key = others[0]
+def _find_joint_array(document: Document, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    fitting = [key for key, array in arrays.items() if _may_be_joints(array)]
+    key = next((name for name in ARRAY_NAMES if name in fitting), None)
+    if key is None and len(fitting) == 1:
+        key = fitting[0]
     if key is None:
-        shapes = ", ".join(f"{k} {a.dtype} {a.shape}" for k, a in arrays.items()) or "none"
-        raise document.error(
-            "arrays", "numbers of shape (T, J, C) or (P, T, J, C), C from 2 to 4", shapes
-        )
+        expected = "numbers of shape (T, J, C) or (P, T, J, C), C from 2 to 4"
+        shapes = ", ".join(f"{k} {a.dtype} {a.shape}" for k, a in arrays.items())
+        raise document.error("arrays", expected, shapes or "none")
     return arrays[key].astype(np.float64)
 
 
-def _beside(document: Document, arrays: dict, shape: tuple[int, ...]) -> np.ndarray | None:
+def _may_be_joints(array: np.ndarray) -> bool:
+    if array.ndim not in (3, 4) or not array.size or array.dtype.kind not in "iuf":
+        return False
+    return 2 <= array.shape[-1] <= 4
+
+
+def _find_confidence(
+    document: Document, arrays: dict[str, np.ndarray], shape: tuple[int, ...]
+) -> np.ndarray | None:
     """The confidence of joints of that shape, axes of length 1 apart; None where there is none.
 
-    ``score`` may be one of whole poses: it is left where it does not fit.
+    ``score`` may be one of whole poses: it is left out where it does not fit.
 
     Raises:
         InputError: another shape, or no numbers.
     """
-
-    def fits(array) -> bool:
-        return array.dtype.kind in "iufb" and np.squeeze(array).shape == tuple(
-            n for n in shape if n != 1
-        )
-
-    key = next((k for k in ("confidence", "scores", "keypoint_scores") if k in arrays), None)
+    key = next((name for name in (*CONFIDENCE_NAMES, "score") if name in arrays), None)
     if key is None:
-        return arrays["score"] if "score" in arrays and fits(arrays["score"]) else None
-    if not fits(arrays[key]):
-        raise document.error(
-            key,
-            f"numbers of shape {shape}, as of the joints",
-            f"{arrays[key].dtype} {arrays[key].shape}",
-        )
-    return arrays[key]
+        return None
+    array = arrays[key]
+    squeezed = tuple(n for n in shape if n != 1)
+    if array.dtype.kind in "iufb" and np.squeeze(array).shape == squeezed:
+        return array
+    if key == "score":
+        return None
+    expected = f"numbers of shape {shape}, as of the joints"
+    raise document.error(key, expected, f"{array.dtype} {array.shape}")
 
 
-def _split(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (N, J, 2 or 3) and confidence (N, J), non-finite coordinates as NaN."""
+def _split_confidence(
+    joints: Float[np.ndarray, "N J C"],
+) -> tuple[Float[np.ndarray, "N J D"], Float[np.ndarray, "N J"]]:
+    """Coordinates (2 or 3) and confidence, non-finite coordinates as NaN."""
     joints = np.where(np.isfinite(joints), joints, np.nan)
-    C = joints.shape[-1]
-    last = joints[..., -1][np.isfinite(joints[..., -1])]
-    beside = np.abs(joints[..., :2][np.isfinite(joints[..., :2])])
-    share = C == 3 and last.size and beside.size and _may_be_scores(last) and beside.max() > 10
-    if C == 4 or share:
-        return joints[..., :-1], joints[..., -1]
+    coordinates, last = joints[..., :-1], joints[..., -1]
+    if joints.shape[-1] == 4 or (joints.shape[-1] == 3 and _may_be_scores(coordinates, last)):
+        return coordinates, last
     return joints, np.ones(joints.shape[:-1])
 
 
-def _may_be_scores(values: np.ndarray) -> bool:
-    """In [0, 1] but for one in a hundred: the scores of interpolated heat maps overshoot a
-    little."""
+def _may_be_scores(pixels: np.ndarray, values: np.ndarray) -> bool:
+    """In [0, 1] but for one in a hundred (the scores of interpolated heat maps overshoot a little),
+    beside coordinates that are larger."""
+    values, pixels = values[np.isfinite(values)], np.abs(pixels[np.isfinite(pixels)])
+    if not values.size or not pixels.size or pixels.max() <= 10:
+        return False
     return values.min() >= -0.1 and values.max() <= 1.5 and np.percentile(values, 99) <= 1
 
 
-def _scalar(document: Document, arrays: dict, key: str, count: int):
+def _find_numbers(
+    document: Document, arrays: dict[str, np.ndarray], key: str, count: int
+) -> np.ndarray | None:
+    """That many positive numbers under a name; None where it is not there."""
     if key not in arrays:
         return None
-    values = np.asarray(arrays[key])
-    if (
-        values.size != count
-        or values.dtype.kind not in "iuf"
-        or not (np.isfinite(values) & (values > 0)).all()
-    ):
-        raise document.error(key, f"{count} positive number(s)", values.ravel()[:4])
-    return float(values.item()) if count == 1 else tuple(int(v) for v in values.ravel())
+    values = arrays[key].ravel()
+    numeric = values.size == count and values.dtype.kind in "iuf"
+    if not numeric or not (np.isfinite(values) & (values > 0)).all():
+        raise document.error(key, f"{count} positive number(s)", values[:4])
+    return values
 
 
-def write(path, sequences: Sequence[PoseSequence | Stored | Keypoints2D]) -> None:
+def write(
+    path: str | PathLike, sequences: Sequence[PoseSequence | StreamedSequence | Keypoints2D]
+) -> None:
     """The package's own npz (``save``), one person a file."""
     if len(sequences) != 1:
         raise InputError(path, "sequences", "one", len(sequences))

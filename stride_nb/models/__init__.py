@@ -1,3 +1,3 @@
 """The networks: backbones `dstformer` (MotionBERT, STRIDE, RePOSE: one class) and `frameformer`,
-`prior` and `lifter` over them, and `smoothnet` (a learnt filter).
+`motion_prior` and `lifter` over them, and `smoothnet`, a learnt filter.
 """

@@ -1,15 +1,15 @@
-"""DSTformer, the network of MotionBERT, STRIDE and RePOSE: two streams of attention over joints and
-frames.
+"""DSTformer, the network of MotionBERT, STRIDE and RePOSE: two streams of attention.
 
 Zhu et al., "MotionBERT: A Unified Perspective on Learning Human Motion Representations", ICCV 2023.
-One stream looks at the joints of a frame first and then along time, the other the other way round;
-after every stage a softmax, learnt per token, mixes them. Parameters carry the published names, so
-published weights load as they are (`stride_nb.checkpoints`).
+One stream attends to the joints of a frame first and then along time, the other the other way
+round; after every stage a softmax, learnt per token, mixes them. Parameters carry the published
+names, so published weights load as they are (`checkpoints`).
 """
 
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,18 +18,19 @@ from stride_nb.errors import InputError
 __all__ = ["PRESETS", "DSTformer"]
 
 PRESETS: dict[str, dict[str, int]] = {
-    # trains and refines on two CPU cores
-    "tiny": dict(dim=64, rep=128, depth=3, heads=4, mlp_ratio=2, maxlen=243),
-    # RePOSE, which is MotionBERT-Lite
-    "lite": dict(dim=256, rep=512, depth=5, heads=8, mlp_ratio=4, maxlen=243),
-    # STRIDE's motion prior, which is MotionBERT
-    "base": dict(dim=512, rep=512, depth=5, heads=8, mlp_ratio=2, maxlen=243),
+    "tiny": {"dim": 64, "rep": 128, "depth": 3, "heads": 4, "mlp_ratio": 2, "maxlen": 243},
+    "lite": {"dim": 256, "rep": 512, "depth": 5, "heads": 8, "mlp_ratio": 4, "maxlen": 243},
+    "base": {"dim": 512, "rep": 512, "depth": 5, "heads": 8, "mlp_ratio": 2, "maxlen": 243},
 }
+"""``tiny`` trains on two CPU cores, ``lite`` is RePOSE's (MotionBERT-Lite), ``base`` STRIDE's
+(MotionBERT)."""
+
+
+Tokens = Float[Tensor, "B T J D"]
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the joints of a frame, or over the frames of a joint (fused
-    kernel)."""
+    """Multi-head self-attention over the joints of a frame, or over the frames of a joint."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -37,8 +38,8 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, over_time: bool) -> Tensor:
-        """``x`` (B, T, J, D) → (B, T, J, D); softmax(q kᵀ / √d) v along T or along J."""
+    def forward(self, x: Tokens, over_time: bool) -> Tokens:
+        """softmax(q kᵀ / √d) v along T or along J."""
         qkv = self.qkv(x)
         if over_time:
             qkv = qkv.transpose(1, 2)
@@ -56,11 +57,12 @@ class MLP(nn.Module):
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tokens) -> Tokens:
+        """Token by token."""
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class Block(nn.Module):
+class DualOrderBlock(nn.Module):
     """A spatial (`_s`) and a temporal (`_t`) transformer layer, pre-norm, in either order."""
 
     def __init__(self, dim: int, heads: int, hidden: int, order: str):
@@ -72,7 +74,8 @@ class Block(nn.Module):
             self.add_module(f"norm2_{half}", nn.LayerNorm(dim, eps=1e-6))
             self.add_module(f"mlp_{half}", MLP(dim, hidden))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tokens) -> Tokens:
+        """Both layers, each with its residual."""
         for half in self.order:
             norm1, attn, norm2, mlp = (
                 getattr(self, f"{n}_{half}") for n in ("norm1", "attn", "norm2", "mlp")
@@ -119,23 +122,19 @@ class DSTformer(nn.Module):
         super().__init__()
         if not isinstance(heads, int) or heads < 1 or dim % heads:
             raise InputError("DSTformer", "heads", f"a divisor of dim ({dim})", repr(heads))
-        self.config = dict(
-            dim_in=dim_in,
-            dim_out=dim_out,
-            dim=dim,
-            rep=rep,
-            depth=depth,
-            heads=heads,
-            mlp_ratio=mlp_ratio,
-            maxlen=maxlen,
-            joints=joints,
-        )
+        sizes = {"dim": dim, "rep": rep, "depth": depth, "heads": heads, "mlp_ratio": mlp_ratio}
+        self.config = {"dim_in": dim_in, "dim_out": dim_out} | sizes
+        self.config |= {"maxlen": maxlen, "joints": joints}
         hidden = round(dim * mlp_ratio)
+
+        def make_blocks(order: str) -> nn.ModuleList:
+            return nn.ModuleList(DualOrderBlock(dim, heads, hidden, order) for _ in range(depth))
+
         self.joints_embed = nn.Linear(dim_in, dim)
         self.pos_embed = nn.Parameter(torch.empty(1, joints, dim))
         self.temp_embed = nn.Parameter(torch.empty(1, maxlen, 1, dim))
-        self.blocks_st = nn.ModuleList(Block(dim, heads, hidden, "st") for _ in range(depth))
-        self.blocks_ts = nn.ModuleList(Block(dim, heads, hidden, "ts") for _ in range(depth))
+        self.blocks_st = make_blocks("st")
+        self.blocks_ts = make_blocks("ts")
         self.ts_attn = nn.ModuleList(nn.Linear(2 * dim, 2) for _ in range(depth))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.pre_logits = nn.ModuleDict({"fc": nn.Linear(dim, rep)})
@@ -143,8 +142,7 @@ class DSTformer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> DSTformer:
-        """Draw the weights anew: truncated normals of std 0.02, biases 0, both streams weighted
-        alike."""
+        """Draw the weights: truncated normals, std 0.02; biases 0; both streams weighted alike."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02, generator=generator)
@@ -152,15 +150,16 @@ class DSTformer(nn.Module):
             elif isinstance(module, nn.LayerNorm):
                 module.reset_parameters()
         for mix in self.ts_attn:
+            assert isinstance(mix, nn.Linear)
             nn.init.zeros_(mix.weight)
             nn.init.constant_(mix.bias, 0.5)
         nn.init.trunc_normal_(self.pos_embed, std=0.02, generator=generator)
         nn.init.trunc_normal_(self.temp_embed, std=0.02, generator=generator)
         return self
 
-    def representation(self, x: Tensor) -> Tensor:
-        """The motion representation: ``x`` (B, T, J, dim_in) → (B, T, J, rep) in (−1, 1)."""
-        self._check(x)
+    def get_representation(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J R"]:
+        """The motion representation, in (−1, 1)."""
+        self._check_input(x)
         x = self.joints_embed(x) + self.pos_embed + self.temp_embed[:, : x.shape[1]]
         for st, ts, mix in zip(self.blocks_st, self.blocks_ts, self.ts_attn, strict=True):
             a, b = st(x), ts(x)
@@ -168,18 +167,15 @@ class DSTformer(nn.Module):
             x = a * weight[..., :1] + b * weight[..., 1:]
         return torch.tanh(self.pre_logits["fc"](self.norm(x)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, J, dim_in), T from 1 to ``maxlen`` → (B, T, J, dim_out), in the units it was
-        trained in."""
-        return self.head(self.representation(x))
+    def forward(self, x: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J K"]:
+        """``dim_in`` → ``dim_out`` channels, T from 1 to ``maxlen``, in the units of training."""
+        return self.head(self.get_representation(x))
 
-    def _check(self, x: Tensor) -> None:
+    def _check_input(self, x: Tensor) -> None:
         joints, dim_in, maxlen = (self.config[k] for k in ("joints", "dim_in", "maxlen"))
         if x.ndim != 4 or x.shape[2:] != (joints, dim_in):
-            raise InputError(
-                "DSTformer", "input", f"shape (B, T, {joints}, {dim_in})", tuple(x.shape)
-            )
+            expected = f"shape (B, T, {joints}, {dim_in})"
+            raise InputError("DSTformer", "input", expected, tuple(x.shape))
         if not 1 <= x.shape[1] <= maxlen:
-            raise InputError(
-                "DSTformer", "frames", f"1 to {maxlen} (cut longer clips into windows)", x.shape[1]
-            )
+            expected = f"1 to {maxlen} (cut longer clips into windows)"
+            raise InputError("DSTformer", "frames", expected, x.shape[1])

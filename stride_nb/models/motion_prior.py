@@ -1,13 +1,12 @@
-"""The motion prior: what a network is told of a noisy, occluded sequence, and how its answer is
-read.
+"""The motion prior: from a noisy, occluded 3D sequence to root-relative joints and uncertainty.
 
-A joint comes with nine channels: what the estimator said, what linear interpolation between trusted
-frames says, how sure the estimator was, whether that is trusted, and how far away in time the
-nearest trusted frame is. The network answers with how much of the interpolation to keep (the gate),
-what to add to that, and its own uncertainty; one that adds nothing and keeps all returns the
-classical baseline. The prior that ships is older than the gate and keeps all. From fresh weights
-the gate learns hidden joints much faster (`benchmarks/ablations/prior_components.py`); trained on
-with one, the shipped prior got no better.
+A joint comes with nine channels: its detection, linear interpolation between trusted frames, the
+detection's confidence, whether it is trusted, and the time to the nearest trusted frame. The
+network predicts how much of the interpolation to keep (a gate), what to add to it, and the scale of
+its error. One that keeps all and adds nothing returns the linear baseline. The shipped prior has no
+gate and keeps all. From fresh weights a gate learns occluded joints faster
+(``benchmarks/ablations/prior_components.py``); the shipped prior, trained on with one, gained
+nothing.
 """
 
 from __future__ import annotations
@@ -16,116 +15,117 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
-from stride_nb.models.losses import flip
-from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, gap_seconds, held
-from stride_nb.poses.skeleton import H36M17
+from stride_nb.poses.interpolation import (
+    CONFIDENCE_THRESHOLD,
+    fill_linear,
+    find_repeated_frames,
+    gap_seconds,
+)
+from stride_nb.poses.skeleton import H36M17, mirror_joints
 
-__all__ = ["ANSWER_SIGMA", "CHANNELS", "Answer", "PRIOR_FPS", "Prior", "condition", "mirrored"]
+__all__ = [
+    "OUTPUT_SIGMA",
+    "PRIOR_CHANNELS",
+    "PRIOR_FPS",
+    "Prior",
+    "PriorOutput",
+    "make_input_features",
+    "mirror_features",
+]
 
-CHANNELS = 9
+PRIOR_CHANNELS = 9
 PRIOR_FPS = 50.0
-"""The frame rate that the priors here are trained at."""
-ANSWER_SIGMA = 0.05
-"""Seconds: of the Gaussian that ends the network, in training and in use. It corrects an
-interpolation whose white jitter it would leave in; a Gaussian that training does not know of takes
-some of the motion with the jitter."""
-_OPEN = 3.0  # where the gate begins: 0.95 of the interpolation is kept
-# metres: about the standard deviation of root-relative joints, so that inputs are near 1
-_UNIT = 0.25
+"""Frame rate of the training data."""
+OUTPUT_SIGMA = 0.05
+"""Width in seconds of the Gaussian that ends the network, in training and in use. Without it the
+white jitter of the interpolation stays; applied after training alone it takes motion away, too."""
+_GATE_BIAS = 3.0  # the gate starts at 0.95
+_UNIT = 0.25  # metres: about the standard deviation of root-relative joints
 
 
-class Answer(NamedTuple):
-    """Root-relative joints (B, T, J, 3) in metres, and the scale s (B, T, J) of their error, metres
-    (3D Laplace: 3 s is expected)."""
+class PriorOutput(NamedTuple):
+    """A prediction (`uncertainty`)."""
 
-    joints: Tensor
-    scale: Tensor
+    joints: Float[Tensor, "B T J 3"]
+    """Root-relative, metres."""
+    scale: Float[Tensor, "B T J"]
+    """Scale s of the 3D Laplace error, metres."""
 
 
 class Prior(nn.Module):
-    """A backbone (B, T, J, 9) → (B, T, J, 5) read as an ``Answer``.
+    """A backbone (B, T, J, 9) → (B, T, J, 5), read as a `PriorOutput`.
 
     Args:
         backbone: FrameFormer or DSTformer with ``dim_in=9`` and ``dim_out=5``, or 4 for one without
             the gate.
     """
 
-    sigma = ANSWER_SIGMA
+    sigma = OUTPUT_SIGMA
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, features: Tensor) -> Answer:
-        """What it makes of ``features`` (B, T, J, 9) as of `condition`, at ``PRIOR_FPS``."""
+    def forward(self, features: Float[Tensor, "B T J 9"]) -> PriorOutput:
+        """Predict from `make_input_features` at ``PRIOR_FPS``."""
         out = self.backbone(features).float()
-        joints = _smooth(
-            (_kept(out) * features[..., 3:6].float() + out[..., :3]) * _UNIT, self.sigma
-        )
-        joints = joints - joints[..., :1, :]  # the root is where everything is measured from
-        return Answer(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
+        joints = _compute_gate(out) * features[..., 3:6].float() + out[..., :3]
+        joints = _smooth_output(joints * _UNIT, self.sigma)
+        joints = joints - joints[..., :1, :]
+        return PriorOutput(joints, torch.exp(out[..., 3].clamp(-6, 4)) * 0.05)
 
 
-def _kept(out: Tensor) -> Tensor:
-    """(B, T, J, 1) the share of the interpolation that is kept, of (B, T, J, 4 or 5)."""
-    return (
-        torch.sigmoid(4 * out[..., 4:] + _OPEN)
-        if out.shape[-1] > 4
-        else torch.ones_like(out[..., :1])
-    )
+def _compute_gate(out: Float[Tensor, "B T J C"]) -> Float[Tensor, "B T J 1"]:
+    """The share of the interpolation that is kept."""
+    if out.shape[-1] > 4:
+        return torch.sigmoid(4 * out[..., 4:] + _GATE_BIAS)
+    return torch.ones_like(out[..., :1])
 
 
-def _smooth(joints: Tensor, sigma: float) -> Tensor:
-    """A Gaussian of ``sigma`` seconds over time (B, T, J, 3); at the ends a mean of the frames that
-    there are."""
+def _smooth_output(joints: Float[Tensor, "B T J 3"], sigma: float) -> Float[Tensor, "B T J 3"]:
+    """A Gaussian of ``sigma`` seconds over time, normalised over the frames that there are."""
     B, T = joints.shape[:2]
     frame = torch.arange(T, device=joints.device)
     weight = torch.exp(-(((frame[:, None] - frame) / (sigma * PRIOR_FPS)) ** 2) / 2)
     with torch.autocast(joints.device.type, enabled=False):  # half precision is a millimetre here
-        return (weight / weight.sum(1, keepdim=True) @ joints.reshape(B, T, -1)).reshape(
-            joints.shape
-        )
+        smooth = weight / weight.sum(1, keepdim=True) @ joints.reshape(B, T, -1)
+    return smooth.reshape(joints.shape)
 
 
-def condition(
-    joints: np.ndarray,
-    confidence: np.ndarray,
+def make_input_features(
+    joints: Float[np.ndarray, "*batch T J 3"],
+    confidence: Float[np.ndarray, "*batch T J"],
     fps: float,
-    root: np.ndarray | None = None,
-    repeats: np.ndarray | None = None,
-) -> np.ndarray:
+    root: Float[np.ndarray, "*batch T 1 3"] | None = None,
+    repeats: Bool[np.ndarray, "*batch T 1"] | None = None,
+) -> Float32[np.ndarray, "*batch T J 9"]:
     """The nine channels of every joint. A frame that repeats the one before is not trusted.
 
     Args:
-        joints: (…, T, J, 3) metres, camera space, NaN where missing; the root may be anywhere.
-        confidence: (…, T, J) in [0, 1], 0 where missing.
+        joints: metres, camera space, NaN where missing; the root may be anywhere.
+        confidence: in [0, 1], 0 where missing.
         fps: frames per second.
-        root: (…, T, 1, 3) the pelvis's path; by default that of ``joints``, linearly filled.
-        repeats: (…, T, 1) bool, which frames repeat the one before; by default by `gaps.held`.
-
-    Returns:
-        (…, T, J, 9) float32.
+        root: the pelvis's path; by default that of ``joints``, linearly filled.
+        repeats: which frames repeat the one before; by default by `find_repeated_frames`.
     """
-    relative = joints - (
-        fill_linear(joints[..., :1, :], confidence[..., :1] > 0) if root is None else root
-    )
+    if root is None:
+        root = fill_linear(joints[..., :1, :], confidence[..., :1] > 0)
+    relative = joints - root
     trusted = confidence >= CONFIDENCE_THRESHOLD
-    trusted = trusted & ~(held(relative, trusted, fps) if repeats is None else repeats)
-    base = fill_linear(relative, trusted)
-    raw = np.where((confidence > 0)[..., None], relative, base)
-    gap = np.log1p(4 * gap_seconds(trusted, fps))
-    told = [raw / _UNIT, base / _UNIT, np.stack([confidence, trusted, gap], -1)]
-    return np.concatenate(told, -1, dtype=np.float32)
-
-
-def mirrored(features: Tensor) -> Tensor:
-    """The nine channels of the person seen in a mirror (of a bare DSTformer: the three
-    coordinates)."""
-    if features.shape[-1] == 3:
-        return flip(features)
-    order = list(H36M17.mirror)
-    return torch.cat(
-        [flip(features[..., :3]), flip(features[..., 3:6]), features[..., order, 6:]], -1
+    trusted = trusted & ~(
+        find_repeated_frames(relative, trusted, fps) if repeats is None else repeats
     )
+    interpolated = fill_linear(relative, trusted)
+    observed = np.where((confidence > 0)[..., None], relative, interpolated)
+    gap = np.log1p(4 * gap_seconds(trusted, fps))
+    channels = [observed / _UNIT, interpolated / _UNIT, np.stack([confidence, trusted, gap], -1)]
+    return np.concatenate(channels, -1, dtype=np.float32)
+
+
+def mirror_features(features: Float[Tensor, "*batch J C"]) -> Float[Tensor, "*batch J C"]:
+    """The channels of the mirrored person: nine, or of a bare backbone three coordinates."""
+    negate = (0, 3) if features.shape[-1] == PRIOR_CHANNELS else (0,)
+    return mirror_joints(features, H36M17, negate)

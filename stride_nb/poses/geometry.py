@@ -7,27 +7,37 @@ right-handed. Pixels: x right, y down from the upper left corner. Arrays keep th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float, Num
 
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, Skeleton
 
 __all__ = [
+    "UP_AXES",
     "Camera",
     "axis_angle_to_matrix",
     "bone_lengths",
+    "chain_transforms",
+    "fit_rotation",
     "look_at",
     "normalize_screen",
     "procrustes",
     "random_camera",
     "rotation_about",
+    "rotation_between",
 ]
 
-
-Z_UP_TO_Y_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-"""Rotation (x, y, z) with z up → (x, z, −y) with y up."""
+UP_AXES = {
+    "y": np.eye(3),
+    "-y": np.diag([1.0, -1.0, -1.0]),
+    "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+}
+"""Rotation to y up, by the axis that is up: y (world), −y (camera) or z (other tools)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,63 +68,62 @@ class Camera:
                 raise InputError("camera", name, f"finite, shape {shape}", f"{value.tolist()}")
             object.__setattr__(self, name, value)
         if not np.allclose(self.R @ self.R.T, np.eye(3), atol=1e-6) or np.linalg.det(self.R) < 0:
-            raise InputError(
-                "camera", "R", "a rotation (orthonormal, determinant +1)", f"{self.R.tolist()}"
-            )
+            expected = "a rotation (orthonormal, determinant +1)"
+            raise InputError("camera", "R", expected, f"{self.R.tolist()}")
         if not (self.focal > 0).all():
             raise InputError("camera", "focal", "two positive numbers", f"{self.focal.tolist()}")
 
-    def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """World (…, 3) to camera (…, 3), metres."""
+    def to_camera(self, points: npt.ArrayLike) -> Float[np.ndarray, "*batch 3"]:
+        """World to camera, metres."""
         return np.asarray(points, np.float64) @ self.R.T + self.t
 
-    def to_world(self, points: np.ndarray) -> np.ndarray:
-        """Camera (…, 3) to world (…, 3), metres: the way back, for refined poses too; of zeros,
-        where the camera stands."""
+    def to_world(self, points: npt.ArrayLike) -> Float[np.ndarray, "*batch 3"]:
+        """Camera to world, metres; zeros give the camera's position."""
         return (np.asarray(points, np.float64) - self.t) @ self.R
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera (…, 3) in metres to pixels (…, 2); NaN for a point that is not in front of the
-        camera."""
+    def project(self, points: npt.ArrayLike) -> Float[np.ndarray, "*batch 2"]:
+        """Camera (metres) to pixels; NaN for a point that is not in front of the camera."""
         points = np.asarray(points, np.float64)
         depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
         return points[..., :2] / depth * self.focal + self.center
 
-    def unproject(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """Pixels (…, 2) at depth (…) in metres to camera (…, 3)."""
+    def unproject(
+        self, pixels: npt.ArrayLike, depth: npt.ArrayLike
+    ) -> Float[np.ndarray, "*batch 3"]:
+        """Pixels (…, 2) at depths (…) in metres to camera, metres."""
         depth = np.asarray(depth, np.float64)[..., None]
         ray = (np.asarray(pixels, np.float64) - self.center) / self.focal
         return depth * np.concatenate([ray, np.ones_like(ray[..., :1])], -1)
 
-    def sees(self, points: np.ndarray, margin: float = 0.0) -> np.ndarray:
-        """(…) whether camera-space points (…, 3) fall in the image, ``margin`` (share of its size)
-        off its edge."""
+    def sees(self, points: npt.ArrayLike, margin: float = 0.0) -> Bool[np.ndarray, "*batch"]:
+        """Whether camera-space points (…, 3) fall in the image, ``margin`` (share of its size) off
+        its edge."""
         pixels, size = self.project(points), np.asarray(self.size)
-        return ((pixels >= margin * size) & (pixels <= (1 - margin) * size)).all(-1)
+        inside = (pixels >= margin * size) & (pixels <= (1 - margin) * size)
+        return np.all(inside, axis=-1)
 
 
 def look_at(
-    eye: np.ndarray, target: np.ndarray, up: np.ndarray = (0.0, 1.0, 0.0)
-) -> tuple[np.ndarray, np.ndarray]:
+    eye: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike = (0.0, 1.0, 0.0)
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
     """(R, t) of a camera at ``eye`` with ``target`` on its optical axis and the world's ``up``
     upright in its image."""
     eye, target, up = (np.asarray(v, np.float64) for v in (eye, target, up))
     forward = target - eye
     right = np.cross(forward, up)
     if not np.linalg.norm(right) > 1e-9 * np.linalg.norm(up):
-        raise InputError(
-            "look_at",
-            "target",
-            "a point neither at the eye nor straight above or below it",
-            f"eye {eye.tolist()}, target {target.tolist()}",
-        )
+        expected = "a point neither at the eye nor straight above or below it"
+        points = f"eye {eye.tolist()}, target {target.tolist()}"
+        raise InputError("look_at", "target", expected, points)
     forward, right = forward / np.linalg.norm(forward), right / np.linalg.norm(right)
     R = np.stack([right, np.cross(forward, right), forward])
     return R, -R @ eye
 
 
-def random_camera(rng: np.random.Generator, joints: np.ndarray, margin: float = 0.05) -> Camera:
-    """A camera as a person would place it: the whole clip in its view, from any side.
+def random_camera(
+    rng: np.random.Generator, joints: Float[np.ndarray, "*batch 3"], margin: float = 0.05
+) -> Camera:
+    """A camera as a person would place it: the whole clip in view, from any side.
 
     Height 1 to 2.5 m above the lowest joint, 2.5 to 7 m from where the clip comes nearest, any
     azimuth, aimed at the clip's middle, intrinsics like Human3.6M's (1000 × 1000 pixels, focal
@@ -122,7 +131,7 @@ def random_camera(rng: np.random.Generator, joints: np.ndarray, margin: float = 
     until every joint is ``margin`` of the image off its edge.
 
     Args:
-        joints: (T, J, 3) world, metres; NaN where missing.
+        joints: world, metres; NaN where missing.
     """
     points = np.asarray(joints, np.float64).reshape(-1, 3)
     points = points[np.isfinite(points).all(-1)]
@@ -143,40 +152,106 @@ def random_camera(rng: np.random.Generator, joints: np.ndarray, margin: float = 
         distance *= 1.05
 
 
-def normalize_screen(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Pixels (…, 2) to [−1, 1] across the image's *width* (w, h = ``size``): x/w·2 − 1, y/w·2 −
-    h/w."""
+def normalize_screen(pixels: npt.ArrayLike, size: tuple[int, int]) -> Float[np.ndarray, "*batch 2"]:
+    """Pixels to [−1, 1] across the image's *width* (w, h = ``size``): x/w·2 − 1, y/w·2 − h/w."""
     w, h = size
     return np.asarray(pixels, np.float64) / w * 2 - np.array([1.0, h / w])
 
 
-def procrustes(pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
+def procrustes(
+    pred: Num[np.ndarray, "*batch J 3"], gt: Num[np.ndarray, "*batch J 3"]
+) -> Float[np.ndarray, "*batch J 3"]:
     """``pred`` moved onto ``gt`` by the best similarity (rotation, scale, shift) of each point set;
     never a reflection.
 
-    Least squares in closed form (Umeyama, 1991, eq. 39-43). A ``pred`` of one repeated point goes
-    to the centre of ``gt``.
-
-    Args:
-        pred, gt: (…, J, 3), same unit.
-
-    Returns:
-        (…, J, 3), aligned ``pred``.
+    Least squares in closed form (Umeyama, 1991, eq. 39-43). Both in one unit. A ``pred`` of one
+    repeated point goes to the centre of ``gt``.
     """
     pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
     mean_pred, mean_gt = pred.mean(-2, keepdims=True), gt.mean(-2, keepdims=True)
     p, g = pred - mean_pred, gt - mean_gt
-    u, s, vt = np.linalg.svd(np.swapaxes(g, -1, -2) @ p)
-    sign = np.ones_like(s)
-    sign[..., -1] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)
-    rotation = (u * sign[..., None, :]) @ vt
+    rotation, trace = _solve_kabsch(p, g)
     size = (p**2).sum((-2, -1))
-    scale = np.divide((s * sign).sum(-1), size, out=np.zeros_like(size), where=size > 0)
+    scale = np.divide(trace, size, out=np.zeros_like(size), where=size > 0)
     return scale[..., None, None] * (p @ np.swapaxes(rotation, -1, -2)) + mean_gt
 
 
-def axis_angle_to_matrix(axis_angle: np.ndarray) -> np.ndarray:
-    """Rotation vectors (…, 3), radians, to matrices (…, 3, 3) (Rodrigues)."""
+def fit_rotation(
+    source: Float[np.ndarray, "*#batch N 3"], target: Float[np.ndarray, "*#batch N 3"]
+) -> Float[np.ndarray, "*#batch 3 3"]:
+    """The rotation that best turns vectors ``source`` onto ``target``; never a reflection.
+
+    Least squares in closed form (Kabsch, 1976). Nothing is centred.
+
+    >>> quarter = rotation_about((0, 1, 0), np.pi / 2)
+    >>> points = np.random.default_rng(0).normal(size=(5, 3))
+    >>> bool(np.allclose(fit_rotation(points, points @ quarter.T), quarter))
+    True
+    """
+    return _solve_kabsch(source, target)[0]
+
+
+def _solve_kabsch(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best rotation (…, 3, 3), and the sum (…) of target · (rotation @ source)."""
+    u, s, vt = np.linalg.svd(np.swapaxes(target, -1, -2) @ source)
+    sign = np.ones_like(s)
+    sign[..., -1] = np.where(np.linalg.det(u @ vt) < 0, -1.0, 1.0)
+    return (u * sign[..., None, :]) @ vt, (s * sign).sum(-1)
+
+
+def rotation_between(
+    start: Float[np.ndarray, "*#batch 3"], end: Float[np.ndarray, "*#batch 3"]
+) -> Float[np.ndarray, "*#batch 3 3"]:
+    """The smallest rotation that turns the direction ``start`` to ``end``, of any lengths.
+
+    The identity where a direction is NaN or of length 0; half a turn about an axis across where
+    they are opposite.
+
+    >>> rotation_between(np.array([1.0, 0, 0]), np.array([0, 2.0, 0])).round() @ [1, 0, 0]
+    array([0., 1., 0.])
+    """
+    from scipy.spatial.transform import Rotation
+
+    a, b = np.broadcast_arrays(_normalize(start), _normalize(end))
+    cross, cosine = np.cross(a, b), (a * b).sum(-1)
+    sine = np.linalg.norm(cross, axis=-1)
+    axis = _normalize(cross)
+    opposite = (sine < 1e-9) & (cosine < 0)
+    if opposite.any():
+        least = np.eye(3)[np.abs(a[opposite]).argmin(-1)]
+        axis[opposite] = _normalize(np.cross(a[opposite], least))
+    rotvec = np.nan_to_num(axis * np.arctan2(sine, cosine)[..., None])
+    return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)
+
+
+def _normalize(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+def chain_transforms(
+    rotations: Float[np.ndarray, "*batch J 3 3"],
+    translations: Float[np.ndarray, "*batch J 3"],
+    parents: Sequence[int],
+) -> tuple[Float[np.ndarray, "*batch J 3 3"], Float[np.ndarray, "*batch J 3"]]:
+    """Forward kinematics: world orientation and position of every joint of a tree.
+
+    Args:
+        rotations: of every joint against its parent; of a root against the world.
+        translations: where every joint lies in its parent's frame; a root in the world.
+        parents: −1 for a root; each before its children.
+    """
+    world, positions = rotations.copy(), translations.copy()
+    for j, parent in enumerate(parents):
+        if parent >= 0:
+            above = world[..., parent, :, :]
+            world[..., j, :, :] = above @ rotations[..., j, :, :]
+            offset = (above @ translations[..., j, :, None])[..., 0]
+            positions[..., j, :] = positions[..., parent, :] + offset
+    return world, positions
+
+
+def axis_angle_to_matrix(axis_angle: npt.ArrayLike) -> Float[np.ndarray, "*batch 3 3"]:
+    """Rotation vectors (…, 3), radians, to matrices (Rodrigues)."""
     axis_angle = np.asarray(axis_angle, np.float64)
     angle = np.linalg.norm(axis_angle, axis=-1)
     # sin(a)/a and (1 − cos(a))/a², both smooth at 0 where np.sinc knows the limit.
@@ -187,18 +262,17 @@ def axis_angle_to_matrix(axis_angle: np.ndarray) -> np.ndarray:
     return np.eye(3) + first[..., None, None] * cross + second[..., None, None] * (cross @ cross)
 
 
-def rotation_about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Rotation matrices (…, 3, 3) by ``angle`` (…) radians about ``axis`` (…, 3), of any length but
-    0."""
+def rotation_about(axis: npt.ArrayLike, angle: npt.ArrayLike) -> Float[np.ndarray, "*batch 3 3"]:
+    """Rotation by ``angle`` (…) radians about ``axis`` (…, 3), of any length but 0."""
     axis = np.asarray(axis, np.float64)
-    return axis_angle_to_matrix(
-        axis / np.linalg.norm(axis, axis=-1, keepdims=True) * np.asarray(angle)[..., None]
-    )
+    direction = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
+    return axis_angle_to_matrix(direction * np.asarray(angle)[..., None])
 
 
-def bone_lengths(joints: np.ndarray, skeleton: Skeleton = H36M17) -> np.ndarray:
-    """Length of every bone, in the unit of the input: (…, J, 3) → (…, bones), in the order of
-    ``skeleton.bones``."""
+def bone_lengths(
+    joints: npt.ArrayLike, skeleton: Skeleton = H36M17
+) -> Float[np.ndarray, "*batch bones"]:
+    """Length of every bone in the order of ``skeleton.bones``; joints (…, J, 3), same unit."""
     child, parent = np.array(skeleton.bones).T
     joints = np.asarray(joints, np.float64)
     return np.linalg.norm(joints[..., child, :] - joints[..., parent, :], axis=-1)

@@ -1,8 +1,7 @@
-"""Poses over time: what travels between the rooms of the package, with its confidence and its
-clock.
+"""Poses over time, 3D and 2D: joints with their confidence and their frame rate.
 
 A missing joint has confidence 0 and NaN coordinates, and one never comes without the other: the
-constructors see to it at the door, so that no fake zero lives inside.
+constructors see to it.
 """
 
 from __future__ import annotations
@@ -11,28 +10,34 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
+from jaxtyping import Bool, Float
 
-from stride_nb.errors import FULL, UNREADABLE, InputError, atomic_path
-from stride_nb.poses import skeleton as sk
-from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, carried
+from stride_nb.errors import DISK_FULL, UNREADABLE, InputError, atomic_path
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, resample_confidence
+from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, get_skeleton, mirror_joints
 
 __all__ = [
+    "WINDOW_FRAMES",
     "Keypoints2D",
     "PoseSequence",
     "blend_weights",
-    "frames_at",
-    "on_clock_of",
-    "rate",
+    "check_fps",
+    "count_resampled",
+    "floor_confidence",
+    "open_npz",
+    "resample_like",
     "stitch",
-    "taken_as_seen",
     "window_starts",
 ]
 
+WINDOW_FRAMES = 243
+"""Frames of a window, as in both papers; at 50 a second, 4.9 s."""
 
-def rate(where: str, fps) -> float:
+
+def check_fps(where: str, fps: Any) -> float:
     """Frames per second as a float; InputError where they are no positive number."""
     try:
         value = np.asarray(fps)
@@ -43,7 +48,7 @@ def rate(where: str, fps) -> float:
     raise InputError(where, "fps", "a positive number", repr(fps) if isinstance(fps, str) else fps)
 
 
-def _numbers(where: str, field: str, values) -> np.ndarray:
+def _copy_numbers(where: str, field: str, values: Any) -> np.ndarray:
     """A copy in float64; InputError where that cannot be."""
     try:
         return np.array(values, np.float64)
@@ -51,72 +56,102 @@ def _numbers(where: str, field: str, values) -> np.ndarray:
         raise InputError(where, field, "numbers, in rows of one length", error) from None
 
 
-def _checked(where: str, field: str, joints, confidence, fps, skeleton, dims: int):
-    """Validated (joints float64, confidence float64, fps, Skeleton), missing joints marked both
-    ways."""
-    skeleton = sk.get(skeleton)
-    joints = _numbers(where, field, joints)
-    shape = (len(joints) if joints.ndim else 0, len(skeleton), dims)
-    if joints.ndim != 3 or joints.shape != shape or not len(joints):
-        raise InputError(where, field, f"shape (T ≥ 1, {len(skeleton)}, {dims})", joints.shape)
-    if np.isinf(joints).any():
+def _copy_points(where: str, field: str, values: Any, joints: int, dims: int) -> np.ndarray:
+    points = _copy_numbers(where, field, values)
+    if points.ndim != 3 or points.shape[1:] != (joints, dims) or not len(points):
+        raise InputError(where, field, f"shape (T ≥ 1, {joints}, {dims})", points.shape)
+    if np.isinf(points).any():
         raise InputError(where, field, "finite coordinates, or NaN where missing", "infinity")
-    seen = ~np.isnan(joints).any(-1)
-    confidence = (
-        np.ones(shape[:2]) if confidence is None else _numbers(where, "confidence", confidence)
-    )
-    if confidence.shape != shape[:2]:
-        raise InputError(where, "confidence", f"shape {shape[:2]}", confidence.shape)
-    if np.isnan(confidence).any() or confidence.min() < 0 or confidence.max() > 1:
-        raise InputError(
-            where, "confidence", "values in [0, 1]", f"[{confidence.min()}, {confidence.max()}]"
-        )
-    fps = rate(where, fps)
-    seen &= confidence > 0
-    joints[~seen], confidence[~seen] = np.nan, 0.0
-    return joints, confidence, fps, skeleton
+    return points
+
+
+def _copy_confidence(where: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    confidence = np.ones(shape) if values is None else _copy_numbers(where, "confidence", values)
+    if confidence.shape != shape:
+        raise InputError(where, "confidence", f"shape {shape}", confidence.shape)
+    low, high = confidence.min(), confidence.max()
+    if not (low >= 0 and high <= 1):  # neither is true of NaN
+        raise InputError(where, "confidence", "values in [0, 1]", f"[{low}, {high}]")
+    return confidence
 
 
 class _Track:
-    """What 3D sequences and 2D keypoints share: length, what is missing, the clock, cutting,
-    saving."""
+    """What 3D sequences and 2D keypoints share: checks, length, clock, cutting, saving."""
 
-    _points: ClassVar[str]
+    _field: ClassVar[str]
     """Name of the field that holds the coordinates."""
+    _dims: ClassVar[int]
+    confidence: np.ndarray
+    fps: float
+    skeleton: Skeleton
+    name: str
+
+    def __post_init__(self):
+        where, skeleton = self.name or type(self).__name__, get_skeleton(self.skeleton)
+        points = _copy_points(where, self._field, self._points, len(skeleton), self._dims)
+        confidence = _copy_confidence(where, self.confidence, points.shape[:2])
+        fps = check_fps(where, self.fps)
+        missing = np.isnan(points).any(-1) | (confidence == 0)
+        points[missing], confidence[missing] = np.nan, 0.0
+        self._set(confidence=confidence, fps=fps, skeleton=skeleton, **{self._field: points})
+
+    def _set(self, **fields: Any) -> None:
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def _points(self) -> np.ndarray:
+        return getattr(self, self._field)
 
     def __len__(self) -> int:
         return len(self.confidence)
 
+    def __getitem__(self, frames: slice) -> Self:
+        """The frames of a slice."""
+        if not isinstance(frames, slice):
+            raise TypeError(f"a {type(self).__name__} is cut by slices: track[a:b]")
+        return self._take(frames)
+
+    def _take(self, frames: slice | np.ndarray) -> Self:
+        points = {self._field: self._points[frames]}
+        return self.replace(confidence=self.confidence[frames], **points)
+
     @property
-    def missing(self) -> np.ndarray:
-        """(T, J) bool: no coordinates there."""
+    def missing(self) -> Bool[np.ndarray, "T J"]:
+        """Where a joint has no coordinates."""
         return self.confidence == 0
 
     @property
-    def seconds(self) -> np.ndarray:
-        """(T,) time of every frame, s."""
+    def seconds(self) -> Float[np.ndarray, " T"]:
+        """Time of every frame, s."""
         return np.arange(len(self)) / self.fps
 
-    def replace(self, **fields):
+    def replace(self, **fields: Any) -> Self:
         """A copy with some fields changed."""
-        return replace(self, **fields)
+        return replace(self, **fields)  # type: ignore[type-var]  # its subclasses are dataclasses
+
+    def to(self, skeleton: str | Skeleton) -> Self:
+        """The same poses on another joint set (``skeleton.convert_joints``)."""
+        target = get_skeleton(skeleton)
+        points, confidence = convert_joints(self._points, self.confidence, self.skeleton, target)
+        return self.replace(confidence=confidence, skeleton=target, **{self._field: points})
 
     def resample(self, fps: float) -> Self:
         """The same motion at another frame rate, by cubic splines through the frames that are
         there.
 
         A new frame has a joint where a frame within half a period of the slower rate has it, with
-        the nearest one's
-        confidence: nothing that was seen is lost, and gaps keep their length but for half a frame.
-        There and back, motion below an eighth of the lower rate returns within 1 % of its amplitude
-        away from the ends (tested).
+        the nearest one's confidence: nothing that was seen is lost, and gaps keep their length but
+        for half a frame. There and back, motion below an eighth of the lower rate returns within
+        1 % of its amplitude away from the ends.
         """
-        fps = rate(self.name or type(self).__name__, fps)
+        fps = check_fps(self.name or type(self).__name__, fps)
         if fps == self.fps or len(self) == 1:
             return self.replace(fps=fps)
-        return self.at(np.arange(frames_at(len(self), self.fps, fps)) * (self.fps / fps), fps)
+        frames = count_resampled(len(self), self.fps, fps)
+        return self.sample_at(np.arange(frames) * (self.fps / fps), fps)
 
-    def at(self, times: np.ndarray, fps: float) -> Self:
+    def sample_at(self, times: Float[np.ndarray, " N"], fps: float) -> Self:
         """As ``resample``, at any growing ``times``, counted in frames of this sequence; the
         result's rate is ``fps``.
 
@@ -124,60 +159,83 @@ class _Track:
         """
         from scipy.interpolate import CubicSpline
 
-        confidence = np.zeros((len(times), self.confidence.shape[1]))
-        known = getattr(self, self._points)
+        known, half = self._points, max(1.0, self.fps / fps) / 2
+        confidence = np.zeros((len(times), known.shape[1]))
         points = np.full((len(times), *known.shape[1:]), np.nan)
-        for j in range(points.shape[1]):
-            here = np.flatnonzero(self.confidence[:, j])
-            confidence[:, j] = carried(
-                self.confidence[here, j], here, times, max(1.0, self.fps / fps) / 2
-            )
-            if len(here) > 1:
-                # beyond them a cubic runs away
-                points[:, j] = CubicSpline(here, known[here, j])(np.clip(times, here[0], here[-1]))
-            elif len(here) == 1:
-                points[:, j] = known[here[0], j]
-        return self.replace(confidence=confidence, fps=fps, **{self._points: points})
+        for j in range(known.shape[1]):
+            seen = np.flatnonzero(self.confidence[:, j])
+            confidence[:, j] = resample_confidence(self.confidence[seen, j], seen, times, half)
+            if len(seen) > 1:  # beyond the outer ones a cubic runs away
+                inside = np.clip(times, seen[0], seen[-1])
+                points[:, j] = CubicSpline(seen, known[seen, j])(inside)
+            elif len(seen) == 1:
+                points[:, j] = known[seen[0], j]
+        return self.replace(confidence=confidence, fps=fps, **{self._field: points})
 
-    def held(self, frames: int) -> Self:
+    def pad_with_last(self, frames: int) -> Self:
         """The first ``frames`` frames; where there are fewer, the last one is repeated."""
-        at = np.minimum(np.arange(frames), len(self) - 1)
-        return self.replace(
-            confidence=self.confidence[at], **{self._points: getattr(self, self._points)[at]}
-        )
+        return self._take(np.minimum(np.arange(frames), len(self) - 1))
 
-    def parts(self, frames: int = 1000) -> Iterator[Self]:
+    def iter_parts(self, frames: int = 1000) -> Iterator[Self]:
         """The whole, that many frames at a time."""
         return (self[a : a + frames] for a in range(0, len(self), frames))
 
     def map(self, function: Callable[[Self], Self], around: int = 0) -> Self:
-        """``function`` of the whole. (`stored.Stored.map` calls it part by part, with ``around``
-        more frames on either side.)"""
+        """``function`` of the whole; ``around`` is for ``StreamedSequence.map``, which calls it
+        part by part."""
         return function(self)
 
-    def __getitem__(self, frames: slice) -> Self:
-        """The frames of a slice."""
-        if not isinstance(frames, slice):
-            raise TypeError(f"a {type(self).__name__} is cut by slices: track[a:b]")
-        return self.replace(
-            confidence=self.confidence[frames],
-            **{self._points: getattr(self, self._points)[frames]},
-        )
-
-    def _save(self, path: str | os.PathLike, **arrays: np.ndarray) -> None:
+    def save(self, path: str | os.PathLike) -> None:
+        """Write an npz file (plain arrays, no pickle), whole or not at all."""
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(
-                file,
-                confidence=self.confidence,
-                fps=self.fps,
-                skeleton=self.skeleton.name,
-                name=self.name,
-                **arrays,
-            )
+            np.savez_compressed(file, **self._stored_fields())  # type: ignore[arg-type]  # no switch
+
+    def _stored_fields(self) -> dict[str, Any]:
+        return {
+            "confidence": self.confidence,
+            "fps": self.fps,
+            "skeleton": self.skeleton.name,
+            "name": self.name,
+            self._field: self._points,
+        }
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Read what ``save`` wrote; ``confidence``, ``fps``, ``skeleton`` and ``name`` may be
+        absent.
+
+        Raises:
+            InputError: not an npz of plain arrays, or a field that does not fit.
+        """
+        with open_npz(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        return cls.from_arrays(path, arrays)
+
+    @classmethod
+    def from_arrays(cls, path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> Self:
+        """A sequence from the arrays of a file. Raises InputError as ``load`` does."""
+        fields = cls._parse_fields(path, arrays)
+        try:
+            return cls(**fields)
+        except InputError as error:
+            raise InputError(path, error.field, error.expected, error.found) from None
+
+    @classmethod
+    def _parse_fields(cls, path: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {
+            cls._field: _get_array(path, arrays, cls._field),
+            "confidence": arrays.get("confidence"),
+            "fps": _get_scalar(path, arrays, "fps", float, 50.0),
+            "skeleton": _get_scalar(path, arrays, "skeleton", str, "h36m17"),
+            "name": _get_scalar(path, arrays, "name", str, ""),
+        }
+
+
+TrackT = TypeVar("TrackT", bound=_Track)
 
 
 @contextmanager
-def reading(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
+def open_npz(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     """An npz file, open, never unpickling; what goes wrong with it is one clear error."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -185,27 +243,21 @@ def reading(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     except FileNotFoundError:
         raise InputError(path, "file", "an npz file", "nothing there") from None
     except UNREADABLE as error:
-        if getattr(error, "errno", None) in FULL:  # the disk, of which a copy was being made
+        if getattr(error, "errno", None) in DISK_FULL:  # the disk, of which a copy was being made
             raise
-        raise InputError(
-            path, "file", "an npz file of plain arrays", str(error) or type(error).__name__
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise InputError(path, "file", "an npz file of plain arrays", reason) from error
 
 
-def _read(path: str | os.PathLike, *fields: str) -> dict[str, np.ndarray]:
-    """The named arrays of an npz file."""
-    with reading(path) as file:
-        found = {key: file[key] for key in file.files}
-    for field in fields:
-        if field not in found:
-            raise InputError(
-                path, field, f"an array of that name beside {', '.join(sorted(found))}", "none"
-            )
-    return found
+def _get_array(path: Any, arrays: Mapping[str, np.ndarray], field: str) -> np.ndarray:
+    if field not in arrays:
+        expected = f"an array of that name beside {', '.join(sorted(arrays))}"
+        raise InputError(path, field, expected, "none")
+    return arrays[field]
 
 
-def _scalar(path, found: dict, field: str, kind: type, default):
-    value = found.get(field, np.array(default))
+def _get_scalar(path: Any, arrays: Mapping, field: str, kind: type, default: Any) -> Any:
+    value = arrays.get(field, np.array(default))
     try:
         return kind(value.item())
     except (ValueError, TypeError):
@@ -233,52 +285,12 @@ class PoseSequence(_Track):
     """
 
     joints: np.ndarray
-    confidence: np.ndarray | None = None
+    confidence: np.ndarray = None  # type: ignore[assignment]  # never None once constructed
     fps: float = 50.0
-    skeleton: sk.Skeleton = sk.H36M17
+    skeleton: Skeleton = H36M17
     name: str = ""
-    _points: ClassVar[str] = "joints"
-
-    def __post_init__(self):
-        checked = _checked(
-            self.name or "PoseSequence",
-            "joints",
-            self.joints,
-            self.confidence,
-            self.fps,
-            self.skeleton,
-            3,
-        )
-        for field, value in zip(("joints", "confidence", "fps", "skeleton"), checked):
-            object.__setattr__(self, field, value)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write an npz file (plain arrays, no pickle), whole or not at all."""
-        self._save(path, joints=self.joints)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> PoseSequence:
-        """Read what ``save`` wrote; ``confidence``, ``fps``, ``skeleton`` and ``name`` may be
-        absent.
-
-        Raises:
-            InputError: not an npz of plain arrays, or a field that does not fit.
-        """
-        return cls.of(path, _read(path, "joints"))
-
-    @classmethod
-    def of(cls, path: str | os.PathLike, found: Mapping[str, np.ndarray]) -> PoseSequence:
-        """The arrays found in a file. Raises InputError as ``load`` does."""
-        try:
-            return cls(
-                found["joints"],
-                found.get("confidence"),
-                _scalar(path, found, "fps", float, 50.0),
-                _scalar(path, found, "skeleton", str, "h36m17"),
-                _scalar(path, found, "name", str, ""),
-            )
-        except InputError as error:
-            raise InputError(path, error.field, error.expected, error.found) from None
+    _field: ClassVar[str] = "joints"
+    _dims: ClassVar[int] = 3
 
     def root_relative(self) -> PoseSequence:
         """Every joint relative to its own frame's first joint (the pelvis; the nose in sets without
@@ -286,22 +298,12 @@ class PoseSequence(_Track):
         return self.replace(joints=self.joints - self.joints[:, :1])
 
     def mirror(self) -> PoseSequence:
-        """The person seen in a mirror: x negated, left and right joints swapped. Its own inverse.
-
-        >>> x = PoseSequence(np.random.default_rng(0).normal(size=(4, 17, 3)))
-        >>> bool((x.mirror().mirror().joints == x.joints).all())
-        True
-        """
-        order = list(self.skeleton.mirror)
+        """The person seen in a mirror: x negated, left and right joints swapped. Its own
+        inverse."""
         return self.replace(
-            joints=self.joints[:, order] * np.array([-1.0, 1.0, 1.0]),
-            confidence=self.confidence[:, order],
+            joints=mirror_joints(self.joints, self.skeleton),
+            confidence=self.confidence[:, list(self.skeleton.mirror)],
         )
-
-    def to(self, skeleton: str | sk.Skeleton) -> PoseSequence:
-        """The same poses on another joint set (``skeleton.convert``)."""
-        joints, confidence = sk.convert(self.joints, self.confidence, self.skeleton, skeleton)
-        return self.replace(joints=joints, confidence=confidence, skeleton=sk.get(skeleton))
 
     def window(self, length: int, stride: int) -> list[PoseSequence]:
         """Windows that begin at ``window_starts(len(self), length, stride)``; one, shorter, if
@@ -321,54 +323,33 @@ class Keypoints2D(_Track):
     """
 
     pixels: np.ndarray
-    confidence: np.ndarray | None = None
+    confidence: np.ndarray = None  # type: ignore[assignment]  # never None once constructed
     fps: float = 50.0
     size: tuple[int, int] = (1000, 1000)
-    skeleton: sk.Skeleton = sk.H36M17
+    skeleton: Skeleton = H36M17
     name: str = ""
-    _points: ClassVar[str] = "pixels"
+    _field: ClassVar[str] = "pixels"
+    _dims: ClassVar[int] = 2
 
     def __post_init__(self):
+        super().__post_init__()
         where = self.name or "Keypoints2D"
-        checked = _checked(
-            where, "pixels", self.pixels, self.confidence, self.fps, self.skeleton, 2
-        )
-        for field, value in zip(("pixels", "confidence", "fps", "skeleton"), checked):
-            object.__setattr__(self, field, value)
-        size = _numbers(where, "size", self.size)
+        size = _copy_numbers(where, "size", self.size)
         if size.shape != (2,) or not (np.isfinite(size) & (size >= 1)).all():
             raise InputError(where, "size", "width and height in pixels, both positive", self.size)
-        object.__setattr__(self, "size", tuple(int(n) for n in size))
+        self._set(size=tuple(int(n) for n in size))
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write an npz file (plain arrays, no pickle), whole or not at all."""
-        self._save(path, pixels=self.pixels, size=np.array(self.size))
+    def _stored_fields(self) -> dict[str, Any]:
+        return super()._stored_fields() | {"size": np.array(self.size)}
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Keypoints2D:
-        """Read what ``save`` wrote. Raises InputError as ``PoseSequence.load`` does."""
-        found = _read(path, "pixels", "size")
-        try:
-            return cls(
-                found["pixels"],
-                found.get("confidence"),
-                _scalar(path, found, "fps", float, 50.0),
-                found["size"],
-                _scalar(path, found, "skeleton", str, "h36m17"),
-                _scalar(path, found, "name", str, ""),
-            )
-        except InputError as error:
-            raise InputError(path, error.field, error.expected, error.found) from None
-
-    def to(self, skeleton: str | sk.Skeleton) -> Keypoints2D:
-        """The same keypoints on another joint set (``skeleton.convert``)."""
-        pixels, confidence = sk.convert(self.pixels, self.confidence, self.skeleton, skeleton)
-        return self.replace(pixels=pixels, confidence=confidence, skeleton=sk.get(skeleton))
+    def _parse_fields(cls, path: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return super()._parse_fields(path, arrays) | {"size": _get_array(path, arrays, "size")}
 
 
-def frames_at(frames: int, fps: float, new: float) -> int:
-    """How many frames a sequence of that many at ``fps`` has at the ``new`` rate."""
-    return int(np.floor((frames - 1) * new / fps + 1e-9)) + 1
+def count_resampled(frames: int, fps: float, new_fps: float) -> int:
+    """How many frames a sequence of that many at ``fps`` has at ``new_fps``."""
+    return int(np.floor((frames - 1) * new_fps / fps + 1e-9)) + 1
 
 
 def window_starts(frames: int, length: int, stride: int) -> list[int]:
@@ -379,21 +360,16 @@ def window_starts(frames: int, length: int, stride: int) -> list[int]:
     ([0, 3, 6], [0, 3, 6, 7], [0])
     """
     if not 0 < stride <= length:
-        raise InputError(
-            "window",
-            "stride",
-            f"1 to the window's length {length}, so that no frame is left out",
-            stride,
-        )
+        expected = f"1 to the window's length {length}, so that no frame is left out"
+        raise InputError("window", "stride", expected, stride)
     if frames <= length:
         return [0]
     starts = list(range(0, frames - length + 1, stride))
     return starts if starts[-1] + length == frames else [*starts, frames - length]
 
 
-def blend_weights(length: int) -> np.ndarray:
-    """(length,) weights of a window's frames where windows overlap: a raised cosine, nowhere
-    zero."""
+def blend_weights(length: int) -> Float[np.ndarray, " length"]:
+    """Weights of a window's frames where windows overlap: a raised cosine, nowhere zero."""
     return np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
 
 
@@ -408,14 +384,11 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
     True
     """
     if len(windows) != len(starts) or not windows:
-        raise InputError(
-            "stitch", "starts", f"one per window ({len(windows)}), at least one", len(starts)
-        )
+        expected = f"one per window ({len(windows)}), at least one"
+        raise InputError("stitch", "starts", expected, len(starts))
     length = max(a + len(w) for a, w in zip(starts, windows))
-    total, weight = (
-        np.zeros((length, *windows[0].joints.shape[1:])),
-        np.zeros((length, len(windows[0].skeleton))),
-    )
+    total = np.zeros((length, *windows[0].joints.shape[1:]))
+    weight = np.zeros(total.shape[:2])
     confidence = np.zeros_like(weight)
     for a, w in zip(starts, windows):
         share = blend_weights(len(w))[:, None] * ~w.missing
@@ -423,26 +396,31 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
         confidence[a : a + len(w)] += share * w.confidence
         weight[a : a + len(w)] += share
     with np.errstate(invalid="ignore"):
-        return windows[0].replace(
-            joints=total / weight[..., None],
-            confidence=np.nan_to_num(np.clip(confidence / weight, 0, 1)),
-        )
+        joints, confidence = total / weight[..., None], np.clip(confidence / weight, 0, 1)
+    return windows[0].replace(joints=joints, confidence=np.nan_to_num(confidence))
 
 
-def taken_as_seen(track: _Track) -> _Track:
-    """The track with every reading trusted: for a scale of confidence of which none reaches
+def floor_confidence(track: TrackT) -> TrackT:
+    """The track with every observation trusted: for a scale of confidence of which none reaches
     ``CONFIDENCE_THRESHOLD``."""
-    return track.replace(
-        confidence=np.where(track.missing, 0.0, np.maximum(track.confidence, CONFIDENCE_THRESHOLD))
-    )
+    confidence = np.maximum(track.confidence, CONFIDENCE_THRESHOLD)
+    return track.replace(confidence=np.where(track.missing, 0.0, confidence))
 
 
-def on_clock_of(track: _Track, result: _Track) -> _Track:
+class _Resamplable(Protocol):
+    def resample(self, fps: float) -> Self: ...
+    def pad_with_last(self, frames: int) -> Self: ...
+
+
+ResamplableT = TypeVar("ResamplableT", bound=_Resamplable)
+
+
+def resample_like(track, result: ResamplableT) -> ResamplableT:
     """``result`` at the frame rate and length of ``track``; its last frame is repeated where it
     ends a little earlier.
 
     >>> walk = PoseSequence(np.zeros((10, 17, 3)), fps=30)
-    >>> len(walk.resample(50)), len(on_clock_of(walk, walk.resample(50)))
+    >>> len(walk.resample(50)), len(resample_like(walk, walk.resample(50)))
     (16, 10)
     """
-    return result.resample(track.fps).held(len(track))
+    return result.resample(track.fps).pad_with_last(len(track))

@@ -1,9 +1,9 @@
-"""A sequence longer than memory: it lies on disk, and only the slice that is asked for is read.
+"""A sequence longer than memory: it stays on disk, and only the slice in use is read.
 
 >>> import tempfile
 >>> path = tempfile.mkdtemp() + "/long.npz"
 >>> PoseSequence(np.zeros((3000, 17, 3)), fps=25, name="walk").save(path)
->>> with opened(path) as walk:
+>>> with open_streamed(path) as walk:
 ...     len(walk), len(walk[100:350]), len(walk.resample(50))
 (3000, 250, 5999)
 """
@@ -13,38 +13,41 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
 from stride_nb.errors import InputError, atomic_path
-from stride_nb.poses import skeleton as sk
-from stride_nb.poses.sequence import PoseSequence, frames_at, rate, reading
+from stride_nb.poses.sequence import PoseSequence, check_fps, count_resampled, open_npz
+from stride_nb.poses.skeleton import Skeleton
 
-__all__ = ["Stored", "opened"]
+__all__ = ["StreamedSequence", "open_streamed"]
 
-_AROUND = 250  # frames to either side that a resampled frame may depend on
-_ARRAYS = ("joints", "confidence")
+_CONTEXT = 250
+"""Frames to either side that a resampled frame may depend on."""
+_ARRAYS = {"joints": (3,), "confidence": ()}
+"""Arrays on disk, (T, J, …) each."""
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
-    """What a ``PoseSequence`` is to one who cuts, maps, resamples and saves it; ``refine`` takes
+class StreamedSequence:
+    """A ``PoseSequence`` on disk that can be cut, mapped, resampled and saved; ``refine`` takes
     either.
 
     Args:
         frames: how many.
         fps, skeleton, name: as of ``PoseSequence``.
         read: frames a to b, as a ``PoseSequence``.
-        folder: where what is made of it may be put; both last as long as it is ``opened``.
+        folder: where results may be stored; both last as long as ``open_streamed`` does.
     """
 
     frames: int
     fps: float
-    skeleton: sk.Skeleton
+    skeleton: Skeleton
     name: str
     read: Callable[[int, int], PoseSequence]
     folder: Path
@@ -56,22 +59,23 @@ class Stored:
         """The frames of a slice, in memory; where it has a step, all from its first to its last are
         read."""
         if not isinstance(frames, slice):
-            raise TypeError("a Stored is cut by slices: track[a:b]")
-        asked = range(self.frames)[frames]
-        if not asked:
-            raise InputError(
-                self.name or "Stored", "frames", f"a slice of one or more of {self.frames}", frames
-            )
-        part = self.read(min(asked[0], asked[-1]), max(asked[0], asked[-1]) + 1)
-        return part if asked.step == 1 else part[:: asked.step]
+            raise TypeError("a StreamedSequence is cut by slices: track[a:b]")
+        picked = range(self.frames)[frames]
+        if not picked:
+            where = self.name or "StreamedSequence"
+            raise InputError(where, "frames", f"a slice of one or more of {self.frames}", frames)
+        part = self.read(min(picked[0], picked[-1]), max(picked[0], picked[-1]) + 1)
+        return part if picked.step == 1 else part[:: picked.step]
 
-    def parts(self, frames: int = 1000) -> Iterator[PoseSequence]:
+    def iter_parts(self, frames: int = 1000) -> Iterator[PoseSequence]:
         """The whole, that many frames at a time."""
         return (self[a : a + frames] for a in range(0, self.frames, frames))
 
-    def map(self, function: Callable[[PoseSequence], PoseSequence], around: int = 0) -> Stored:
-        """``function`` of every part that is read: one by which a frame depends on so many around
-        it, and as many are returned."""
+    def map(
+        self, function: Callable[[PoseSequence], PoseSequence], around: int = 0
+    ) -> StreamedSequence:
+        """``function`` of every part that is read: one that returns as many frames as it gets, each
+        a function of at most ``around`` frames to either side."""
         first = function(self[:1])
 
         def read(a: int, b: int) -> PoseSequence:
@@ -80,78 +84,75 @@ class Stored:
 
         return replace(self, fps=first.fps, skeleton=first.skeleton, name=first.name, read=read)
 
-    def to(self, skeleton: str | sk.Skeleton) -> Stored:
+    def to(self, skeleton: str | Skeleton) -> StreamedSequence:
         """The same poses on another joint set."""
         return self.map(lambda part: part.to(skeleton))
 
-    def held(self, frames: int) -> Stored:
-        """That many frames: the last one stands as long as it takes."""
-        return replace(
-            self, frames=frames, read=lambda a, b: self[min(a, self.frames - 1) : b].held(b - a)
-        )
+    def pad_with_last(self, frames: int) -> StreamedSequence:
+        """The first ``frames`` frames; where there are fewer, the last one is repeated."""
 
-    def resample(self, fps: float) -> Stored:
+        def read(a: int, b: int) -> PoseSequence:
+            return self[min(a, self.frames - 1) : b].pad_with_last(b - a)
+
+        return replace(self, frames=frames, read=read)
+
+    def resample(self, fps: float) -> StreamedSequence:
         """As ``PoseSequence.resample``, by splines through the frames that are there within 250
         around."""
-        fps = rate(self.name or "Stored", fps)
+        fps = check_fps(self.name or "StreamedSequence", fps)
         if fps == self.fps or self.frames == 1:
             return self.map(lambda part: part.replace(fps=fps))
-        frames = frames_at(self.frames, self.fps, fps)
+        frames = count_resampled(self.frames, self.fps, fps)
 
         def read(a: int, b: int) -> PoseSequence:
             # one more: a last one takes all after it
             times = np.arange(a, min(b + 1, frames)) * (self.fps / fps)
-            low = max(int(times[0]) - _AROUND, 0)
-            return self[low : int(times[-1]) + _AROUND].at(times - low, fps)[: b - a]
+            low = max(int(times[0]) - _CONTEXT, 0)
+            part = self[low : int(times[-1]) + _CONTEXT]
+            return part.sample_at(times - low, fps)[: b - a]
 
         return replace(self, frames=frames, fps=fps, read=read)
 
-    def kept(self, parts: Iterable[PoseSequence]) -> Stored:
-        """What was made of it, part by part and as many frames, put in the folder."""
+    def store(self, parts: Iterable[PoseSequence]) -> StreamedSequence:
+        """A result of as many frames, computed part by part, on disk in the folder."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        with (
-            open(folder / "joints.npy", "wb") as joints,
-            open(folder / "confidence.npy", "wb") as confidence,
-        ):
-            self._head(joints, 3)
-            self._head(confidence)
+        with ExitStack() as stack:
+            files = {n: stack.enter_context(open(folder / f"{n}.npy", "wb")) for n in _ARRAYS}
+            for name, file in files.items():
+                self._write_header(file, name)
             for part in parts:
-                joints.write(part.joints.tobytes())
-                confidence.write(part.confidence.tobytes())
-        return _files(folder, self.folder, self.name, self._fields())
+                for name, file in files.items():
+                    file.write(getattr(part, name).tobytes())
+        return _map_files(folder, self.folder, self.name, self._scalar_fields())
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the npz file that ``PoseSequence.save`` would, whole or not at all."""
         with atomic_path(path) as temporary, ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
-            for name, dims in zip(_ARRAYS, ((3,), ())):
+            for name in _ARRAYS:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                    self._head(file, *dims)
-                    for part in self.parts():
+                    self._write_header(file, name)
+                    for part in self.iter_parts():
                         file.write(getattr(part, name).tobytes())
-            for name, value in self._fields().items():
+            for name, value in self._scalar_fields().items():
                 with archive.open(f"{name}.npy", "w") as file:
                     np.lib.format.write_array(file, value)
 
-    def _fields(self) -> dict[str, np.ndarray]:
-        return {
-            "fps": np.array(self.fps),
-            "skeleton": np.array(self.skeleton.name),
-            "name": np.array(self.name),
-        }
+    def _scalar_fields(self) -> dict[str, np.ndarray]:
+        fields = {"fps": self.fps, "skeleton": self.skeleton.name, "name": self.name}
+        return {name: np.array(value) for name, value in fields.items()}
 
-    def _head(self, file, *dims: int) -> None:
-        shape = (self.frames, len(self.skeleton), *dims)
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f8", "fortran_order": False, "shape": shape}
-        )
+    def _write_header(self, file: IO[bytes], name: str) -> None:
+        shape = (self.frames, len(self.skeleton), *_ARRAYS[name])
+        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
 
 
 @contextmanager
-def opened(path: str | os.PathLike) -> Iterator[Stored]:
+def open_streamed(path: str | os.PathLike) -> Iterator[StreamedSequence]:
     """The sequence in an npz file of ``PoseSequence.save``, a slice at a time.
 
     Meanwhile it stands uncompressed (0.7 kB a frame) in the system's folder for temporary files, as
-    does what is made of it; the environment variable ``TMPDIR`` names another one, where that
+    do results stored from it; the environment variable ``TMPDIR`` names another one, where that
     folder is itself in memory.
 
     Raises:
@@ -160,39 +161,37 @@ def opened(path: str | os.PathLike) -> Iterator[Stored]:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with reading(path) as file:
-                found = {
-                    name: file[name] for name in ("fps", "skeleton", "name") if name in file.files
-                }
+            with open_npz(path) as file:
+                scalars = {n: file[n] for n in ("fps", "skeleton", "name") if n in file.files}
                 for name in _ARRAYS:
-                    if name in file.files:
+                    if name in file.files and file.zip:
                         file.zip.extract(f"{name}.npy", folder)
         except OSError as error:
             error.filename = error.filename or (folder if error.errno else None)
             raise
-        yield _files(Path(folder), Path(folder), path, found)
+        yield _map_files(Path(folder), Path(folder), path, scalars)
 
 
-def _files(source: Path, folder: Path, where, found: dict) -> Stored:
+def _map_files(source: Path, folder: Path, where, scalars: dict) -> StreamedSequence:
     """The arrays in ``source``, mapped anew for every slice: no page that was read stays in the
     process."""
     paths = {name: source / f"{name}.npy" for name in _ARRAYS if (source / f"{name}.npy").exists()}
 
-    def arrays(a: int | None, b: int | None) -> dict[str, np.ndarray]:
+    def map_arrays(a: int | None, b: int | None) -> dict[str, np.ndarray]:
         return {
             name: np.load(path, mmap_mode="r", allow_pickle=False)[a:b]
             for name, path in paths.items()
         }
 
     def read(a: int, b: int) -> PoseSequence:
-        return PoseSequence.of(where, found | arrays(a, b))
+        return PoseSequence.from_arrays(where, scalars | map_arrays(a, b))
 
     try:
-        shapes = {name: array.shape for name, array in arrays(None, None).items()}
+        shapes = {name: array.shape for name, array in map_arrays(None, None).items()}
         frames, first = shapes["joints"][0], read(0, 1)
         if shapes.get("confidence", shapes["joints"])[0] != frames:
             raise ValueError(shapes)
     except (ValueError, LookupError):
         PoseSequence.load(where)  # says what is wrong
         raise
-    return Stored(frames, first.fps, first.skeleton, first.name, read, folder)
+    return StreamedSequence(frames, first.fps, first.skeleton, first.name, read, folder)

@@ -1,59 +1,49 @@
-"""What a user would reach for instead of a learned prior: fill the gaps, then filter.
+"""Baselines: what a user would reach for instead of a learned prior, fill the gaps, then filter.
 
 A baseline is one function ``name(sequence, **parameters) -> PoseSequence`` under
-``@baseline(grid)``: the decorator enters it in ``BASELINES`` by its name and keeps the small grid
-that ``tune`` searches; the defaults in the signature are what that search found. Lengths of time
-are in seconds, so a parameter holds at any frame rate.
+``@register_baseline(grid)``: the decorator enters it in ``BASELINES`` by its name and keeps the
+grid that ``benchmarks tune_filters`` searches; the defaults in the signature are what that search
+found. Lengths of time are in seconds, so a parameter holds at any frame rate.
 
-*What counts as seen*: joints with coordinates and at least ``threshold`` confidence. A joint that
-the threshold would leave nothing of keeps what it has. The others are filled first, and every
-filter works on the filled sequence.
-
-*Filling and filtering happen on two things apart*: the pelvis's path and the other joints relative
-to it. (Or the first joint's: the nose's in joint sets that have no pelvis, which are better
-converted before.) A wrist held where it was last seen *in the world* would be left behind by a
-person who walks on; held relative to the pelvis it comes along. The pelvis is read wherever it has
-coordinates, however sure, as the networks here read it: what else an estimator says is relative to
-it. Where it has none, the joints in view do say: each puts it at its own filled offset, and their
-mean is taken. Where nothing is in view its path is filled like any joint. A pelvis never seen
-stands
-in the middle of what is seen, any other joint never seen at its parent: a place, not a guess at a
-pose.
-
-Filled joints leave with confidence ``FILLED``, so all coordinates of a result are finite and the
-filled ones are known.
+A joint counts as seen from ``threshold`` confidence on; one that the threshold would leave nothing
+of keeps what it has. All others are filled first (`gap_filling`), with confidence
+`FILLED_CONFIDENCE`. The pelvis's path and the other joints relative to it are filled and filtered
+apart: a wrist held where it was last seen *in the world* would be left behind by a person who walks
+on.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import numpy as np
 
 from stride_nb.errors import InputError
-from stride_nb.poses.gap_filling import _parts, _whole, fill
+from stride_nb.poses.gap_filling import attach_to_root, fill_gaps, fill_relative_to_root
 from stride_nb.poses.sequence import PoseSequence
 
 __all__ = [
     "BASELINES",
-    "LIMITS",
+    "PARAMETER_LIMITS",
+    "THRESHOLDS",
     "TUNED",
-    "baseline",
     "gaussian",
     "hold",
     "linear",
     "one_euro",
+    "register_baseline",
     "rts",
     "savgol",
 ]
 
 BASELINES: dict = {}
-"""Every baseline by its name; ``BASELINES[name].grid`` holds the values that ``tune`` tries."""
+"""Every baseline by its name; ``BASELINES[name].grid`` holds the values that the search tries."""
 
-
-LIMITS = {
+PARAMETER_LIMITS = {
     "threshold": (0, 1),
     "sigma": (1e-3, 100),
     "window": (0, 1e3),
@@ -64,46 +54,6 @@ LIMITS = {
     "power": (0, 10),
 }
 """Least and greatest value of a parameter; one that is not here may be any finite number."""
-
-
-def baseline(**grid: tuple):
-    """Enter the decorated function in ``BASELINES``; ``grid``: parameter → the values that ``tune``
-    tries.
-
-    A call with an unknown, ill-typed or impossible parameter is an ``InputError``.
-    """
-
-    def enter(function):
-        """The filter, its parameters looked at before it runs, under its name among
-        ``BASELINES``."""
-
-        @wraps(function)
-        def checked(sequence: PoseSequence, *values, **named) -> PoseSequence:
-            for name, value in [*zip(grid, values), *named.items()]:
-                _check(function, grid, name, value)
-            return function(sequence, *values, **named)
-
-        checked.grid = grid
-        BASELINES[function.__name__] = checked
-        return checked
-
-    return enter
-
-
-def _check(function, grid: dict, name: str, value) -> None:
-    if name not in grid:
-        raise InputError(function.__name__, "option", f"one of {', '.join(grid)}", name)
-    kind, noun = (
-        (numbers.Integral, "whole number")
-        if isinstance(grid[name][0], int)
-        else (numbers.Real, "finite number")
-    )
-    least, most = LIMITS.get(name, (-math.inf, math.inf))
-    if not (isinstance(value, kind) and math.isfinite(value) and least <= value <= most):
-        raise InputError(
-            function.__name__, name, f"a {noun} from {least:g} to {most:g}", repr(value)
-        )
-
 
 TUNED: dict[str, dict[str, dict]] = {
     "estimator": {},
@@ -117,44 +67,71 @@ TUNED: dict[str, dict[str, dict]] = {
         "smoothnet": {"threshold": 0.0},
     },
 }
-"""Input (`cases.INPUTS`) → method → parameters that do best there on CMU's val subjects, where they
-are not the defaults: found by ``python -m benchmarks tune_filters``
-(`data/results/baselines.json`), once for each input, which is more than the prior gets. SmoothNet
-fills as ``linear`` does. On lifted poses the best is to throw no guess away, and to filter next to
-nothing."""
+"""Input (``estimator`` or ``lifted``) → method → parameters that do best there on CMU's val
+subjects, where they are not the defaults (`data/results/baselines.json`): a search for each input,
+which is more than the prior gets. SmoothNet fills as ``linear`` does. On lifted poses it is best to
+reject no low-confidence joint, and to filter next to nothing."""
 
-# Every default below was found by `python -m benchmarks tune_filters` on CMU's val subjects (see
-# `tune`).
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7)
 
 
-@baseline(threshold=THRESHOLDS)
+def register_baseline(**grid: tuple):
+    """Enter the decorated function in ``BASELINES``; ``grid``: parameter → the values to search.
+
+    A call with an unknown, ill-typed or impossible parameter is an ``InputError``.
+    """
+
+    def register(function):
+        """Enter the filter under its name, its parameters checked before it runs."""
+
+        @wraps(function)
+        def check_and_filter(sequence: PoseSequence, *values, **named) -> PoseSequence:
+            for name, value in [*zip(grid, values), *named.items()]:
+                _check_parameter(function.__name__, grid, name, value)
+            return function(sequence, *values, **named)
+
+        check_and_filter.grid = grid  # pyright: ignore[reportAttributeAccessIssue]
+        BASELINES[function.__name__] = check_and_filter
+        return check_and_filter
+
+    return register
+
+
+def _check_parameter(where: str, grid: dict, name: str, value) -> None:
+    if name not in grid:
+        raise InputError(where, "option", f"one of {', '.join(grid)}", name)
+    is_whole = isinstance(grid[name][0], int)
+    kind, noun = (numbers.Integral, "whole number") if is_whole else (numbers.Real, "finite number")
+    least, most = PARAMETER_LIMITS.get(name, (-math.inf, math.inf))
+    if not (isinstance(value, kind) and math.isfinite(value) and least <= value <= most):
+        raise InputError(where, name, f"a {noun} from {least:g} to {most:g}", repr(value))
+
+
+@register_baseline(threshold=THRESHOLDS)
 def hold(sequence: PoseSequence, threshold: float = 0.6) -> PoseSequence:
-    """Missing joints stay where they were last seen, relative to the pelvis (at the start: where
+    """Hold missing joints where they were last seen, relative to the pelvis (at the start: where
     first seen)."""
-    return fill(sequence, threshold, "hold")
+    return fill_gaps(sequence, threshold, "hold")
 
 
-@baseline(threshold=THRESHOLDS)
+@register_baseline(threshold=THRESHOLDS)
 def linear(sequence: PoseSequence, threshold: float = 0.6) -> PoseSequence:
-    """Missing joints move in a straight line, relative to the pelvis, between the frames around;
-    held at both ends."""
-    return fill(sequence, threshold, "linear")
+    """Interpolate missing joints linearly, relative to the pelvis; hold them at both ends."""
+    return fill_gaps(sequence, threshold, "linear")
 
 
-@baseline(threshold=THRESHOLDS, sigma=(0.02, 0.04, 0.08, 0.12, 0.16, 0.2))
+@register_baseline(threshold=THRESHOLDS, sigma=(0.02, 0.04, 0.08, 0.12, 0.16, 0.2))
 def gaussian(sequence: PoseSequence, threshold: float = 0.6, sigma: float = 0.12) -> PoseSequence:
     """Linear fill, then a Gaussian of standard deviation ``sigma`` seconds over time."""
     from scipy.ndimage import gaussian_filter1d
 
-    return _filtered(
-        sequence,
-        threshold,
-        lambda x, _: gaussian_filter1d(x, sigma * sequence.fps, 0, mode="nearest"),
+    frames = sigma * sequence.fps
+    return _fill_and_filter(
+        sequence, threshold, lambda x, _: gaussian_filter1d(x, frames, 0, mode="nearest")
     )
 
 
-@baseline(threshold=THRESHOLDS, window=(0.2, 0.3, 0.4, 0.5, 0.7, 1.0), order=(1, 2, 3))
+@register_baseline(threshold=THRESHOLDS, window=(0.2, 0.3, 0.4, 0.5, 0.7, 1.0), order=(1, 2, 3))
 def savgol(
     sequence: PoseSequence, threshold: float = 0.6, window: float = 0.4, order: int = 1
 ) -> PoseSequence:
@@ -166,10 +143,14 @@ def savgol(
     frames = 2 * int(min(window * sequence.fps, len(sequence) - 1) // 2) + 1
     if frames <= order:
         return linear(sequence, threshold)
-    return _filtered(sequence, threshold, lambda x, _: savgol_filter(x, frames, order, axis=0))
+    return _fill_and_filter(
+        sequence, threshold, lambda x, _: savgol_filter(x, frames, order, axis=0)
+    )
 
 
-@baseline(threshold=THRESHOLDS, min_cutoff=(2.0, 4.0, 8.0, 16.0, 32.0, 64.0), beta=(0.0, 3.0, 10.0))
+@register_baseline(
+    threshold=THRESHOLDS, min_cutoff=(2.0, 4.0, 8.0, 16.0, 32.0, 64.0), beta=(0.0, 3.0, 10.0)
+)
 def one_euro(
     sequence: PoseSequence, threshold: float = 0.6, min_cutoff: float = 16.0, beta: float = 0.0
 ) -> PoseSequence:
@@ -177,24 +158,24 @@ def one_euro(
     coordinate.
 
     A causal low-pass whose cutoff ``min_cutoff + beta·|speed|`` (Hz, speed in m/s) opens when the
-    joint moves; the speed is low-passed at 1 Hz, as in the paper. It never looks ahead, hence lags:
-    it is here because it is popular.
+    joint moves; the speed is low-passed at 1 Hz, as in the paper. It never looks ahead, hence lags.
     """
 
-    def share(cutoff):  # of the new sample, in an exponential low-pass of that cutoff
+    def weigh_new(cutoff):  # the new sample's share in an exponential low-pass of that cutoff
         return 1 / (1 + sequence.fps / (2 * np.pi * cutoff))
 
-    def run(x, _):
+    def filter_joints(x, _):
         out, speed = x.copy(), np.zeros_like(x[0])
         for t in range(1, len(x)):
-            speed += share(1.0) * ((x[t] - x[t - 1]) * sequence.fps - speed)
-            out[t] = out[t - 1] + share(min_cutoff + beta * np.abs(speed)) * (x[t] - out[t - 1])
+            speed += weigh_new(1.0) * ((x[t] - x[t - 1]) * sequence.fps - speed)
+            share = weigh_new(min_cutoff + beta * np.abs(speed))
+            out[t] = out[t - 1] + share * (x[t] - out[t - 1])
         return out
 
-    return _filtered(sequence, threshold, run)
+    return _fill_and_filter(sequence, threshold, filter_joints)
 
 
-@baseline(
+@register_baseline(
     threshold=THRESHOLDS,
     accel=(0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
     power=(0.1, 0.25, 0.5, 1.0, 2.0),
@@ -207,16 +188,20 @@ def rts(
 
     Every coordinate has position and velocity, driven by white acceleration of spectral density
     ``accel``² (m²/s³). A joint is measured with a variance of 0.05² · confidence^(−``power``) m²
-    (only its ratio to ``accel``² matters), so the less sure it is, ``FILLED`` least of all, the
-    more the motion around it decides.
+    (only its ratio to ``accel``² matters), so the lower its confidence, the more the motion around
+    it decides.
     """
     dt = 1 / sequence.fps
     step = np.array([[1, dt], [0, 1]])
     drive = accel**2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
-    return _filtered(sequence, threshold, lambda x, c: _smooth(x, 0.05**2 / c**power, step, drive))
+    return _fill_and_filter(
+        sequence, threshold, lambda x, c: _smooth_kalman(x, 0.05**2 / c**power, step, drive)
+    )
 
 
-def _smooth(x: np.ndarray, variance: np.ndarray, step: np.ndarray, drive: np.ndarray) -> np.ndarray:
+def _smooth_kalman(
+    x: np.ndarray, variance: np.ndarray, step: np.ndarray, drive: np.ndarray
+) -> np.ndarray:
     """Positions (T, J, 3), smoothed; ``variance`` (T, J) of the measurements. The three axes share
     a covariance."""
     T, J, _ = x.shape
@@ -240,8 +225,12 @@ def _smooth(x: np.ndarray, variance: np.ndarray, step: np.ndarray, drive: np.nda
     return out
 
 
-def _filtered(sequence: PoseSequence, threshold: float, run) -> PoseSequence:
-    """``run(parts (T, J, 3), confidence (T, J)) -> parts`` between taking apart and putting
-    together."""
-    parts, confidence = _parts(sequence, threshold, "linear")
-    return _whole(sequence, run(parts, confidence), confidence)
+def _fill_and_filter(
+    sequence: PoseSequence,
+    threshold: float,
+    filter_joints: Callable[[np.ndarray, np.ndarray], Any],
+) -> PoseSequence:
+    """``filter_joints`` of the filled joints (T, J, 3), relative to the pelvis's path, and their
+    confidence (T, J)."""
+    joints, confidence = fill_relative_to_root(sequence, threshold, "linear")
+    return attach_to_root(sequence, filter_joints(joints, confidence), confidence)

@@ -1,11 +1,15 @@
 """STRIDE: from noisy, occluded poses to continuous, plausible ones. One call for every method.
 
-``refine(sequence, method)`` takes any baseline by name, ``prior`` (the frozen network),
-``stride_published`` (test-time training with the published objective) or ``stride_ours``: limbs
-taken for the other side's are changed back (`sides`); the network is adapted to the sequence, and
-that is taken back if held-out joints gain too little (`adapt`); then it answers once more, with
-readings that its first answer does not believe marked as guesses (`doubt`), and the mean of both
-answers is the result. All return the refined sequence and a trace of how it came about.
+``refine(sequence, method)`` takes any baseline by name, ``smoothnet``, ``prior`` (the frozen
+network), ``stride_published`` (test-time training with the published objective) or ``stride_ours``
+(masked self-distillation). The steps of the last three are those of `refine_with_network`:
+
+1. check confidence: where none is high enough to be trusted, all observations are;
+2. fix left/right swaps (``stride_ours``);
+3. resample to the network's frame rate;
+4. adapt the network to the sequence (test-time training), kept only where held-out joints gain;
+5. predict window by window; ``stride_ours`` predicts again without the outliers and averages both;
+6. resample back.
 """
 
 from __future__ import annotations
@@ -13,9 +17,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from stride_nb.errors import InputError
@@ -23,19 +29,32 @@ from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
 from stride_nb.models.registry import choose_device, load_model
 from stride_nb.models.smoothnet import SmoothNet
-from stride_nb.poses.gap_filling import FILLED
+from stride_nb.models.uncertainty import chance_within
+from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
-from stride_nb.poses.sequence import PoseSequence, on_clock_of, taken_as_seen
+from stride_nb.poses.sequence import PoseSequence, floor_confidence, resample_like
 from stride_nb.poses.skeleton import H36M17
-from stride_nb.poses.streaming import Stored
-from stride_nb.refinement import left_right_swap, test_time_training
+from stride_nb.poses.streaming import StreamedSequence
 from stride_nb.refinement.filters import BASELINES, gaussian, linear
+from stride_nb.refinement.left_right_swap import CONTEXT_SECONDS, find_changed_pairs, fix_swaps
 from stride_nb.refinement.sliding_window import Windows
+from stride_nb.refinement.test_time_training import (
+    PublishedTTT,
+    SelfDistillationTTT,
+    TTTSettings,
+    adapt_network,
+    make_settings,
+)
 
-__all__ = ["METHODS", "Refined", "Trace", "chance_within", "refine"]
+__all__ = ["METHODS", "Refinement", "Trace", "refine"]
 
 METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 """What ``refine`` knows beside the baselines."""
+_TTT = {"stride_published": PublishedTTT, "stride_ours": SelfDistillationTTT}
+_CLOSE = 0.1  # metres: the confidence of a prior is the chance that a joint is as near
+
+Track3D = PoseSequence | StreamedSequence
+Result = TypeVar("Result", bound=Track3D)
 
 
 @dataclass(frozen=True)
@@ -46,222 +65,206 @@ class Trace:
     seconds: float
     steps: list[dict] = field(default_factory=list)
     """A row a step of test-time training. ``stride_published``: epoch, window, loss and its terms.
-    ``stride_ours``: step, blind and anchor (mean distances, metres), and held_out_mm where it was
-    judged; the first row is the frozen network's held_out_mm alone."""
+    ``stride_ours``: step, blind and anchor (mean errors of masked and of other joints, metres), and
+    held_out_mm where it was measured; the first row is the frozen network's held_out_mm alone."""
     note: str = ""
-    """What the reader should know: where sides were changed back, whether an adaptation was taken
-    back."""
+    """Which observations were trusted, how many frames had left/right swaps, whether the adaptation
+    was kept."""
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
+class Refinement:
     """What ``refine`` returns."""
 
-    sequence: PoseSequence | Stored
+    sequence: PoseSequence | StreamedSequence
     trace: Trace
     scale: np.ndarray | None = None
-    """(T, J) metres: the scale s of each joint's error, whose density is ∝ exp(−r/s) in space, so
-    that 3 s is expected; 0 at the pelvis. ``None`` for methods that do not estimate it, and for a
-    sequence that is `Stored`."""
+    """(T, J) metres: the scale s of each joint's error (`uncertainty`: 3 s is expected); 0 at the
+    pelvis. ``None`` for methods that do not estimate it, and for a `StreamedSequence`."""
 
 
 def refine(
-    sequence: PoseSequence | Stored,
+    sequence: PoseSequence | StreamedSequence,
     method: str = "stride_ours",
     model: nn.Module | str = "prior",
     seed: int = 0,
     device: str | None = None,
     **options,
-) -> Refined:
+) -> Refinement:
     """Refine one person's sequence.
 
     Args:
-        sequence: camera space (x right, y down, z forward), metres; any length from 1 frame on, any
-            frame rate. Missing joints are NaN with confidence 0. A `Prior` takes readings below 0.5
-            (`gaps.TRUST`) for guesses; where none reaches that, it trusts all. One that is
-            `stored.opened` is never in memory whole with a `Prior`, nor is its result, which is
-            `Stored`, too.
+        sequence: camera space (x right, y down, z forward), metres; any length, any frame rate.
+            Missing joints are NaN with confidence 0. With a `Prior`, detections below
+            `CONFIDENCE_THRESHOLD` are low-confidence ones; where none reaches it, all are trusted.
+            With a `Prior` a `StreamedSequence` is never in memory whole, nor is its result.
         method: a key of ``BASELINES`` or one of ``METHODS``.
-        model: a network (`load_model`), the name of shipped weights, or a path; baselines do
-            without.
+        model: a network (`load_model`), the name of shipped weights, or a path.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
         options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``),
-            fields of ``adapt.Published`` or ``adapt.BlindSpot``.
+            fields of `PublishedTTT` or `SelfDistillationTTT`.
 
     Returns:
         The sequence with finite coordinates in every frame, the trace, and the scale of the error.
         Confidence: of a `Prior`, the chance that a joint, relative to the pelvis, is within 100 mm
-        (so 1 for the pelvis itself, of whose path nothing is said); else the input's, and
-        ``FILLED`` where a joint was filled in.
+        (1 for the pelvis itself); else the input's, and `FILLED_CONFIDENCE` where filled in.
 
     Raises:
-        InputError: what is no sequence of 3D poses, an unknown method or option, a sequence in
-            which nothing was seen or of another joint set than the networks', a network for
-            something else.
+        InputError: no sequence of 3D poses, an unknown method or option, a sequence in which no
+            joint was seen or of another joint set than the networks', an unsuitable network.
     """
-    began = time.perf_counter()
-    if not isinstance(sequence, (PoseSequence, Stored)):
-        raise InputError(
-            "refine",
-            "sequence",
-            "3D poses (of 2D keypoints lift.lift makes them)",
-            type(sequence).__name__,
-        )
-    if method not in BASELINES and method not in METHODS:
-        raise InputError(
-            "refine", "method", f"one of {', '.join([*BASELINES, *METHODS])}", repr(method)
-        )
-    if all(part.missing.all() for part in sequence.parts()):
-        raise InputError(
-            sequence.name or "sequence", "joints", "at least one that was seen", "none"
-        )
-    network = None if method in BASELINES else _network(sequence, method, model, device)
-    if isinstance(sequence, Stored) and not isinstance(network, Prior):
-        sequence = sequence[:]  # what the others answer depends on all of it
+    start = time.perf_counter()
+    check_request(sequence, method)
+    network = None if method in BASELINES else load_network(sequence, method, model, device)
+    if isinstance(sequence, StreamedSequence) and not isinstance(network, Prior):
+        sequence = sequence[:]  # these methods need all of it
     if network is None:
         result, scale, steps, note = BASELINES[method](sequence, **options), None, [], ""
     else:
-        result, scale, steps, note = _learned(sequence, method, network, seed, options)
-    return Refined(result, Trace(method, time.perf_counter() - began, steps, note), scale)
+        result, scale, steps, note = refine_with_network(sequence, method, network, seed, options)
+    return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
-def _network(
-    sequence: PoseSequence | Stored, method: str, model: nn.Module | str, device: str | None
+def refine_with_network(
+    sequence: Track3D, method: str, network: nn.Module, seed: int, options: dict
+) -> tuple[Track3D, np.ndarray | None, list[dict], str]:
+    """The steps of a refinement: the result, the scale of its error, the rows of the training, and
+    a note."""
+    check_model_type(method, network)
+    if isinstance(network, SmoothNet):
+        return smooth_with_smoothnet(sequence[:], network, options), None, [], ""
+    settings, is_ours = make_method_settings(method, options), method == "stride_ours"
+    trust_note = swap_note = ""
+    if isinstance(network, Prior):
+        sequence, trust_note = trust_all_if_uncalibrated(sequence)
+    if is_ours:
+        sequence, swap_note = fix_left_right_swaps(sequence)
+    source = resample_for_network(sequence, method, network)
+    windows = cut_windows(source, network, settings)
+    network, steps, ttt_note = adapt_network(network, windows, seed, settings)
+    result, scale = merge_windows(
+        source, predict_spans(source, windows, network, is_ours, has_global_trajectory(sequence))
+    )
+    result, scale = resample_back(sequence, result, scale)
+    return result, scale, steps, trust_note + swap_note + ttt_note
+
+
+def check_request(sequence: Track3D, method: str) -> None:
+    """InputError where there is nothing to refine, or no such method."""
+    if not isinstance(sequence, (PoseSequence, StreamedSequence)):
+        expected = "3D poses (of 2D keypoints lift.lift makes them)"
+        raise InputError("refine", "sequence", expected, type(sequence).__name__)
+    if method not in BASELINES and method not in METHODS:
+        known = ", ".join([*BASELINES, *METHODS])
+        raise InputError("refine", "method", f"one of {known}", repr(method))
+    if all(part.missing.all() for part in sequence.iter_parts()):
+        where = sequence.name or "sequence"
+        raise InputError(where, "joints", "at least one that was seen", "none")
+
+
+def load_network(
+    sequence: Track3D, method: str, model: nn.Module | str, device: str | None
 ) -> nn.Module:
+    """The network of a method on its device; InputError where it has another joint set."""
     if sequence.skeleton != H36M17:
-        raise InputError(
-            sequence.name or "sequence",
-            "skeleton",
-            'h36m17 (sequence.to("h36m17") converts)',
-            sequence.skeleton.name,
-        )
-    named = "smoothnet" if (method, model) == ("smoothnet", "prior") else model
-    network = named if isinstance(named, nn.Module) else load_model(named)
+        expected = 'h36m17 (sequence.to("h36m17") converts)'
+        raise InputError(sequence.name or "sequence", "skeleton", expected, sequence.skeleton.name)
+    if method == "smoothnet" and model == "prior":  # the default of the other methods
+        model = "smoothnet"
+    network = model if isinstance(model, nn.Module) else load_model(model)
     return network.to(choose_device(device)).eval()
 
 
-def _fits(method: str, network: nn.Module) -> None:
+def check_model_type(method: str, network: nn.Module) -> None:
+    """InputError where the network is for something else than the method."""
     kinds = (SmoothNet,) if method == "smoothnet" else (Prior, DSTformer)
     if not isinstance(network, kinds):
-        raise InputError(
-            method, "model", " or ".join(kind.__name__ for kind in kinds), type(network).__name__
-        )
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(method, "model", names, type(network).__name__)
 
 
-def _smoothed(sequence: PoseSequence, network: SmoothNet, options: dict) -> PoseSequence:
-    """SmoothNet on the joints, filled by ``linear`` with its options, relative to the pelvis, whose
-    own path a Gaussian smooths."""
-    source = linear(sequence.resample(PRIOR_FPS), **options)
-    relative = (
-        torch.from_numpy(source.root_relative().joints)
-        .float()
-        .to(next(network.parameters()).device)
-    )
-    root = gaussian(source).joints[:, :1]
-    joints = network.smooth(relative).double().cpu().numpy()
-    result = source.replace(joints=joints - joints[:, :1] + root)
-    return on_clock_of(sequence, result) if source.fps != sequence.fps else result
-
-
-def _learned(sequence: PoseSequence, method: str, network: nn.Module, seed: int, options: dict):
-    _fits(method, network)
-    if method == "smoothnet":
-        return _smoothed(sequence, network, options), None, [], ""
-    if options and method == "prior":
+def make_method_settings(method: str, options: dict) -> TTTSettings | None:
+    """Settings of the method's test-time training; ``None`` for the frozen prior."""
+    if method in _TTT:
+        return make_settings(_TTT[method], options)
+    if options:
         raise InputError(method, "option", "none", ", ".join(options))
-    ours, steps, note, sided, raised = isinstance(network, Prior), [], "", "", ""
-    if ours:
-        sequence, raised = _heard(sequence)
-    if method == "stride_ours":
-        sequence, sided = _righted(sequence)
-    source = (
-        sequence.resample(PRIOR_FPS)
-        if ours
-        else sequence
-        if method == "stride_ours"
-        else _filled(sequence)
-    )
-    if method == "stride_published":
-        how = test_time_training.settings(test_time_training.Published, options)
-        windows = Windows(source, network, how.window, how.window, partial=True)
-        network, steps = test_time_training.published(network, windows, seed, how)
-    elif method == "stride_ours":
-        windows = Windows(source, network)
-        network, steps, note = test_time_training.blind_spot(
-            network,
-            windows,
-            seed,
-            test_time_training.settings(test_time_training.BlindSpot, options),
-        )
-    else:
-        windows = Windows(source, network)
-    result, scale = _whole(
-        source, _parts(sequence, source, windows, network, twice=method == "stride_ours")
-    )
-    if source.fps != sequence.fps:
-        result, scale = (
-            on_clock_of(sequence, result),
-            None if scale is None else _at_frames(scale, source, sequence),
-        )
-    return result, scale, steps, raised + sided + note
+    return None
 
 
-def _heard(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
-    """Where no reading at all is as sure as what a prior trusts, all are trusted: its scale of
-    confidence is another's, not its doubt.
+def smooth_with_smoothnet(
+    sequence: PoseSequence, network: SmoothNet, options: dict
+) -> PoseSequence:
+    """SmoothNet on the joints relative to the pelvis, filled by ``linear`` with these options; a
+    Gaussian smooths the pelvis's own path."""
+    source = linear(sequence.resample(PRIOR_FPS), **options)
+    relative = torch.from_numpy(source.root_relative().joints).float()
+    device = next(network.parameters()).device
+    joints = network.smooth(relative.to(device)).double().cpu().numpy()
+    root = gaussian(source).joints[:, :1]
+    result = source.replace(joints=joints - joints[:, :1] + root)
+    return resample_back(sequence, result, None)[0]
 
-    A joint of which that is so, among others that are sure, is a guess throughout, and the note
-    says so: that an estimator is never sure of it, and that it is hidden all along, look alike.
+
+def trust_all_if_uncalibrated(sequence: Track3D) -> tuple[Track3D, str]:
+    """Trust all observations where no confidence reaches the prior's threshold: it is then on
+    another scale.
+
+    A joint of which that is so, among others that do reach it, is low-confidence throughout. The
+    note names it: an uncalibrated confidence and a joint that is always occluded look alike.
     """
-    best = np.max([part.confidence.max(0) for part in sequence.parts()], 0)
-    if best.max() < CONFIDENCE_THRESHOLD:
-        return sequence.map(
-            taken_as_seen, 0
-        ), f"no confidence reaches {CONFIDENCE_THRESHOLD:g}: all that was seen is trusted; "
-    guessed = [joint for joint, most in zip(sequence.skeleton.joints, best) if 0 < most < CONFIDENCE_THRESHOLD]
-    return (
-        sequence,
-        f"guesses in every frame, as no confidence reaches {CONFIDENCE_THRESHOLD:g}: {', '.join(guessed)}; "
-        if guessed
-        else "",
-    )
+    highest = np.max([part.confidence.max(0) for part in sequence.iter_parts()], 0)
+    if highest.max() < CONFIDENCE_THRESHOLD:
+        note = f"no confidence reaches {CONFIDENCE_THRESHOLD:g}: all observations are trusted; "
+        return sequence.map(floor_confidence, 0), note
+    low = [
+        joint
+        for joint, confidence in zip(sequence.skeleton.joints, highest)
+        if 0 < confidence < CONFIDENCE_THRESHOLD
+    ]
+    note = f"low-confidence (below {CONFIDENCE_THRESHOLD:g}) in every frame: {', '.join(low)}; "
+    return sequence, note if low else ""
 
 
-def _righted(sequence: PoseSequence | Stored) -> tuple[PoseSequence | Stored, str]:
-    """With no limb taken for the other side's, before anything blends frames; and a note on where
-    that was so."""
-    righted = sequence.map(left_right_swap.put_right, round(left_right_swap.AROUND * sequence.fps))
-    if isinstance(righted, Stored):
-        righted = sequence.kept(righted.parts())  # once, not anew for every slice
+def fix_left_right_swaps(sequence: Track3D) -> tuple[Track3D, str]:
+    """The sequence with left/right swaps corrected, before anything blends frames; and a note of
+    how many frames had one."""
+    fixed = sequence.map(fix_swaps, round(CONTEXT_SECONDS * sequence.fps))
+    if isinstance(fixed, StreamedSequence):
+        fixed = fixed.store(fixed.iter_parts())  # computed once, not for every slice
     frames = sum(
-        int(left_right_swap.moved(*both).any((1, 2)).sum())
-        for both in zip(sequence.parts(), righted.parts())
+        int(find_changed_pairs(before, after).any((1, 2)).sum())
+        for before, after in zip(sequence.iter_parts(), fixed.iter_parts())
     )
-    return (
-        righted,
-        f"left and right changed back in {frames} frame{'s' * (frames > 1)}; " if frames else "",
-    )
+    note = f"left/right swaps corrected in {frames} frame{'s' * (frames > 1)}; "
+    return fixed, note if frames else ""
 
 
-def _parts(
-    sequence, source, windows: Windows, network: nn.Module, twice: bool
-) -> Iterator[tuple[PoseSequence, np.ndarray | None]]:
-    """The refined sequence, span by span, and the scale of its error."""
-    walks = _walks(sequence)
-    for span, joints, root, scale in windows.predict(network, twice):
-        part = source[span]
-        confidence = (
-            np.maximum(part.confidence, FILLED) if scale is None else chance_within(0.1, scale)
-        )
-        yield part.replace(joints=joints + root * walks, confidence=confidence), scale
+def resample_for_network(sequence: Track3D, method: str, network: nn.Module) -> Track3D:
+    """At the prior's frame rate. A published network takes frames as they come, and as published
+    with gaps filled linearly, however long, joint by joint."""
+    if isinstance(network, Prior):
+        return sequence.resample(PRIOR_FPS)
+    if method == "stride_ours":
+        return sequence
+    whole = sequence[:]
+    joints = fill_linear(whole.joints, ~whole.missing)
+    return whole.replace(joints=joints, confidence=np.maximum(whole.confidence, FILLED_CONFIDENCE))
 
 
-def _walks(sequence: PoseSequence | Stored) -> bool:
+def cut_windows(source: Track3D, network: nn.Module, settings: TTTSettings | None) -> Windows:
+    """Overlapping windows; the published method's do not overlap."""
+    if isinstance(settings, PublishedTTT):
+        return Windows(source, network, settings.window, settings.window, partial=True)
+    return Windows(source, network)
+
+
+def has_global_trajectory(sequence: Track3D) -> bool:
     """Whether the pelvis has a path, if only by the joints around it; else the poses are
     root-relative, as the lifter's."""
     seen = False
-    for part in sequence.parts():
+    for part in sequence.iter_parts():
         pelvis = part.joints[:, 0][~part.missing[:, 0]]
         if pelvis.any():
             return True
@@ -269,44 +272,42 @@ def _walks(sequence: PoseSequence | Stored) -> bool:
     return not seen
 
 
-def _whole(
-    source: PoseSequence | Stored, parts: Iterator
-) -> tuple[PoseSequence | Stored, np.ndarray | None]:
-    if isinstance(source, Stored):
-        return source.kept(part for part, _ in parts), None
-    joints, confidence, scale, done = (
-        *map(np.empty_like, (source.joints, source.confidence, source.confidence)),
-        0,
-    )
-    for part, doubt in parts:
-        span, done = slice(done, done + len(part)), done + len(part)
-        joints[span], confidence[span], scale[span] = (
-            part.joints,
-            part.confidence,
-            np.nan if doubt is None else doubt,
-        )
-    return source.replace(joints=joints, confidence=confidence), None if doubt is None else scale
+def predict_spans(
+    source: Track3D, windows: Windows, network: nn.Module, second_pass: bool, with_path: bool
+) -> Iterator[tuple[slice, PoseSequence, np.ndarray | None]]:
+    """The refined sequence span by span, on the pelvis's path or root-relative, and the scale of
+    its error."""
+    for span, joints, root, scale in windows.predict(network, second_pass):
+        part = source[span]
+        filled = np.maximum(part.confidence, FILLED_CONFIDENCE)
+        confidence = filled if scale is None else chance_within(_CLOSE, scale)
+        yield span, part.replace(joints=joints + root * with_path, confidence=confidence), scale
 
 
-def _filled(sequence: PoseSequence) -> PoseSequence:
-    """What the published networks are fed: gaps held at both ends and linear inside, however long,
-    joint by joint."""
-    joints = fill_linear(sequence.joints, ~sequence.missing)
-    return sequence.replace(joints=joints, confidence=np.maximum(sequence.confidence, FILLED))
+def merge_windows(
+    source: Track3D, spans: Iterator[tuple[slice, PoseSequence, np.ndarray | None]]
+) -> tuple[Track3D, np.ndarray | None]:
+    """One sequence of all spans, and the scale of its error where there is one in memory."""
+    if isinstance(source, StreamedSequence):
+        return source.store(part for _, part, _ in spans), None
+    joints, confidence = np.empty_like(source.joints), np.empty_like(source.confidence)
+    scale = None
+    for span, part, part_scale in spans:
+        joints[span], confidence[span] = part.joints, part.confidence
+        if part_scale is not None:
+            scale = np.empty_like(confidence) if scale is None else scale
+            scale[span] = part_scale
+    return source.replace(joints=joints, confidence=confidence), scale
 
 
-def chance_within(radius: float, scale: np.ndarray) -> np.ndarray:
-    """P(error < ``radius``) where the error is 3D Laplace of that scale (density ∝ exp(−r/s));
-    metres.
-
-    >>> chance_within(0.1, np.array([0.01, 0.1])).round(2)
-    array([1.  , 0.08])
-    """
-    x = radius / np.maximum(scale, 1e-6)
-    return np.clip(1 - np.exp(-x) * (1 + x + x**2 / 2), FILLED, 1.0)
-
-
-def _at_frames(scale, source: PoseSequence, sequence: PoseSequence):
-    # of two as near the later, as `gaps.carried`
-    nearest = np.floor(sequence.seconds * source.fps + 0.5 + 1e-9).astype(int)
-    return scale[np.minimum(nearest, len(source) - 1)]
+def resample_back(
+    sequence: Track3D, result: Result, scale: Float[np.ndarray, "S J"] | None
+) -> tuple[Result, np.ndarray | None]:
+    """The result, and the scale of the nearest frame, at the frames of ``sequence``."""
+    if result.fps == sequence.fps:
+        return result, scale
+    if scale is not None and isinstance(sequence, PoseSequence):
+        # of two as near the later, as `resample_confidence`
+        nearest = np.floor(sequence.seconds * result.fps + 0.5 + 1e-9).astype(int)
+        scale = scale[np.minimum(nearest, len(result) - 1)]
+    return resample_like(sequence, result), scale

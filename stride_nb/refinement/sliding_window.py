@@ -1,7 +1,6 @@
-"""A long sequence as a network sees it: window by window, each with a look to either side.
+"""Sliding windows: a long sequence as a network sees it, and the blended prediction of all windows.
 
-Only a few windows are held at a time, so the working memory does not depend on how long the
-sequence is.
+Only a few windows are in memory at a time, so memory does not grow with the sequence.
 """
 
 from __future__ import annotations
@@ -10,23 +9,27 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from stride_nb.models.losses import flip
-from stride_nb.models.motion_prior import Prior, condition, mirrored
-from stride_nb.poses.gap_filling import fill
-from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, held
-from stride_nb.poses.sequence import PoseSequence, blend_weights, window_starts
-from stride_nb.poses.skeleton import H36M17
+from stride_nb.models.flip_averaging import predict_with_flip
+from stride_nb.models.motion_prior import Prior, make_input_features
+from stride_nb.poses.gap_filling import fill_gaps
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, find_repeated_frames
+from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence, blend_weights, window_starts
+from stride_nb.poses.streaming import StreamedSequence
 from stride_nb.refinement.filters import gaussian
-from stride_nb.refinement.outlier_rejection import DOUBT, UNSURE, disbelieved
+from stride_nb.refinement.outlier_rejection import OUTLIER_CONFIDENCE, OUTLIER_RATIO, find_outliers
 
-__all__ = ["LENGTH", "STRIDE", "Windows"]
+__all__ = ["WINDOW_STRIDE", "Windows", "average_predictions"]
 
-# windows, and how far apart they begin: a third of each is blended with the next
-LENGTH, STRIDE = 243, 162
-_CONTEXT = 250  # frames to either side from which gaps at a window's ends are filled
-_AT_ONCE = 4  # windows in one forward pass
+WINDOW_STRIDE = 162
+"""Frames between the starts of windows of 243: a third of each overlaps the next."""
+_CONTEXT_FRAMES = 250  # to either side, from which gaps at a window's ends are filled
+_BATCH_WINDOWS = 4  # in one forward pass
+
+Prediction = tuple[np.ndarray, np.ndarray]
+"""Root-relative joints (T, J, 3) and the scale (T, J) of their error, metres."""
 
 
 class Windows:
@@ -35,195 +38,182 @@ class Windows:
     Args:
         sequence: camera space, at the rate of the network.
         network: a ``Prior`` (nine channels a joint) or a bare DSTformer (joints as they come).
-        length, stride: frames, fewer in proportion where the network takes fewer; ``stride ==
-            length`` and ``partial`` give the published cutting: no overlap, the last window as
-            short as it is.
+        length, stride: frames, reduced in proportion where the network takes fewer.
+        partial: the published cut: windows every ``stride`` frames, the last as short as it is.
     """
 
     def __init__(
         self,
-        sequence: PoseSequence,
+        sequence: PoseSequence | StreamedSequence,
         network: nn.Module,
-        length: int = LENGTH,
-        stride: int = STRIDE,
+        length: int = WINDOW_FRAMES,
+        stride: int = WINDOW_STRIDE,
         partial: bool = False,
     ):
-        most = getattr(getattr(network, "backbone", network), "config", {}).get("maxlen", length)
-        if length > most:
-            length, stride = most, max(1, stride * most // length)
-        self.sequence, self.length, self.reads_channels = (
-            sequence,
-            length,
-            isinstance(network, Prior),
-        )
+        longest = getattr(getattr(network, "backbone", network), "config", {}).get("maxlen", length)
+        if length > longest:
+            length, stride = longest, max(1, stride * longest // length)
+        self.sequence, self.length = sequence, length
+        self.is_prior = isinstance(network, Prior)
         self.device = next(network.parameters()).device
+        frames = len(sequence)
         self.starts = (
-            list(range(0, len(sequence), stride))
-            if partial
-            else window_starts(len(sequence), length, stride)
+            list(range(0, frames, stride)) if partial else window_starts(frames, length, stride)
         )
-        # is anybody in that frame?
-        self._seen = np.concatenate([~part.missing.all(1) for part in sequence.parts()])
+        self._has_person = np.concatenate([~part.missing.all(1) for part in sequence.iter_parts()])
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def confidence(self, i: int) -> np.ndarray:
-        """(T, J) of window ``i``."""
+    def get_confidence(self, i: int) -> Float[np.ndarray, "T J"]:
+        """Confidence in window ``i``, as observed."""
         return self.sequence[self.starts[i] : self.starts[i] + self.length].confidence
 
-    def relative(self, i: int) -> np.ndarray:
-        """(T, J, 3) root-relative joints of window ``i`` as observed, linearly filled where
-        missing; metres."""
-        part, inner = self._around(i)
-        root = self._root(part) if self.reads_channels else 0.0
+    def fill_relative(self, i: int) -> Float[np.ndarray, "T J 3"]:
+        """Root-relative joints of window ``i``, linearly filled where missing; metres."""
+        part, inner = self._cut_with_context(i)
+        root = _fill_root(part) if self.is_prior else 0.0
         filled = fill_linear(part.joints - root, ~part.missing)[inner]
         return filled - filled[:, :1]
 
-    def features(
+    def make_features(
         self,
         i: int,
-        blind: np.ndarray | None = None,
-        hints: tuple[np.ndarray | float, np.ndarray | float] | None = None,
-    ) -> Tensor:
-        """(1, T, J, C) what the network is told of window ``i``.
+        hidden: Bool[np.ndarray, "T J"] | None = None,
+        replacement: tuple[np.ndarray | float, np.ndarray | float] | None = None,
+    ) -> Float[Tensor, "1 T J C"]:
+        """The network's input for window ``i``.
 
         Args:
-            blind: (T, J) bool, joints that are given as missing or, with ``hints``, as guesses.
-            hints: of ``blind`` joints: an error (T, J, 3) to add, metres, and their confidence (T,
-                J); arrays or numbers.
+            hidden: joints that are given as missing or, with a ``replacement``, as low-confidence
+                detections.
+            replacement: of ``hidden`` joints: an error (T, J, 3) to add, metres, and their
+                confidence (T, J); arrays or numbers.
         """
-        part, inner = self._around(i)
+        part, inner = self._cut_with_context(i)
         joints, confidence = part.joints, part.confidence
-        if blind is not None:
-            error, guess = (0.0, 0.0) if hints is None else hints
+        if hidden is not None:
+            error, low = (0.0, 0.0) if replacement is None else replacement
             joints, confidence = joints.copy(), confidence.copy()
-            joints[inner] += np.where(blind[..., None], error, 0.0)
-            confidence[inner] = np.where(blind & (confidence[inner] > 0), guess, confidence[inner])
-        if self.reads_channels:
-            root = self._root(part)
-            # as observed, whatever is blind
-            repeats = held(part.joints - root, part.confidence >= CONFIDENCE_THRESHOLD, part.fps)
-            told = condition(joints, confidence, part.fps, root, repeats)[inner]
+            joints[inner] += np.where(hidden[..., None], error, 0.0)
+            confidence[inner] = np.where(hidden & (confidence[inner] > 0), low, confidence[inner])
+        if self.is_prior:
+            root, trusted = _fill_root(part), part.confidence >= CONFIDENCE_THRESHOLD
+            # of the observation, whatever is hidden
+            repeats = find_repeated_frames(part.joints - root, trusted, part.fps)
+            features = make_input_features(joints, confidence, part.fps, root, repeats)[inner]
         else:
-            told = fill_linear(joints, confidence > 0)[inner].astype(np.float32)
-        return torch.from_numpy(told)[None].to(self.device)
+            features = fill_linear(joints, confidence > 0)[inner].astype(np.float32)
+        return torch.from_numpy(features)[None].to(self.device)
 
-    def root(self, i: int) -> np.ndarray:
-        """(T, 1, 3) the pelvis's path in window ``i``, filled and smoothed; metres."""
-        part, inner = self._around(i)
+    def make_second_pass_features(
+        self,
+        i: int,
+        joints: Float[np.ndarray, "T J 3"],
+        scale: Float[np.ndarray, "T J"],
+        ratio: float = OUTLIER_RATIO,
+    ) -> Float[Tensor, "1 T J C"]:
+        """`make_features` of window ``i`` with the outliers of a first prediction, ``joints`` and
+        ``scale``, at low confidence."""
+        trusted = self.get_confidence(i) >= CONFIDENCE_THRESHOLD
+        outliers = find_outliers(self.fill_relative(i), trusted, joints, scale, ratio)
+        return self.make_features(i, outliers, (0.0, OUTLIER_CONFIDENCE))
+
+    def smooth_root(self, i: int) -> Float[np.ndarray, "T 1 3"]:
+        """The pelvis's path in window ``i``, filled and smoothed; metres."""
+        part, inner = self._cut_with_context(i)
         return gaussian(part).joints[inner, :1]
 
-    def _around(self, i: int) -> tuple[PoseSequence, slice]:
-        a, b = self.starts[i], min(self.starts[i] + self.length, len(self.sequence))
-        low = max(a - _CONTEXT, 0)
-        part = self.sequence[low : b + _CONTEXT]
-        # nobody near: the nearest frame that has somebody is put at that end
-        if part.missing.all():
-            seen = np.flatnonzero(self._seen)
-            nearest = int(seen[np.abs(seen - a).argmin()])
-            joints, confidence, end = (
-                part.joints.copy(),
-                part.confidence.copy(),
-                0 if nearest < low else -1,
-            )
-            there = self.sequence[nearest : nearest + 1]
-            joints[end], confidence[end] = there.joints[0], there.confidence[0]
-            part = part.replace(joints=joints, confidence=confidence)
-        return part, slice(a - low, min(a + self.length, len(self.sequence)) - low)
-
-    @staticmethod
-    def _root(part: PoseSequence) -> np.ndarray:
-        # only the pelvis is lost: the others say where it is
-        if (part.missing[:, 0] & ~part.missing.all(1)).any():
-            return fill(part).joints[:, :1]
-        return fill_linear(part.joints[:, :1], ~part.missing[:, :1])
-
-    def batches(self) -> Iterator[list[int]]:
-        """Windows of one length, a few at a time."""
-        full = [i for i, a in enumerate(self.starts) if a + self.length <= len(self.sequence)]
-        yield from (full[k : k + _AT_ONCE] for k in range(0, len(full), _AT_ONCE))
+    def make_batches(self) -> Iterator[list[int]]:
+        """Indices of windows of one length, a few at a time."""
+        frames = len(self.sequence)
+        full = [i for i, start in enumerate(self.starts) if start + self.length <= frames]
+        yield from (full[k : k + _BATCH_WINDOWS] for k in range(0, len(full), _BATCH_WINDOWS))
         yield from ([i] for i in range(len(full), len(self.starts)))
 
     def predict(
-        self, network: nn.Module, twice: bool = False
+        self, network: nn.Module, second_pass: bool = False
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray | None]]:
-        """Frames, root-relative joints (t, J, 3), the root's path (t, 1, 3), scale (t, J) or
-        ``None``, span by span; metres.
+        """The flip-averaged prediction, span by span: frames, root-relative joints (t, J, 3), the
+        root's path (t, 1, 3), and scale (t, J), or ``None`` of a bare network; metres.
 
-        The mean of the plain and the mirrored pass; windows blended where they overlap, of which no
-        more than the overlap is held. The pelvis, from which everything is measured, has error and
-        scale 0.
+        Overlapping windows are blended, and no more than the overlap is held. The pelvis, from
+        which everything is measured, has error and scale 0.
 
         Args:
-            network: a ``Prior``, or a bare DSTformer, which cannot look twice.
-            twice: answers again, without trust in readings that its first answer does not believe
-                (`doubt`), and gives the mean of both.
+            second_pass: predict again with the outliers of the first prediction at low confidence,
+                and average both (a ``Prior`` only).
         """
-        begun, sums = 0, []  # of the frames from ``begun`` on, which windows to come may add to
-        for i, x, s in self._answers(network, twice and self.reads_channels):
-            if (a := self.starts[i]) > begun:
-                yield self._blended(begun, [total[: a - begun] for total in sums])
-                begun, sums = a, [total[a - begun :] for total in sums]
-            share = blend_weights(len(x))[:, None]
-            told = [share[..., None] * x, share[..., None] * self.root(i), share * s, share]
-            n = len(sums[0]) if sums else 0
+        begin, sums = 0, []  # weighted sums of the frames that windows to come may add to
+        for i, joints, scale in self._predict_windows(network, second_pass and self.is_prior):
+            if (done := self.starts[i] - begin) > 0:
+                yield self._normalize(begin, [total[:done] for total in sums])
+                begin, sums = self.starts[i], [total[done:] for total in sums]
+            weight = blend_weights(len(joints))[:, None]
+            root = weight[..., None] * self.smooth_root(i)
+            window = [weight[..., None] * joints, root, weight * scale, weight]
+            overlap = len(sums[0]) if sums else 0
             sums = [
-                np.concatenate([total + new[:n], new[n:]]) for total, new in zip(sums, told)
-            ] or told
-        yield self._blended(begun, sums)
+                np.concatenate([total + new[:overlap], new[overlap:]])
+                for total, new in zip(sums, window)
+            ] or window
+        yield self._normalize(begin, sums)
 
-    def _answers(
-        self, network: nn.Module, twice: bool
+    def _predict_windows(
+        self, network: nn.Module, second_pass: bool
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        for batch in self.batches():
-            answers = both_ways(network, torch.cat([self.features(i) for i in batch]))
-            if twice:
-                again = both_ways(
-                    network, torch.cat([self.reread(i, x, s) for i, (x, s) in zip(batch, answers)])
-                )
-                answers = [between(*both) for both in zip(answers, again)]
-            for i, (x, s) in zip(batch, answers):
-                yield i, x, s
+        for batch in self.make_batches():
+            features = torch.cat([self.make_features(i) for i in batch])
+            predictions = predict_with_flip(network, features)
+            if second_pass:
+                again = [
+                    self.make_second_pass_features(i, *first)
+                    for i, first in zip(batch, predictions)
+                ]
+                second = predict_with_flip(network, torch.cat(again))
+                predictions = [average_predictions(*both) for both in zip(predictions, second)]
+            for i, (joints, scale) in zip(batch, predictions):
+                yield i, joints, scale
 
-    def reread(self, i: int, joints: np.ndarray, scale: np.ndarray, doubt: float = DOUBT) -> Tensor:
-        """``features`` of window ``i`` without trust in what an answer to it, joints (T, J, 3) and
-        scale (T, J), does not believe."""
-        wrong = disbelieved(self.relative(i), self.confidence(i) >= CONFIDENCE_THRESHOLD, joints, scale, doubt)
-        return self.features(i, wrong, (0.0, UNSURE))
-
-    def _blended(self, begun: int, sums: list[np.ndarray]):
+    def _normalize(self, begin: int, sums: list[np.ndarray]):
         joints, root, scale, weight = sums
         joints, root, scale = joints / weight[..., None], root / weight[..., None], scale / weight
         joints[:, 0], scale[:, 0] = 0.0, 0.0
-        return (
-            slice(begun, begun + len(joints)),
-            joints,
-            root,
-            scale if self.reads_channels else None,
-        )
+        span = slice(begin, begin + len(joints))
+        return span, joints, root, scale if self.is_prior else None
+
+    def _cut_with_context(self, i: int) -> tuple[PoseSequence, slice]:
+        """Window ``i`` with frames to either side, and where in them it lies."""
+        start, frames = self.starts[i], len(self.sequence)
+        end, low = min(start + self.length, frames), max(start - _CONTEXT_FRAMES, 0)
+        part = self.sequence[low : end + _CONTEXT_FRAMES]
+        if part.missing.all():
+            part = self._insert_nearest_person(part, start, low)
+        return part, slice(start - low, end - low)
+
+    def _insert_nearest_person(self, part: PoseSequence, start: int, low: int) -> PoseSequence:
+        """A part without anybody, the nearest frame with somebody put at that end."""
+        occupied = np.flatnonzero(self._has_person)
+        nearest = int(occupied[np.abs(occupied - start).argmin()])
+        source = self.sequence[nearest : nearest + 1]
+        joints, confidence = part.joints.copy(), part.confidence.copy()
+        end = 0 if nearest < low else -1
+        joints[end], confidence[end] = source.joints[0], source.confidence[0]
+        return part.replace(joints=joints, confidence=confidence)
 
 
-def between(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of two answers, joints (T, J, 3) and scale (T, J).
+def _fill_root(part: PoseSequence) -> np.ndarray:
+    """(T, 1, 3) the pelvis's path; where only the pelvis is lost, the other joints give it."""
+    if (part.missing[:, 0] & ~part.missing.all(1)).any():
+        return fill_gaps(part).joints[:, :1]
+    return fill_linear(part.joints[:, :1], ~part.missing[:, :1])
 
-    A second look that was wrong to doubt can be far off. Halfway more than half of its gain is
-    left, and no regime of ``val`` loses more than 1 % (``benchmarks/ablations/second_pass.py``).
+
+def average_predictions(first: Prediction, second: Prediction) -> Prediction:
+    """The mean of two predictions, joints and scale.
+
+    A second pass that wrongly rejected an observation can be far off. The mean keeps more than half
+    of its gain, and no regime of ``val`` loses more than 1 %
+    (``benchmarks/ablations/second_pass.py``).
     """
-    return tuple((a + b) / 2 for a, b in zip(first, second))
-
-
-@torch.no_grad()
-def both_ways(network: nn.Module, features: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For every window: joints (T, J, 3), the mean of the plain and the mirrored pass, and scale
-    (T, J); float64."""
-    if not isinstance(network, Prior):
-        joints = (network(features) + flip(network(flip(features)))) / 2
-        return [(x, np.zeros(x.shape[:2])) for x in joints.double().cpu().numpy()]
-    plain, turned = network(features), network(mirrored(features))
-    order = list(H36M17.mirror)
-    joints = ((plain.joints + flip(turned.joints)) / 2).double().cpu().numpy()
-    scale = ((plain.scale + turned.scale[..., order]) / 2).double().cpu().numpy()
-    return list(zip(joints, scale))
+    return (first[0] + second[0]) / 2, (first[1] + second[1]) / 2

@@ -1,13 +1,11 @@
-"""Bodies: the surface that a skeleton moves. Parameters in and out of SMPL's family, and a stand-in
-of our own.
+"""Bodies of the SMPL family: `load_body` gives a body, `fit` finds the parameters of a sequence.
 
-``load`` gives a body, ``fit`` finds the parameters of a sequence, ``render`` draws, ``gltf`` writes
-an animation.
+The stand-in body of our own needs no registration.
 """
 
-from stride_nb.smpl.body_model import Body, load
-from stride_nb.smpl.fitting import Fitted, fit
+from stride_nb.smpl.body_model import Body, load_body
+from stride_nb.smpl.fitting import BodyFit, fit
 from stride_nb.smpl.parameters import BodyMotion
-from stride_nb.smpl.standin_body import SHAPE_NAMES, standin
+from stride_nb.smpl.standin_body import SHAPE_NAMES, make_standin_body
 
-__all__ = ["SHAPE_NAMES", "Body", "BodyMotion", "Fitted", "fit", "load", "standin"]
+__all__ = ["SHAPE_NAMES", "Body", "BodyFit", "BodyMotion", "fit", "load_body", "make_standin_body"]

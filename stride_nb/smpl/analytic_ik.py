@@ -1,146 +1,139 @@
-"""A first guess at a body's rotations from joint positions alone: closed form, frame by frame.
+"""Inverse kinematics in closed form: a body's rotations from joint positions, frame by frame.
 
-The trunk by the best rotation of its joints (Kabsch), limbs by their hinges: the plane of upper and
-lower part says how far a limb is twisted, since knees and elbows bend about one axis only. Where a
-limb is straight, it is not twisted.
+The trunk takes the best rotation of its joints (Kabsch), limbs follow from their hinges: knees and
+elbows bend about one axis, so the plane of upper and lower part gives the twist of a limb. A
+straight limb is not twisted.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float
 
+from stride_nb.poses.geometry import fit_rotation, rotation_between
 from stride_nb.poses.skeleton import SMPL24
 
-__all__ = ["guess", "told"]
+__all__ = ["estimate_pose", "find_determined_rotations"]
 
 _J = {name: i for i, name in enumerate(SMPL24.joints)}
-_HINGES = {"lhip": (1, 0, 0), "rhip": (1, 0, 0), "lshoulder": (0, -1, 0), "rshoulder": (0, 1, 0)}
+_HINGE_AXES = {
+    "lhip": (1, 0, 0),
+    "rhip": (1, 0, 0),
+    "lshoulder": (0, -1, 0),
+    "rshoulder": (0, 1, 0),
+}
 """The axis about which the knee or elbow below bends, in the T pose."""
-_LIMBS = [
-    ("lhip", "lknee", "lankle"),
-    ("rhip", "rknee", "rankle"),
-    ("lshoulder", "lelbow", "lwrist"),
-    ("rshoulder", "relbow", "rwrist"),
-]
-_HIPS, _CHEST = ("lhip", "rhip", "spine2", "neck"), ("lshoulder", "rshoulder", "neck", "spine2")
-_TELL = {
-    f"{side}{joint}": tuple(side + n for n in limb)
-    for side in "lr"
+_LIMB_CHAINS = {
+    f"{side}{limb[0]}": tuple(side + joint for joint in limb)
     for limb in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
-    for joint in limb[:2]
+    for side in "lr"
 }
-_TELL |= {f"spine{i}": ("neck", "lshoulder", "rshoulder") for i in (1, 2, 3)} | {
-    "neck": ("neck", "head")
-}
-"""The joints that tell how a joint is turned."""
+_HIP_TRIANGLE = ("lhip", "rhip", "spine2", "neck")
+_CHEST_TRIANGLE = ("lshoulder", "rshoulder", "neck", "spine2")
+_DETERMINED_BY = {joint: chain for chain in _LIMB_CHAINS.values() for joint in chain[:2]}
+_DETERMINED_BY |= {f"spine{i}": ("neck", "lshoulder", "rshoulder") for i in (1, 2, 3)}
+_DETERMINED_BY |= {"neck": ("neck", "head")}
+"""The joints whose positions determine a joint's rotation."""
 
 
-def told(seen: np.ndarray) -> np.ndarray:
-    """(T, 24) bool: frames in which a joint's rotation follows from joints that were seen, (T, 24)
-    bool.
+def find_determined_rotations(seen: Bool[np.ndarray, "T 24"]) -> Bool[np.ndarray, "T 24"]:
+    """Frames in which the joints that were seen determine a joint's rotation.
 
-    A joint of which nothing ever tells counts as told throughout: its guess is the rest pose.
+    A joint whose rotation is never determined counts as determined throughout: it keeps the rest
+    pose.
     """
-    out = np.ones(seen.shape, bool)
-    for name, points in _TELL.items():
+    determined = np.ones(seen.shape, bool)
+    for name, points in _DETERMINED_BY.items():
         here = seen[:, [_J[p] for p in points]].all(1)
-        out[:, _J[name]] = here | ~here.any()
-    return out
+        determined[:, _J[name]] = here | ~here.any()
+    return determined
 
 
-def guess(points: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def estimate_pose(
+    points: Float[np.ndarray, "T 24 3"], rest: Float[np.ndarray, "24 3"]
+) -> tuple[Float[np.ndarray, "T 24 3"], Float[np.ndarray, "T 3"]]:
     """Rotations and translation that put a body's joints near ``points``.
 
     Args:
-        points: (T, 24, 3) SMPL's joints, metres; NaN where a joint is not known at all.
-        rest: (24, 3) the body's joints at rest.
+        points: SMPL's joints, metres; NaN where a joint is never known.
+        rest: the body's joints at rest, metres.
 
     Returns:
-        pose (T, 24, 3) rotation vectors and translation (T, 3), finite everywhere.
+        Rotation vectors (radians) and translation (metres), finite everywhere.
     """
     from scipy.spatial.transform import Rotation
 
     local = np.broadcast_to(np.eye(3), (len(points), 24, 3, 3)).copy()
-    root = _align(points, rest, _HIPS)
-    chest = _align(points, rest, _CHEST, root)
-    third = Rotation.from_rotvec(Rotation.from_matrix(_t(root) @ chest).as_rotvec() / 3).as_matrix()
+    root = _fit_trunk(points, rest, _HIP_TRIANGLE, np.broadcast_to(np.eye(3), local[:, 0].shape))
+    chest = _fit_trunk(points, rest, _CHEST_TRIANGLE, root)
+    third = Rotation.from_rotvec(Rotation.from_matrix(_t(root) @ chest).as_rotvec() / 3)
     local[:, 0] = root
-    local[:, [_J["spine1"], _J["spine2"], _J["spine3"]]] = third[:, None]
-    local[:, _J["neck"]] = _swing(
-        rest[_J["head"]] - rest[_J["neck"]],
-        _t(chest) @ (points[:, _J["head"]] - points[:, _J["neck"]])[..., None],
+    local[:, [_J["spine1"], _J["spine2"], _J["spine3"]]] = third.as_matrix()[:, None]
+    neck, head = _J["neck"], _J["head"]
+    local[:, neck] = rotation_between(
+        rest[head] - rest[neck], _apply(_t(chest), points[:, head] - points[:, neck])
     )
-    for limb in _LIMBS:
-        above = root if "hip" in limb[0] else chest
-        local[:, _J[limb[0]]], local[:, _J[limb[1]]] = _limb(points, rest, above, limb)
+    for upper, chain in _LIMB_CHAINS.items():
+        above = root if "hip" in upper else chest
+        local[:, _J[upper]], local[:, _J[chain[1]]] = _solve_limb(points, rest, above, chain)
     pose = Rotation.from_matrix(local.reshape(-1, 3, 3)).as_rotvec().reshape(len(points), 24, 3)
-    known = [
-        i
-        for i in (_J["lhip"], _J["rhip"], _J["spine2"], _J["neck"])
-        if np.isfinite(points[:, i]).all()
-    ]
+    known = _find_known(points, _HIP_TRIANGLE)
     if not known:
         return pose, np.zeros((len(points), 3))
-    turned = (rest[known] - rest[0]) @ _t(root) + rest[0]
-    return pose, (points[:, known] - turned).mean(1)
+    posed = (rest[known] - rest[0]) @ _t(root) + rest[0]
+    return pose, (points[:, known] - posed).mean(1)
 
 
 def _t(matrix: np.ndarray) -> np.ndarray:
     return np.swapaxes(matrix, -1, -2)
 
 
-def _align(
-    points: np.ndarray, rest: np.ndarray, names: tuple, fallback: np.ndarray | None = None
+def _apply(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (matrix @ vectors[..., None])[..., 0]
+
+
+def _find_known(points: np.ndarray, names: tuple) -> list[int]:
+    """Those of the joints that are known in every frame."""
+    return [_J[n] for n in names if np.isfinite(points[:, _J[n]]).all()]
+
+
+def _fit_trunk(
+    points: np.ndarray, rest: np.ndarray, names: tuple, fallback: np.ndarray
 ) -> np.ndarray:
-    """(T, 3, 3) the rotation that best turns those joints' rest positions onto ``points``; needs
-    three of them."""
-    known = [_J[n] for n in names if np.isfinite(points[:, _J[n]]).all()]
+    """(T, 3, 3) the rotation that best turns those joints' rest positions onto ``points``;
+    ``fallback`` where fewer than three are known."""
+    known = _find_known(points, names)
     if len(known) < 3:
-        return np.broadcast_to(np.eye(3), (len(points), 3, 3)) if fallback is None else fallback
+        return fallback
     p, r = points[:, known], rest[known]
-    u, _, vt = np.linalg.svd(_t(p - p.mean(1, keepdims=True)) @ (r - r.mean(0)))
-    u[..., -1] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    return u @ vt
+    return fit_rotation(r - r.mean(0), p - p.mean(1, keepdims=True))
 
 
 def _unit(v: np.ndarray) -> np.ndarray:
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
 
 
-def _swing(start: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) the smallest rotation that turns the direction ``start`` (3,) to ``to`` (T, 3, 1);
-    none for NaN."""
-    from scipy.spatial.transform import Rotation
-
-    a, b = _unit(start), _unit(to[..., 0])
-    cross, cosine = np.cross(np.broadcast_to(a, b.shape), b), (a * b).sum(-1)
-    sine = np.linalg.norm(cross, axis=-1)
-    return Rotation.from_rotvec(
-        np.nan_to_num(_unit(cross) * np.arctan2(sine, cosine)[:, None])
-    ).as_matrix()
-
-
-def _limb(
-    points: np.ndarray, rest: np.ndarray, above: np.ndarray, limb: tuple
+def _solve_limb(
+    points: np.ndarray, rest: np.ndarray, above: np.ndarray, chain: tuple
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations of a limb's upper joint and of its hinge, (T, 3, 3) each, in the frame of the trunk
     above."""
-    a, b, c = (_J[name] for name in limb)
-    axis = np.array(_HINGES[limb[0]], float)
+    a, b, c = (_J[name] for name in chain)
+    axis = np.array(_HINGE_AXES[chain[0]], float)
     upper0, lower0 = _unit(rest[b] - rest[a]), _unit(rest[c] - rest[b])
-    upper = _t(above) @ (points[:, b] - points[:, a])[..., None]
-    lower = _t(above) @ (points[:, c] - points[:, b])[..., None]
-    swing = _swing(upper0, upper)
-    u, w = _unit(upper[..., 0]), _unit(lower[..., 0])
-    bent = np.cross(u, w)
-    # from 5° to 23° of bend
-    trust = np.clip(np.linalg.norm(bent, axis=-1, keepdims=True) / 0.3 - 0.3, 0, 1)
-    hinge = np.nan_to_num(trust * _unit(bent) + (1 - trust) * (swing @ axis))
+    upper = _apply(_t(above), points[:, b] - points[:, a])
+    lower = _apply(_t(above), points[:, c] - points[:, b])
+    swing = rotation_between(upper0, upper)
+    u, w = _unit(upper), _unit(lower)
+    normal = np.cross(u, w)
+    # the bend counts from 5° on, fully from 23° on
+    weight = np.clip(np.linalg.norm(normal, axis=-1, keepdims=True) / 0.3 - 0.3, 0, 1)
+    hinge = np.nan_to_num(weight * _unit(normal) + (1 - weight) * (swing @ axis))
     hinge = _unit(hinge - (hinge * u).sum(-1, keepdims=True) * np.nan_to_num(u))
-    frame0 = np.stack(
-        [upper0, h := _unit(axis - (axis @ upper0) * upper0), np.cross(upper0, h)], -1
-    )
-    turned = np.stack([u, hinge, np.cross(u, hinge)], -1) @ frame0.T
-    whole = np.linalg.det(np.nan_to_num(turned)) > 0.5  # not where joints coincide or are not known
-    turned = np.where(whole[:, None, None], turned, swing)
-    return turned, _swing(lower0, _t(turned) @ lower)
+    hinge0 = _unit(axis - (axis @ upper0) * upper0)
+    frame0 = np.stack([upper0, hinge0, np.cross(upper0, hinge0)], -1)
+    rotation = np.stack([u, hinge, np.cross(u, hinge)], -1) @ frame0.T
+    # no rotation where joints coincide or are not known
+    proper = np.linalg.det(np.nan_to_num(rotation)) > 0.5
+    rotation = np.where(proper[:, None, None], rotation, swing)
+    return rotation, rotation_between(lower0, _apply(_t(rotation), lower))

@@ -1,39 +1,43 @@
-"""Least squares over time: frames that touch only their neighbours, and a few variables that touch
-all frames."""
+"""Least squares over time: variables of each frame, coupled to the neighbouring frames, and a few
+variables shared by all frames."""
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float
 
-__all__ = ["Band"]
+__all__ = ["BandedNormalMatrix"]
 
 
-class Band:
+class BandedNormalMatrix:
     """The normal matrix of T frames with n variables each: a block a frame, plus smoothness over
     time.
 
     Smoothness is Σ slow (x_{t+1} − x_t)² + even (x_{t+1} − 2 x_t + x_{t−1})², variable by variable.
-    Everything is written as half the gradient and half the Hessian of the sum of squares.
+    Everything is half the gradient and half the Hessian of the sum of squares.
 
     Args:
-        blocks: (T, n, n) symmetric.
-        slow, even: (n,) weights.
+        blocks: symmetric.
+        slow, even: weights of first and second differences.
     """
 
-    def __init__(self, blocks: np.ndarray, slow: np.ndarray, even: np.ndarray):
+    def __init__(
+        self,
+        blocks: Float[np.ndarray, "T n n"],
+        slow: Float[np.ndarray, " n"],
+        even: Float[np.ndarray, " n"],
+    ):
         self.blocks, self.slow, self.even = blocks, slow, even
-        frames = len(blocks)
-        self.first = [_diagonal((-1, 1), frames, k) for k in range(3)]
-        self.second = [_diagonal((1, -2, 1), frames, k) for k in range(3)]
 
-    def add(self, weights: np.ndarray) -> None:
-        """Add (n,) to every frame's diagonal."""
+    def add_to_diagonal(self, weights: Float[np.ndarray, " n"]) -> None:
+        """Add the weights to every frame's diagonal."""
         index = np.arange(len(weights))
         self.blocks[:, index, index] += weights
 
-    def pull(self, change: np.ndarray, bend: np.ndarray) -> np.ndarray:
-        """(T, n) half the gradient of the smoothness, from first (T − 1, n) and second (T − 2, n)
-        differences."""
+    def compute_smoothness_gradient(
+        self, change: Float[np.ndarray, "T1 n"], bend: Float[np.ndarray, "T2 n"]
+    ) -> Float[np.ndarray, "T n"]:
+        """Half the gradient of the smoothness, from its first and second differences."""
         out = np.zeros((len(self.blocks), len(self.slow)))
         out[:-1] -= self.slow * change
         out[1:] += self.slow * change
@@ -41,44 +45,52 @@ class Band:
             out[k : len(out) - 2 + k] += factor * self.even * bend
         return out
 
-    def solve(self, slope, free, between, far_slope, far_square, damping: float):
-        """The step against the slope: (T, n) of the frames and (B,) of the far variables.
+    def solve(
+        self,
+        gradient: Float[np.ndarray, "T n"],
+        free: Bool[np.ndarray, "T n"],
+        mixed: Float[np.ndarray, "T n B"],
+        shared_gradient: Float[np.ndarray, " B"],
+        shared_block: Float[np.ndarray, "B B"],
+        damping: float,
+    ) -> tuple[Float[np.ndarray, "T n"], Float[np.ndarray, " B"]]:
+        """The step of the frames' variables and of the shared ones, by the Schur complement.
 
         Args:
-            slope: (T, n) half gradient; ``free`` (T, n) bool: the others do not move.
-            between: (T, n, B) mixed second derivatives of frames and far variables.
-            far_slope, far_square: (B,) and (B, B).
-            damping: of Levenberg and Marquardt: every diagonal entry grows by this part of itself.
+            gradient: half the gradient of the frames' variables.
+            free: the others do not move.
+            mixed: second derivatives by the frames' and the shared variables.
+            shared_gradient, shared_block: of the shared variables.
+            damping: Levenberg and Marquardt's: every diagonal entry grows by this part of itself.
         """
         from scipy.linalg import solveh_banded
 
-        size = slope.size
-        right = np.concatenate([-slope[..., None], between], -1) * free[..., None]
-        solved = solveh_banded(
-            self._lower(free, damping), right.reshape(size, -1), lower=True, check_finite=False
-        )
-        own, shared = solved[:, 0], solved[:, 1:]
-        mixed = right.reshape(size, -1)[:, 1:]
-        square = far_square + damping * np.diag(np.diag(far_square)) - mixed.T @ shared
-        far = np.linalg.solve(square, -far_slope - mixed.T @ own)
-        return (own - shared @ far).reshape(slope.shape), far
+        right = np.concatenate([-gradient[..., None], mixed], -1) * free[..., None]
+        right = right.reshape(gradient.size, -1)
+        lower = self._assemble_lower_band(free, damping)
+        solved = solveh_banded(lower, right, lower=True, check_finite=False)
+        own, by_shared, mixed = solved[:, 0], solved[:, 1:], right[:, 1:]
+        damped = shared_block + damping * np.diag(np.diag(shared_block))
+        shared = np.linalg.solve(damped - mixed.T @ by_shared, -shared_gradient - mixed.T @ own)
+        return (own - by_shared @ shared).reshape(gradient.shape), shared
 
-    def _lower(self, free: np.ndarray, damping: float) -> np.ndarray:
+    def _assemble_lower_band(self, free: np.ndarray, damping: float) -> np.ndarray:
         """(2n + 1, T n) the matrix's lower diagonals; a variable that is not free stands alone."""
         frames, n = free.shape
         blocks = self.blocks * free[:, :, None] * free[:, None, :]
-        out = np.zeros((2 * n + 1, frames, n))
+        band = np.zeros((2 * n + 1, frames, n))
         for k in range(n):
-            out[k, :, : n - k] = np.diagonal(blocks, -k, 1, 2)
+            band[k, :, : n - k] = np.diagonal(blocks, -k, 1, 2)
         for k in range(min(3, frames)):
-            held = free[: frames - k] & free[k:]
-            smooth = self.slow * self.first[k][:, None] + self.even * self.second[k][:, None]
-            out[k * n, : frames - k] += smooth * held
-        out[0] = np.where(free, out[0] * (1 + damping) + 1e-9, 1.0)
-        return out.reshape(len(out), -1)[: frames * n]  # no more diagonals than columns
+            both = free[: frames - k] & free[k:]
+            first, second = (_gram_diagonal(row, frames, k) for row in ((-1, 1), (1, -2, 1)))
+            smooth = self.slow * first[:, None] + self.even * second[:, None]
+            band[k * n, : frames - k] += smooth * both
+        band[0] = np.where(free, band[0] * (1 + damping) + 1e-9, 1.0)
+        return band.reshape(len(band), -1)[: frames * n]  # no more diagonals than columns
 
 
-def _diagonal(row: tuple, frames: int, k: int) -> np.ndarray:
+def _gram_diagonal(row: tuple, frames: int, k: int) -> np.ndarray:
     """(T − k,) the k-th diagonal of DᵀD, where D takes the difference ``row`` of neighbouring
     frames."""
     rows = max(frames - len(row) + 1, 0)

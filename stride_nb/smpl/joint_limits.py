@@ -1,21 +1,21 @@
-"""How far the joints of a living person turn: bounds on SMPL's rotation vectors, in the frame of
-the T pose.
+"""Bounds on SMPL's rotation vectors for a living person, in the frame of the T pose.
 
 x points to the person's left, y up, z forward, at every joint. The bounds are generous round
 numbers for active movement (anatomy textbooks' ranges, widened where SMPL's T pose lies at a
-range's end), not a dataset's extremes: they forbid knees that bend forward and heads that look
+range's end), not a dataset's extremes: they exclude knees that bend forward and heads that look
 backward, not dancers.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb.poses.skeleton import SMPL24
 
-__all__ = ["joint_limits"]
+__all__ = ["get_joint_limits"]
 
-_LIMITS = {  # (low, high) about x, y, z in degrees; right sides are mirror images
+_LIMITS_DEGREES = {  # (low, high) about x, y, z; right sides are mirror images
     "lhip": ((-150, 50), (-60, 60), (-40, 80)),
     "lknee": ((-3, 155), (-20, 20), (-10, 10)),
     "lankle": ((-40, 60), (-30, 30), (-30, 30)),
@@ -33,20 +33,20 @@ _LIMITS = {  # (low, high) about x, y, z in degrees; right sides are mirror imag
 }
 
 
-def joint_limits() -> tuple[np.ndarray, np.ndarray]:
-    """(24, 3) lowest and highest rotation vectors, radians; joint 0, which turns the whole body, is
+def get_joint_limits() -> tuple[Float[np.ndarray, "24 3"], Float[np.ndarray, "24 3"]]:
+    """Lowest and highest rotation vectors, radians; joint 0, which turns the whole body, is
     unbounded.
 
-    >>> low, high = joint_limits()
+    >>> low, high = get_joint_limits()
     >>> knee = SMPL24.index("lknee")
     >>> print(np.degrees(low[knee]).round(), np.degrees(high[knee]).round())
     [ -3. -20. -10.] [155.  20.  10.]
     """
     low, high = np.full((24, 3), -np.inf), np.full((24, 3), np.inf)
-    for name, bounds in _LIMITS.items():
-        for side in ("l", "r") if name[0] == "l" else ("",):
-            j = SMPL24.index(side + name[1:] if side else name)
-            low[j], high[j] = np.radians(bounds).T
-            if side == "r":  # a mirror across x = 0 turns rotations about y and z the other way
-                low[j, 1:], high[j, 1:] = -high[j, 1:], -low[j, 1:]
+    for name, bounds in _LIMITS_DEGREES.items():
+        j = SMPL24.index(name)
+        low[j], high[j] = np.radians(bounds).T
+        if (m := SMPL24.mirror[j]) != j:
+            # a mirror across x = 0 reverses rotations about y and z
+            low[m], high[m] = (low[j, 0], *-high[j, 1:]), (high[j, 0], *-low[j, 1:])
     return low, high

@@ -1,23 +1,23 @@
-"""A body of our own in SMPL's format, made by code: for every figure and test that must run with no
-registration.
+"""A body of our own in SMPL's format, made by code, so that figures and tests need no registration.
 
-Rods round the 24-joint skeleton are melted into a closed surface (`surface`); skin weights are heat
-that spreads from each bone over the mesh; shape directions are displacement fields with a meaning
-each; joint regressors are non-negative weights of nearby vertices that give the joints exactly, at
-rest and along every shape direction. It is nobody's measurement: a person of 1.7 m drawn by hand. A
-user's own SMPL file takes its place by one parameter.
+The surface is a smooth union of rods round the 24-joint skeleton (`implicit_surface`); skin weights
+are heat that spreads from each bone over the mesh; each shape direction is a displacement field
+with a meaning; joint regressors are non-negative weights of nearby vertices that give the joints
+exactly, at rest and along every shape direction. It is a person of 1.7 m drawn by hand, not a
+measured one. A user's own SMPL file takes its place by one parameter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
 from stride_nb.poses.skeleton import H36M17, SMPL24
-from stride_nb.smpl.implicit_surface import Rod, melt, mesh
+from stride_nb.smpl.implicit_surface import Rod, extract_mesh, make_rod_field
 
-__all__ = ["SHAPE_NAMES", "standin"]
+__all__ = ["SHAPE_NAMES", "make_standin_body"]
 
 SHAPE_NAMES = (
     "height",
@@ -33,10 +33,18 @@ SHAPE_NAMES = (
 )
 """What each of the ten shape directions changes; a positive coefficient makes it larger."""
 
-CELL = 0.0145
+Point = tuple[float, float, float]
+
+Bone = tuple[int, np.ndarray, np.ndarray]
+"""Joint that moves it, start, end."""
+
+ShapeField = Callable[[np.ndarray], np.ndarray]
+"""(N, 3) points at rest → (N, 3) displacement in metres a unit."""
+
+_CELL = 0.0145
 """Side of a cell of the surface, metres."""
 
-JOINTS = {  # rest pose: T, facing +z, left is +x, soles on y = 0; metres
+_REST_JOINTS = {  # rest pose: T, facing +z, left is +x, soles on y = 0; metres
     "pelvis": (0, 0.940, -0.005),
     "lhip": (0.085, 0.890, 0.0),
     "lknee": (0.095, 0.495, 0.005),
@@ -54,19 +62,19 @@ JOINTS = {  # rest pose: T, facing +z, left is +x, soles on y = 0; metres
     "lhand": (0.755, 1.392, -0.010),
 }
 
-CROWN, TOE, FINGERTIP = (0, 1.700, -0.010), (0.118, 0.016, 0.155), (0.860, 1.388, -0.008)
+_CROWN, _TOE, _FINGERTIP = (0, 1.700, -0.010), (0.118, 0.016, 0.155), (0.860, 1.388, -0.008)
 
-MIDDLE: list[Rod] = [
+_MIDDLE_RODS: list[Rod] = [
     ((0, 0.93, 0), (0, 1.02, 0), 0.102, 0.092),  # lower trunk
     ((0, 1.05, 0.015), (0, 1.30, 0.01), 0.092, 0.098),  # upper trunk
     ((0, 1.40, -0.02), (0, 1.54, -0.005), 0.054, 0.050),  # neck
     ((0, 1.615, -0.015), (0, 1.625, -0.01), 0.086, 0.084),  # skull
     ((0, 1.625, 0.03), (0, 1.60, 0.035), 0.062, 0.060),  # brow
     ((0, 1.528, 0.062), (0, 1.526, 0.066), 0.026, 0.025),  # chin
-    ((0, 1.602, 0.095), (0, 1.575, 0.107), 0.006, 0.011),
-]  # nose
+    ((0, 1.602, 0.095), (0, 1.575, 0.107), 0.006, 0.011),  # nose
+]
 
-LEFT: list[Rod] = [
+_LEFT_RODS: list[Rod] = [
     ((0.065, 0.97, 0), (0.085, 0.90, 0), 0.088, 0.090),  # hip
     ((0.065, 0.90, -0.045), (0.075, 0.86, -0.045), 0.075, 0.070),  # buttock
     ((0.092, 0.88, 0.005), (0.095, 0.52, 0.008), 0.082, 0.048),  # thigh
@@ -100,16 +108,16 @@ LEFT: list[Rod] = [
     ((0.68, 1.392, 0.01), (0.735, 1.387, 0.055), 0.018, 0.015),  # thumb
     ((0.735, 1.387, 0.055), (0.785, 1.384, 0.068), 0.014, 0.013),
     ((0.028, 1.575, 0.045), (0.022, 1.55, 0.055), 0.042, 0.030),  # cheek
-    ((0.078, 1.605, -0.005), (0.076, 1.575, 0), 0.012, 0.009),
-]  # ear
+    ((0.078, 1.605, -0.005), (0.076, 1.575, 0), 0.012, 0.009),  # ear
+]
 
 
-def _mirror(point) -> tuple:
+def _mirror_point(point: Point) -> Point:
     return (-point[0], point[1], point[2])
 
 
 @lru_cache(maxsize=1)
-def standin() -> dict[str, np.ndarray]:
+def make_standin_body() -> dict[str, np.ndarray]:
     """The arrays of an SMPL model file, and ``J_regressor_h36m`` (17, V) beside them. Always the
     same to the last bit.
 
@@ -119,66 +127,62 @@ def standin() -> dict[str, np.ndarray]:
         ``kintree_table`` (2, 24), ``J_regressor_h36m`` (17, V) in the order of ``skeleton.H36M17``.
         They are shared: do not write into them.
     """
-    rods = MIDDLE + LEFT + [(_mirror(a), _mirror(b), ra, rb) for a, b, ra, rb in LEFT]
+    right_rods = [(_mirror_point(a), _mirror_point(b), ra, rb) for a, b, ra, rb in _LEFT_RODS]
+    rods = _MIDDLE_RODS + _LEFT_RODS + right_rods
     low, high = np.array([-0.9425, -0.0435, -0.174]), np.array([0.9425, 1.74, 0.203])
-    vertices, faces = mesh(melt(rods, 0.012), low, high, CELL)
-    joints, h36m = _joints24(), _joints17()
-    weights = _weights(vertices, faces, joints)
+    vertices, faces = extract_mesh(make_rod_field(rods, 0.012), low, high, _CELL)
+    joints, h36m = _place_smpl24(), _place_h36m17()
+    fields = _make_shape_fields(joints)
     points, targets24, targets17 = (
-        np.stack([p, *(d(p) for d in _directions(joints))], -1) for p in (vertices, joints, h36m)
+        np.stack([p, *(field(p) for field in fields)], -1) for p in (vertices, joints, h36m)
     )
     # the root's −1 wraps round, as in SMPL's files
     parents = np.array(SMPL24.parents, np.int64).astype(np.uint32)
     return {
         "v_template": vertices,
         "f": faces.astype(np.uint32),
-        "weights": weights,
+        "weights": _spread_skin_weights(vertices, faces, joints),
         "shapedirs": points[..., 1:],
         "posedirs": np.zeros((len(vertices), 3, 207), np.float32),
-        "J_regressor": _regressor(points, targets24),
+        "J_regressor": _solve_regressor(points, targets24),
         "kintree_table": np.stack([parents, np.arange(24, dtype=np.uint32)]),
-        "J_regressor_h36m": _regressor(points, targets17),
+        "J_regressor_h36m": _solve_regressor(points, targets17),
     }
 
 
-def _joints24() -> np.ndarray:
+def _place_smpl24() -> np.ndarray:
     """(24, 3) SMPL's joints at rest."""
-    right = {"r" + name[1:]: _mirror(point) for name, point in JOINTS.items() if name[0] == "l"}
-    return np.array([(JOINTS | right)[name] for name in SMPL24.joints], float)
+    left = {name: point for name, point in _REST_JOINTS.items() if name[0] == "l"}
+    right = {"r" + name[1:]: _mirror_point(point) for name, point in left.items()}
+    return np.array([(_REST_JOINTS | right)[name] for name in SMPL24.joints], float)
 
 
-def _joints17() -> np.ndarray:
+def _place_h36m17() -> np.ndarray:
     """(17, 3) Human3.6M's joints at rest: limbs are SMPL's, the pelvis lies between the hips, the
     head is the crown."""
-    rest = dict(zip(SMPL24.joints, _joints24()))
+    rest = dict(zip(SMPL24.joints, _place_smpl24()))
     rest |= {
         "pelvis": (rest["lhip"] + rest["rhip"]) / 2,
         "thorax": rest["neck"] - (0, 0.055, 0),
         "neck": rest["head"] - (0, 0, 0.015),
-        "head": np.array(CROWN) - (0, 0.01, 0),
+        "head": np.array(_CROWN) - (0, 0.01, 0),
     }
     rest["spine"] = (rest["pelvis"] + rest["thorax"]) / 2
     return np.array([rest[name] for name in H36M17.joints])
 
 
-def _bones(joints: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """(joint that moves it, start, end) of every bone; head, feet and hands end at crown, toes and
-    fingertips."""
-    ends = {
-        "head": CROWN,
-        "lfoot": TOE,
-        "rfoot": _mirror(TOE),
-        "lhand": FINGERTIP,
-        "rhand": _mirror(FINGERTIP),
-    }
+def _list_bones(joints: np.ndarray) -> list[Bone]:
+    """Every bone; head, feet and hands end at crown, toes and fingertips."""
+    ends = {"head": _CROWN, "lfoot": _TOE, "lhand": _FINGERTIP}
+    ends |= {"rfoot": _mirror_point(_TOE), "rhand": _mirror_point(_FINGERTIP)}
     bones = [(parent, joints[parent], joints[joint]) for joint, parent in SMPL24.bones]
-    return bones + [
-        (SMPL24.index(name), joints[SMPL24.index(name)], np.array(end))
-        for name, end in ends.items()
-    ]
+    for name, end in ends.items():
+        j = SMPL24.index(name)
+        bones.append((j, joints[j], np.array(end)))
+    return bones
 
 
-def _nearest(points: np.ndarray, bones: list) -> tuple[np.ndarray, np.ndarray]:
+def _project_on_bones(points: np.ndarray, bones: list[Bone]) -> tuple[np.ndarray, np.ndarray]:
     """(N, B) distances to the bones and (N, B, 3) their nearest points."""
     start, end = np.array([b[1] for b in bones]), np.array([b[2] for b in bones])
     axis = end - start
@@ -187,7 +191,7 @@ def _nearest(points: np.ndarray, bones: list) -> tuple[np.ndarray, np.ndarray]:
     return np.linalg.norm(points[:, None] - foot, axis=-1), foot
 
 
-def _weights(
+def _spread_skin_weights(
     vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, spread: float = 0.022
 ) -> np.ndarray:
     """(V, 24) skin weights: each vertex starts with its nearest bone, then heat spreads over the
@@ -200,8 +204,8 @@ def _weights(
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import splu
 
-    bones = _bones(joints)
-    owner = np.array([b[0] for b in bones])[_nearest(vertices, bones)[0].argmin(1)]
+    bones = _list_bones(joints)
+    owner = np.array([b[0] for b in bones])[_project_on_bones(vertices, bones)[0].argmin(1)]
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     near = coo_matrix((np.ones(len(edges)), edges.T), shape=2 * (len(vertices),)).tocsr()
     degree = diags(np.asarray(near.sum(1)).ravel())
@@ -213,74 +217,72 @@ def _weights(
     return weights / weights.sum(1, keepdims=True)
 
 
-def _ramp(x: np.ndarray, low: float, high: float) -> np.ndarray:
+def _smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, a smooth step between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def _directions(joints: np.ndarray) -> list:
-    """The ten displacement fields, (N, 3) points at rest → (N, 3) metres a unit, in the order of
-    ``SHAPE_NAMES``.
+def _make_shape_fields(joints: np.ndarray) -> list[ShapeField]:
+    """The ten displacement fields, in the order of ``SHAPE_NAMES``.
 
     Lengths change by stretching space between two joints: linearly in between, as a whole beyond.
     """
-    at = dict(zip(SMPL24.joints, joints))
-    bones = _bones(joints)
+    bones, neck = _list_bones(joints), joints[SMPL24.index("neck")]
+    x, y = ({n: p[axis] for n, p in zip(SMPL24.joints, joints)} for axis in (0, 1))
 
-    def stretch(axis: int, a: float, b: float, amount: float):
-        """Space beyond ``b`` moves away by ``amount`` along the axis, on both sides of the body for
-        x."""
+    def widen_arms(start: float, stop: float) -> ShapeField:
+        stretch = _stretch(0, start, stop, 0.012)
+        return lambda p: stretch(p) * _smoothstep(p[:, 1], 1.15, 1.30)[:, None]
 
-        def field(p):
-            out, x = np.zeros_like(p), np.abs(p[:, axis]) if axis == 0 else p[:, axis]
-            out[:, axis] = (
-                np.clip((x - a) / (b - a), 0, 1) * amount * (np.sign(p[:, 0]) if axis == 0 else 1)
-            )
-            return out
-
-        return field
-
-    def only(field, where):
-        return lambda p: field(p) * where(p)[:, None]
-
-    def girth(p):
-        """Away from the bones, 8 % of the distance to them; hands, feet and head keep their
-        size."""
-        distance, foot = _nearest(p, bones)
-        share = np.exp(-distance / 0.01) / np.exp(-distance / 0.01).sum(1, keepdims=True)
-        limbs = (
-            _ramp(p[:, 1], 0.05, 0.25)
-            * (1 - _ramp(p[:, 1], 1.44, 1.54))
-            * (1 - _ramp(np.abs(p[:, 0]), 0.55, 0.72))
-        )
-        return 0.08 * (p - (share[..., None] * foot).sum(1)) * limbs[:, None]
-
-    def head(p):
+    def widen_hips(p: np.ndarray) -> np.ndarray:
         return (
-            0.04
-            * (p - at["neck"])
-            * (_ramp(p[:, 1], 1.43, 1.53) * (np.abs(p[:, 0]) < 0.16))[:, None]
+            _stretch(0, 0.0, x["lhip"], 0.008)(p) * (1 - _smoothstep(p[:, 1], 0.98, 1.15))[:, None]
         )
 
-    arms = lambda p: _ramp(p[:, 1], 1.15, 1.30)
-    hips = lambda p: 1 - _ramp(p[:, 1], 0.98, 1.15)
-    x, y = (lambda name: at[name][0]), (lambda name: at[name][1])
     return [
         lambda p: 0.03 * p,
-        girth,
-        stretch(1, y("lknee"), y("lhip"), 0.015),
-        stretch(1, y("lankle"), y("lknee"), 0.015),
-        stretch(1, y("pelvis"), 1.33, 0.02),
-        only(stretch(0, x("lshoulder"), x("lelbow"), 0.012), arms),
-        only(stretch(0, x("lelbow"), x("lwrist"), 0.012), arms),
-        only(stretch(0, 0.03, x("lshoulder"), 0.012), arms),
-        only(stretch(0, 0.0, x("lhip"), 0.008), hips),
-        head,
+        lambda p: _thicken(p, bones),
+        _stretch(1, y["lknee"], y["lhip"], 0.015),
+        _stretch(1, y["lankle"], y["lknee"], 0.015),
+        _stretch(1, y["pelvis"], 1.33, 0.02),
+        widen_arms(x["lshoulder"], x["lelbow"]),
+        widen_arms(x["lelbow"], x["lwrist"]),
+        widen_arms(0.03, x["lshoulder"]),
+        widen_hips,
+        lambda p: _enlarge_head(p, neck),
     ]
 
 
-def _regressor(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _stretch(axis: int, start: float, stop: float, amount: float) -> ShapeField:
+    """Space beyond ``stop`` moves away by ``amount`` along the axis, on both sides of the body for
+    x."""
+
+    def field(p: np.ndarray) -> np.ndarray:
+        out, side = np.zeros_like(p), np.sign(p[:, 0]) if axis == 0 else 1
+        distance = np.abs(p[:, axis]) if axis == 0 else p[:, axis]
+        out[:, axis] = np.clip((distance - start) / (stop - start), 0, 1) * amount * side
+        return out
+
+    return field
+
+
+def _thicken(p: np.ndarray, bones: list[Bone]) -> np.ndarray:
+    """Away from the bones, 8 % of the distance to them; hands, feet and head keep their size."""
+    distance, foot = _project_on_bones(p, bones)
+    share = np.exp(-distance / 0.01) / np.exp(-distance / 0.01).sum(1, keepdims=True)
+    feet, head = _smoothstep(p[:, 1], 0.05, 0.25), _smoothstep(p[:, 1], 1.44, 1.54)
+    hands = _smoothstep(np.abs(p[:, 0]), 0.55, 0.72)
+    limbs = feet * (1 - head) * (1 - hands)
+    return 0.08 * (p - (share[..., None] * foot).sum(1)) * limbs[:, None]
+
+
+def _enlarge_head(p: np.ndarray, neck: np.ndarray) -> np.ndarray:
+    head = _smoothstep(p[:, 1], 1.43, 1.53) * (np.abs(p[:, 0]) < 0.16)
+    return 0.04 * (p - neck) * head[:, None]
+
+
+def _solve_regressor(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """(J, V) non-negative weights, summing to 1, of vertices around each joint (every fourth of the
     480 nearest).
 

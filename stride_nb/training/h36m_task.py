@@ -1,19 +1,21 @@
-"""TODO docstring."""
+"""The lifter's training on Human3.6M: MotionBERT's clips as a task, validated by the protocol."""
 
 from __future__ import annotations
 
-import copy
+import torch
+from torch import Tensor, nn
 
 from stride_nb.datasets.h36m import H36MClips
-from stride_nb.evaluation.h36m_protocol import evaluate, predict
+from stride_nb.evaluation.h36m_protocol import evaluate_h36m, predict_clips
+from stride_nb.models import losses
+from stride_nb.training.tasks import RankedTask
+from stride_nb.training.trainer import hash_tensors
 
 __all__ = ["H36MLift"]
 
 
-class H36MLift:
-    """The lifter's training in the form of ``training.fit``: normalised (B, T, 17, 3) to the same.
-
-    Loss: MotionBERT's supervised objective and, by their weights, RePOSE's ranking losses on z.
+class H36MLift(RankedTask):
+    """Normalised (B, T, 17, 3) detections to labels of the same shape.
 
     Args:
         train, test: clips; published: length 243, stride 81 and 243.
@@ -29,23 +31,12 @@ class H36MLift:
         seed: int = 0,
         rank: tuple[float, float] = (0.0, 0.0),
     ):
-        from stride_nb.models import losses
-
-        self.train, self.test, self.size, self.seed, self.combine = (
-            train,
-            test,
-            batch,
-            seed,
-            losses.combine,
-        )
-        self.weights = losses.with_ranking(rank)
+        self.train, self.test, self.size, self.seed = train, test, batch, seed
+        self.weights = losses.make_loss_weights(rank)
 
     @property
     def identity(self) -> dict:
-        """What a run of the task is known by; of its data the first batch, to the bit, stands for
-        all."""
-        from stride_nb.training.trainer import digest
-
+        """What the batches depend on; of the data the first batch, to the bit, stands for all."""
         clips, frames = self.train.frames.shape
         return {
             "task": "H36MLift",
@@ -54,29 +45,14 @@ class H36MLift:
             "batch": self.size,
             "seed": self.seed,
             "weights": self.weights,
-            "content": digest(*self.batch(0)),
+            "content": hash_tensors(*self.make_batch(0)),
         }
 
-    def with_rank(self, rank: tuple[float, float]) -> H36MLift:
-        """The same task under other weights of the ranking losses."""
-        from stride_nb.models import losses
-
-        other = copy.copy(self)
-        other.weights = losses.with_ranking(rank)
-        return other
-
-    def batch(self, step: int) -> tuple:
+    def make_batch(self, step: int) -> tuple[Tensor, ...]:
         """Input and label tensors of that step."""
-        import torch
-
         return tuple(map(torch.from_numpy, self.train.batch(step, self.size, self.seed)))
 
-    def loss(self, model, batch: tuple) -> tuple:
-        """Weighted sum of the losses, and the terms by name."""
-        x, y = batch
-        return self.combine(self.weights, model(x), y)
-
-    def validate(self, model) -> dict[str, float]:
-        """The protocol's two errors, mm, from flip-averaged answers."""
-        scores = evaluate(self.test, predict(model, self.test, size=self.size))
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """The protocol's two errors, mm, flip-averaged."""
+        scores = evaluate_h36m(self.test, predict_clips(model, self.test, size=self.size))
         return {"mpjpe_mm": scores.mpjpe_mm, "p_mpjpe_mm": scores.p_mpjpe_mm}

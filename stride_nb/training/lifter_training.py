@@ -1,8 +1,8 @@
-"""A lifter's training from a handful of parameters: the task, the network and the schedule that a
-source calls for.
+"""A lifter's training from a few parameters: the task, the network and the schedule that a source
+calls for.
 
-On motion (``synthetic``, ``cmu``, …) a small network learns from detections that are simulated
-here; on ``h36m`` the published network learns from MotionBERT's file by the published schedule.
+On motion (``synthetic``, ``cmu``, …) a small network learns from simulated detections; on ``h36m``
+the published network learns from MotionBERT's file by the published schedule.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import torch
 from torch import nn
 
 from stride_nb import datasets
+from stride_nb.datasets.h36m import H36MClips, read_h36m
 from stride_nb.errors import InputError
-from stride_nb.evaluation.lifter_harness import detect
+from stride_nb.evaluation.h36m_protocol import evaluate_h36m, predict_clips
+from stride_nb.evaluation.lifter_harness import make_lifter_windows
+from stride_nb.models.checkpoints import hash_weights, load_dstformer
 from stride_nb.models.dstformer import PRESETS, DSTformer
-from stride_nb.training.pool import Pool, config, lifter
-from stride_nb.training.trainer import Settings, fit
+from stride_nb.training.h36m_task import H36MLift
+from stride_nb.training.pool import Pool, make_frameformer_config, make_lifter
+from stride_nb.training.trainer import Settings, train_network
 
-__all__ = ["DEFAULTS", "NETWORKS", "PEOPLE", "Plan", "by_action", "plan"]
+__all__ = ["DEFAULTS", "NETWORKS", "PEOPLE", "Plan", "plan_training", "tabulate_by_action"]
 
 DEFAULTS = {
     "motion": {"size": "small", "frames": 27, "batch": 16, "lr": 2e-3},
@@ -30,31 +34,33 @@ DEFAULTS = {
 }
 """What is taken where nothing is given: quick on two cores, or as published (``lr`` 0: the size's
 own)."""
-NETWORKS = {"small": ("frameformer", config(128, 3))}
+NETWORKS = {"small": ("frameformer", make_frameformer_config(128, 3))}
 NETWORKS |= {name: ("dstformer", preset) for name, preset in PRESETS.items()}
 """Size → backbone and its arguments: a quick one, and DSTformer's presets."""
 PEOPLE = {"synthetic": {"train": 240, "test": 20}}
 """Clips of a split, for sources that make as many as they are asked for."""
-_WINDOWS, _STRIDE = 2048, 81
-_REGIMES = ("limb", "half", "block")
+_POOL_WINDOWS = 2048
+_H36M_STRIDE = 81
+_TEST_REGIMES = ("limb", "half", "block")
+_SMOOTHED_ROWS = 5  # of a history: a batch is a small sample
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train: ``task`` (see ``training.fit``), how, and from which weights."""
+    """What to train, how, and from which weights."""
 
-    task: object
+    task: Pool | H36MLift
     settings: Settings
-    fresh: Callable[[], nn.Module]
+    make_network: Callable[[], nn.Module]
     """A network that has learnt nothing of the task, the same at every call."""
     unit: tuple[float, str]
     """What the task's unit of length is, and of what."""
     init: str | None = None
-    """SHA-256 of the trained weights that ``fresh`` begins at; ``None``: at none."""
+    """SHA-256 of the trained weights that the network begins at; ``None``: at none."""
 
     def train(
         self, rank: tuple[float, float] = (0.0, 0.0), folder: str = "", progress: bool = False
-    ):
+    ) -> tuple[nn.Module, list[dict]]:
         """Train with these weights of the spatial and the temporal ranking loss.
 
         Args:
@@ -64,57 +70,58 @@ class Plan:
             The network and its history, a row a logged step.
 
         Raises:
-            InputError: the folder holds another run (see ``training.fit``).
+            InputError: the folder holds another run (see `train_network`).
         """
-        where = Path(folder) / f"rank-{rank[0]:g}-{rank[1]:g}" if folder else None
-        return fit(
-            self.fresh(),
+        return train_network(
+            self.make_network(),
             self.task.with_rank(rank),
             self.settings,
-            where,
+            Path(folder) / f"rank-{rank[0]:g}-{rank[1]:g}" if folder else None,
             progress=progress,
             init=self.init,
         )
 
-    def row(self) -> dict:
+    def to_row(self) -> dict:
         """The plan as a row of a table."""
-        x, _ = self.task.batch(0)
+        clips = self.task.make_batch(0)[0]
         return {
-            "parameters": sum(p.numel() for p in self.fresh().parameters()),
-            "clips a step": len(x),
-            "frames a clip": x.shape[1],
+            "parameters": sum(p.numel() for p in self.make_network().parameters()),
+            "clips a step": len(clips),
+            "frames a clip": clips.shape[1],
             "steps": self.settings.steps,
             "learning rate": f"{self.settings.lr:g}",
             "schedule": self.settings.schedule,
         }
 
-    def curves(self, histories: Mapping[str, Sequence[Mapping]]) -> dict[str, dict[str, tuple]]:
-        """Panels for ``plots.lines``: the position error over steps, on the batches and, where
-        known, held out.
+    def make_curves(self, histories: Mapping[str, Sequence[Mapping]]) -> dict[str, dict]:
+        """Panels for ``figures.plot_lines``: the position error over steps, on the batches and,
+        where known, held out.
 
         Args:
             histories: name → what ``train`` returned.
         """
-        size, _ = self.unit
-        seen = {
-            k: _smooth([(r["step"], r["loss_mpjpe"] * size) for r in rows])
-            for k, rows in histories.items()
+        scale, _ = self.unit
+        batches = {
+            name: _average_points([(row["step"], row["loss_mpjpe"] * scale) for row in rows])
+            for name, rows in histories.items()
         }
-        held = {
-            k: tuple(zip(*((r["step"], r["val_mpjpe"]) for r in rows if "val_mpjpe" in r)))
-            for k, rows in histories.items()
+        held_out = {
+            name: tuple(zip(*((r["step"], r["val_mpjpe"]) for r in rows if "val_mpjpe" in r)))
+            for name, rows in histories.items()
         }
-        return {"training": seen} | ({"held-out people": held} if all(held.values()) else {})
+        panels = {"training": batches}
+        return panels | ({"held-out people": held_out} if all(held_out.values()) else {})
 
 
-def _smooth(points: Sequence[tuple[float, float]], over: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Running means of the points (x, y): a batch is a small sample."""
+def _average_points(points: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Running means of points (x, y)."""
     x, y = np.array(points).T
-    window = np.ones(min(over, len(x))) / min(over, len(x))
-    return np.convolve(x, window, "valid"), np.convolve(y, window, "valid")
+    count = min(_SMOOTHED_ROWS, len(x))
+    weights = np.ones(count) / count
+    return np.convolve(x, weights, "valid"), np.convolve(y, weights, "valid")
 
 
-def plan(
+def plan_training(
     source: str,
     h36m_file: str = "",
     seed: int = 0,
@@ -137,22 +144,21 @@ def plan(
         init: for ``h36m``: published weights (``.bin``) to begin from.
 
     Raises:
-        InputError: an unknown size, more frames than any clip to be tested on has, or what reading
-            a source may raise.
+        InputError: an unknown size, more frames than any test clip has, or what reading a source
+            may raise.
     """
+    is_h36m = source == "h36m"
     given = {"size": size, "frames": frames, "batch": batch, "lr": lr}
-    chosen = DEFAULTS["h36m" if source == "h36m" else "motion"] | {
-        k: v for k, v in given.items() if v
-    }
-    known = PRESETS if source == "h36m" else NETWORKS
-    if chosen["size"] not in known:
-        raise InputError("training", "size", f"one of {', '.join(known)}", repr(chosen["size"]))
-    if source == "h36m":
-        return _h36m(h36m_file, seed, epochs, init, **chosen)
-    return _motion(source, seed, steps, **chosen)
+    options = DEFAULTS["h36m" if is_h36m else "motion"] | {k: v for k, v in given.items() if v}
+    known = PRESETS if is_h36m else NETWORKS
+    if options["size"] not in known:
+        raise InputError("training", "size", f"one of {', '.join(known)}", repr(options["size"]))
+    if is_h36m:
+        return _plan_h36m(h36m_file, seed, epochs, init, **options)
+    return _plan_motion(source, seed, steps, **options)
 
 
-def _motion(
+def _plan_motion(
     source: str, seed: int, steps: int, size: str, frames: int, batch: int, lr: float
 ) -> Plan:
     counts = PEOPLE.get(source)
@@ -160,67 +166,53 @@ def _motion(
         datasets.load(source, split, **({"clips": counts[split], "seed": seed} if counts else {}))
         for split in ("train", "test")
     )
-    task = Pool(
-        train, _WINDOWS, frames, batch, seed, held_out=detect(test, _REGIMES, frames, seed, each=4)
-    )
+    held_out = make_lifter_windows(test, _TEST_REGIMES, frames, seed, each=4)
+    task = Pool(train, _POOL_WINDOWS, frames, batch, seed, held_out=held_out)
     settings = Settings(steps, lr, ema=0.0, half=False, validate_every=max(1, steps // 6))
-    return Plan(task, settings, lambda: lifter(*NETWORKS[size], task.truth, seed), (1000, "mm"))
+
+    def make_network() -> nn.Module:
+        return make_lifter(*NETWORKS[size], task.truth, seed)
+
+    return Plan(task, settings, make_network, (1000, "mm"))
 
 
-def _h36m(
+def _plan_h36m(
     path: str, seed: int, epochs: int, init: str, size: str, frames: int, batch: int, lr: float
 ) -> Plan:
-    from stride_nb.datasets.h36m import H36MClips, read
-    from stride_nb.models.checkpoints import load_dstformer, sha256
-    from stride_nb.training.h36m_task import H36MLift
-
     if not path:
-        raise InputError(
-            "training",
-            "h36m_file",
-            "your copy of MotionBERT's h36m_sh_conf_cam_source_final.pkl",
-            "none",
-        )
+        expected = "your copy of MotionBERT's h36m_sh_conf_cam_source_final.pkl"
+        raise InputError("training", "h36m_file", expected, "none")
     # as published: MotionBERT at full size, not RePOSE and MotionBERT-Lite
     relative = size == "base"
-    train = H36MClips(read(path, "train"), frames, min(_STRIDE, frames), relative, seed)
-    task = H36MLift(
-        train, H36MClips(read(path, "test"), frames, frames, relative, seed), batch, seed
-    )
+    train = H36MClips(read_h36m(path, "train"), frames, min(_H36M_STRIDE, frames), relative, seed)
+    test = H36MClips(read_h36m(path, "test"), frames, frames, relative, seed)
     epoch = -(-len(train) // batch)
     changed = {"steps": epochs * epoch, "validate_every": 10 * epoch} | ({"lr": lr} if lr else {})
-    settings = Settings.published("base" if relative else "lite", epoch, **changed)
+    settings = Settings.from_published("base" if relative else "lite", epoch, **changed)
 
-    def fresh() -> nn.Module:
+    def make_network() -> nn.Module:
         torch.manual_seed(seed)
         return load_dstformer(init)[0] if init else DSTformer(**PRESETS[size])
 
-    return Plan(task, settings, fresh, (1, "half image widths"), sha256(init) if init else None)
+    task, unit = H36MLift(train, test, batch, seed), (1, "half image widths")
+    return Plan(task, settings, make_network, unit, hash_weights(init) if init else None)
 
 
-def by_action(task, networks: Mapping[str, nn.Module]):
-    """The protocol's table on Human3.6M: errors by action and their mean, mm, for every network by
-    name.
-
-    Args:
-        task: an ``h36m_protocol.H36MLift``.
-    """
-    from stride_nb.evaluation.h36m_protocol import evaluate, predict
-    from stride_nb.viz.tables import table
+def tabulate_by_action(task: H36MLift, networks: Mapping[str, nn.Module]):
+    """The protocol's table on Human3.6M: errors by action and their mean, mm, of every network by
+    name."""
+    from stride_nb.viz.tables import make_table
 
     scores = {
-        name: evaluate(task.test, predict(network, task.test, size=task.size))
+        name: evaluate_h36m(task.test, predict_clips(network, task.test, size=task.size))
         for name, network in networks.items()
     }
     actions = next(iter(scores.values())).by_action
-    rows = [{"action": action, "frames": frames} for action, (_, _, frames) in actions.items()] + [
-        {"action": "mean"}
-    ]
-    for name, found in scores.items():
-        errors = [
-            *(row[:2] for row in found.by_action.values()),
-            (found.mpjpe_mm, found.p_mpjpe_mm),
-        ]
-        for row, pair in zip(rows, errors):
+    rows = [{"action": action, "frames": frames} for action, (_, _, frames) in actions.items()]
+    rows.append({"action": "mean"})
+    for name, score in scores.items():
+        errors_mm = [errors[:2] for errors in score.by_action.values()]
+        errors_mm.append((score.mpjpe_mm, score.p_mpjpe_mm))
+        for row, pair in zip(rows, errors_mm):
             row |= dict(zip((f"MPJPE, {name} (mm)", f"P-MPJPE, {name} (mm)"), pair))
-    return table(rows)
+    return make_table(rows)

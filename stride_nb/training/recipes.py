@@ -1,9 +1,7 @@
-"""``stride-nb train``: the networks that ship, each a recipe by name."""
+"""The networks that ship, each a recipe by name, and their training."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,13 +14,13 @@ from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import PRESETS
 from stride_nb.models.motion_prior import PRIOR_FPS
-from stride_nb.models.registry import build, choose_device, load_model
+from stride_nb.models.registry import build_network, choose_device, load_model
 from stride_nb.poses.sequence import PoseSequence
-from stride_nb.training.provenance import hardware
-from stride_nb.training.tasks import FRAMES, VALIDATION, Denoise, Lift, Smooth
-from stride_nb.training.trainer import Settings, fit
+from stride_nb.training.provenance import describe_hardware
+from stride_nb.training.tasks import VALIDATION_FRAMES, VALIDATION_REGIMES, Denoise, Lift, Smooth
+from stride_nb.training.trainer import Settings, train_network
 
-__all__ = ["RECIPES", "Recipe", "run"]
+__all__ = ["RECIPES", "Recipe", "TrainOptions", "train_recipe"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Recipe:
 
 
 _FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
+_LIFTED = {"lifter": "lifter"}
 
 RECIPES = {
     "prior": Recipe(
@@ -50,8 +49,8 @@ RECIPES = {
         "frameformer",
         _FRAMES,
         Settings(9000, 4e-3, optimizer="muon"),
-        batch=32,
-        options={"lifter": "lifter"},
+        32,
+        _LIFTED,
     ),
     "lifter": Recipe(
         Lift,
@@ -63,13 +62,7 @@ RECIPES = {
         options={"rank": (1.0, 1.0)},
     ),
     "smoothnet": Recipe(
-        Smooth,
-        "plain",
-        "smoothnet",
-        {},
-        Settings(3000, 1e-3, half=False),
-        batch=8,
-        options={"lifter": "lifter"},
+        Smooth, "plain", "smoothnet", {}, Settings(3000, 1e-3, half=False), 8, _LIFTED
     ),
     "prior_dstformer": Recipe(
         Denoise, "prior", "dstformer", PRESETS["tiny"], Settings(4500, 8e-4, half=False)
@@ -80,158 +73,183 @@ RECIPES = {
 }
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, resume where the folder holds a run, and write weights with their card."""
-    recipe = RECIPES[args.recipe]
-    for name in ("steps", "batch", "lr", "threads"):
-        if (value := getattr(args, name)) is not None and not value > 0:
-            raise InputError("train", f"--{name}", "a positive number", value)
-    settings = replace(
-        recipe.settings, steps=args.steps or recipe.settings.steps, lr=args.lr or recipe.settings.lr
-    )
-    if not 0 <= args.keep < 1 or args.keep and not args.init:
-        raise InputError(
-            "train",
-            "--keep",
-            "a share of the weights of --init, from 0 to less than 1",
-            f"{args.keep:g} of {args.init}",
-        )
-    if args.workers < 0:
-        raise InputError("train", "--workers", "0 or more", args.workers)
-    choose_device(args.device)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    train, val = (
-        [clip.resample(PRIOR_FPS) for clip in datasets.load(args.source, split)]
-        for split in ("train", "val")
-    )
-    if (longest := max(map(len, val), default=0)) < FRAMES:
-        raise InputError(
-            args.source,
-            "val",
-            f"a clip of {FRAMES} frames or more at {PRIOR_FPS:g} a second",
-            f"at most {longest}",
-        )
-    task = recipe.task(
-        [c.joints for c in train],
-        [c.joints for c in val],
-        args.batch or recipe.batch,
-        args.seed,
-        **recipe.options,
-    )
-    folder = args.out or Path("runs") / f"{args.recipe}-{args.source}-{args.seed}"
-    if args.init:
-        recipe = replace(recipe, config=recipe.config | _gate_of(args.init))
-    model, begun = build(recipe.head, recipe.backbone, recipe.config), _init(args.init)
-    if args.init:
-        _go_on_from(model, args.init)
-    model, history = fit(
+@dataclass(frozen=True)
+class TrainOptions:
+    """Of one training; ``None`` is the recipe's own."""
+
+    source: str = "cmu"
+    """Of motions; its train and val splits."""
+    steps: int | None = None
+    lr: float | None = None
+    """Peak learning rate."""
+    batch: int | None = None
+    init: str | None = None
+    """Weights to go on from: the name of shipped ones, or a file."""
+    keep: float = 0.0
+    """Share of those weights in the result (WiSE-FT)."""
+    seed: int = 0
+    device: str | None = None
+    """``None``: a GPU where there is one."""
+    threads: int | None = None
+    """Of the CPU; ``None``: PyTorch's choice."""
+    workers: int = 1
+    """Processes that make batches."""
+    out: Path | None = None
+    """Folder of the run; ``None``: runs/RECIPE-SOURCE-SEED."""
+    ship: bool = False
+    """Write the weights where the package's own are, instead of in the folder."""
+
+    def __post_init__(self):
+        for name in ("steps", "batch", "lr", "threads"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise InputError("train", f"--{name}", "a positive number", value)
+        if not 0 <= self.keep < 1 or (self.keep and not self.init):
+            expected = "a share of the weights of --init, from 0 to less than 1"
+            raise InputError("train", "--keep", expected, f"{self.keep:g} of {self.init}")
+        if self.workers < 0:
+            raise InputError("train", "--workers", "0 or more", self.workers)
+
+
+def train_recipe(name: str, options: TrainOptions) -> tuple[Path, dict]:
+    """Train a recipe's network, resume where the folder holds a run, and write weights with their
+    card.
+
+    Returns:
+        The file of the weights, and the card.
+    """
+    choose_device(options.device)  # refuses an unknown one before any work
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    train, val = _load_motions(options.source)
+    recipe = _change_recipe(RECIPES[name], options)
+    joints = ([clip.joints for clip in clips] for clips in (train, val))
+    task = recipe.task(*joints, recipe.batch, options.seed, **recipe.options)
+    folder = options.out or Path("runs") / f"{name}-{options.source}-{options.seed}"
+    model, origin = _make_model(recipe, options.init), _describe_weights(options.init)
+    model, history = train_network(
         model,
         task,
-        settings,
+        recipe.settings,
         folder,
-        args.device,
-        workers=args.workers,
-        init=begun and begun["sha256"],
+        options.device,
+        workers=options.workers,
+        init=origin["sha256"] if origin else None,
     )
-    if args.keep:
-        _keep(model, args.init, args.keep)
-        history[-1] |= {f"val_kept_{name}": value for name, value in task.validate(model).items()}
-    path = (checkpoints.WEIGHTS if args.ship else folder) / f"{args.recipe}.safetensors"
-    card = _card(args, recipe, settings, train, history, begun)
-    checkpoints.save(path, {name: x.half() for name, x in model.state_dict().items()}, card)
-    print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
-    return 0
+    if options.init and options.keep:
+        _average_weights(model, options.init, options.keep)
+        history[-1] |= {f"val_kept_{key}": error for key, error in task.validate(model).items()}
+    path = (checkpoints.WEIGHTS if options.ship else folder) / f"{name}.safetensors"
+    card = _make_training_card(name, options, recipe, train, history, origin)
+    checkpoints.save_weights(path, {key: x.half() for key, x in model.state_dict().items()}, card)
+    return path, card
 
 
-def _gate_of(source: str) -> dict:
-    """Channels of the weights to go on from, where their card names them: whether there is a gate
-    is their matter."""
-    return {
-        name: n
-        for name, n in checkpoints.load(source)[1].get("config", {}).get("arguments", {}).items()
-        if name == "dim_out"
-    }
+def _load_motions(source: str) -> tuple[list[PoseSequence], list[PoseSequence]]:
+    """Train and val clips at the networks' frame rate."""
+    train, val = (
+        [clip.resample(PRIOR_FPS) for clip in datasets.load(source, split)]
+        for split in ("train", "val")
+    )
+    if (longest := max(map(len, val), default=0)) < VALIDATION_FRAMES:
+        expected = f"a clip of {VALIDATION_FRAMES} frames or more at {PRIOR_FPS:g} a second"
+        raise InputError(source, "val", expected, f"at most {longest}")
+    return train, val
 
 
-def _go_on_from(model: nn.Module, source: str) -> None:
-    try:
-        model.load_state_dict(load_model(source).state_dict())
-    except RuntimeError as error:
-        raise InputError(
-            source, "weights", "those of the recipe's network", " ".join(str(error).split())
-        ) from None
+def _change_recipe(recipe: Recipe, options: TrainOptions) -> Recipe:
+    """The recipe with the options that were given. The weights to go on from say, where their card
+    does, how many channels there are: whether there is a gate is their matter."""
+    steps, lr = options.steps or recipe.settings.steps, options.lr or recipe.settings.lr
+    config = recipe.config
+    if options.init:
+        card = checkpoints.load_weights(options.init)[1]
+        arguments = card.get("config", {}).get("arguments", {})
+        config = config | {key: n for key, n in arguments.items() if key == "dim_out"}
+    return replace(
+        recipe,
+        settings=replace(recipe.settings, steps=steps, lr=lr),
+        batch=options.batch or recipe.batch,
+        config=config,
+    )
 
 
-def _keep(model: nn.Module, source: str, share: float) -> None:
+def _make_model(recipe: Recipe, init: str | None) -> nn.Module:
+    model = build_network(recipe.head, recipe.backbone, recipe.config)
+    if init:
+        try:
+            model.load_state_dict(load_model(init).state_dict())
+        except RuntimeError as error:
+            message = " ".join(str(error).split())
+            raise InputError(init, "weights", "those of the recipe's network", message) from None
+    return model
+
+
+def _average_weights(model: nn.Module, init: str, share: float) -> None:
     """Part of the way back to the weights that training went on from (WiSE-FT, Wortsman et al.,
     CVPR 2022)."""
-    before = load_model(source).state_dict()
+    before = load_model(init).state_dict()
     with torch.no_grad():
         for name, weight in model.state_dict().items():
             weight.lerp_(before[name].to(weight), share)
 
 
-def _card(
-    args,
+def _make_training_card(
+    name: str,
+    options: TrainOptions,
     recipe: Recipe,
-    settings: Settings,
     clips: list[PoseSequence],
     history: list[dict],
-    begun: dict | None,
+    origin: dict | None,
 ) -> dict:
     """What the weights are, for whoever finds them."""
-    model = build(recipe.head, recipe.backbone, recipe.config)
+    model = build_network(recipe.head, recipe.backbone, recipe.config)
+    source, last = options.source, history[-1]
+    given = ("steps", "batch", "lr", "init", "keep")
+    words = [f"stride-nb train {name} --source {source} --seed {options.seed}"]
+    words += [f"--{key} {value}" for key in given if (value := getattr(options, key))]
+    validation = {key: round(last[key], 2) for key in last if key.startswith("val_")}
     return {
         "config": {"head": recipe.head, "backbone": recipe.backbone, "arguments": recipe.config},
         "parameters": sum(p.numel() for p in model.parameters()),
         "stored_as": "float16",
         "data": {
-            "source": args.source,
+            "source": source,
             "split": "train",
             "clips": len(clips),
             "frames": sum(map(len, clips)),
             "fps": clips[0].fps,
-            "terms": datasets.terms(args.source),
+            "terms": datasets.get_terms(source),
         },
-        "command": f"stride-nb train {args.recipe} --source {args.source} --seed {args.seed}"
-        + "".join(
-            f" --{name} {value}"
-            for name in ("steps", "batch", "lr", "init", "keep")
-            if (value := getattr(args, name))
-        ),
-        "init": begun,
-        "seed": args.seed,
-        "batch": args.batch or recipe.batch,
-        "steps": settings.steps,
-        "settings": asdict(settings),
-        "task": recipe.options | _lifter(recipe),
-        "seconds": history[-1]["seconds"],
-        "hardware": hardware(),
-        "validation": {
-            name.removeprefix("val_"): round(value, 2)
-            for name, value in history[-1].items()
-            if name.startswith("val_")
-        },
-        "validation_protocol": f"middle {recipe.task.frames[0]} frames of every {args.source} val clip that has them, regimes "
-        f"{', '.join(VALIDATION)}, mean per-joint error of hidden and visible joints, mm; "
-        "ema: the running mean of the weights, which is what is stored; "
+        "command": " ".join(words),
+        "init": origin,
+        "seed": options.seed,
+        "batch": recipe.batch,
+        "steps": recipe.settings.steps,
+        "settings": asdict(recipe.settings),
+        "task": _describe_task(recipe),
+        "seconds": last["seconds"],
+        "hardware": describe_hardware(),
+        "validation": {key.removeprefix("val_"): error for key, error in validation.items()},
+        "validation_protocol": f"middle {recipe.task.frames[0]} frames of every {source} val clip "
+        f"that has them, regimes {', '.join(VALIDATION_REGIMES)}, mean per-joint error of hidden "
+        "and visible joints, mm; ema: the running mean of the weights, which is what is stored; "
         "kept: with the share of those that it went on from, then stored",
     }
 
 
-def _lifter(recipe: Recipe) -> dict:
-    """Which lifter's answers were learnt from: its name may come to stand for other weights."""
-    name = recipe.options.get("lifter")
-    return {"lifter_sha256": checkpoints.sha256(name)} if name else {}
+def _describe_task(recipe: Recipe) -> dict:
+    """The task's options, and which lifter it learns from: a name may come to stand for other
+    weights."""
+    lifter = recipe.options.get("lifter")
+    sha256 = {"lifter_sha256": checkpoints.hash_weights(lifter)} if lifter else {}
+    return recipe.options | sha256
 
 
-def _init(source: str | None) -> dict | None:
-    """Which weights training goes on from, and what their card says of how they came about."""
+def _describe_weights(source: str | None) -> dict | None:
+    """Weights to go on from: what their card says of their training, and their SHA-256."""
     if source is None:
         return None
-    card = checkpoints.load(source)[1]
-    return {name: card.get(name) for name in ("command", "steps", "seconds", "validation")} | {
-        "sha256": checkpoints.sha256(source)
-    }
+    card = checkpoints.load_weights(source)[1]
+    keys = ("command", "steps", "seconds", "validation")
+    return {key: card.get(key) for key in keys} | {"sha256": checkpoints.hash_weights(source)}

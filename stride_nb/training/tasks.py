@@ -1,36 +1,50 @@
-"""What networks here are trained to do: examples made on the fly from motions, and the loss on
-them.
+"""What networks are trained to do: examples made on the fly from motions, and the loss on them.
 
-A task gives ``batch(step)``, the same for the same seed and step, so that a training run can be
-resumed or repeated to the digit; ``loss(model, batch)``; and ``validate(model)``, on people not
-trained on.
+The batch of a step is the same for the same seed and step, so that a run can be resumed or repeated
+to the digit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from stride_nb.datasets.simulation import estimator_noise, occlusion
-from stride_nb.datasets.simulation.augmentation import distinct_bodies, vary
+from stride_nb.datasets.simulation.augmentation import augment_motion, find_distinct_bodies
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import joint_errors_mm
 from stride_nb.models import losses
-from stride_nb.models.lifter import condition_2d
-from stride_nb.models.motion_prior import condition
+from stride_nb.models.lifter import make_lifter_features
+from stride_nb.models.motion_prior import PRIOR_FPS, make_input_features
 from stride_nb.models.registry import load_model
-from stride_nb.poses.geometry import random_camera
+from stride_nb.models.smoothnet import SmoothNet
+from stride_nb.models.uncertainty import laplace_nll
+from stride_nb.poses.geometry import Camera, random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import TUNED, linear
 from stride_nb.refinement.lifting import lift
-from stride_nb.training.trainer import digest
+from stride_nb.training.trainer import hash_tensors
 
-__all__ = ["FRAMES", "Denoise", "Lift", "Smooth", "VALIDATION", "examples"]
+__all__ = [
+    "TRAINING_NOISE",
+    "TRAINING_REGIMES",
+    "VALIDATION_FRAMES",
+    "VALIDATION_REGIMES",
+    "Denoise",
+    "Lift",
+    "MotionTask",
+    "RankedTask",
+    "Smooth",
+    "make_validation_examples",
+]
 
-_REGIMES = {
+TRAINING_REGIMES = {
     "none": 0.06,
     "flicker": 0.12,
     "limb": 0.2,
@@ -40,7 +54,8 @@ _REGIMES = {
     "whole_1s": 0.09,
     "whole_2s": 0.05,
 }
-_FAMILIES = {
+"""Occlusion regime → its share of the training windows."""
+TRAINING_NOISE = {
     "estimator": 0.3,
     "keyframe": 0.1,
     "outlier": 0.1,
@@ -48,44 +63,48 @@ _FAMILIES = {
     "varied": 0.2,
     "articulated": 0.2,
 }
-_WITH_LIFTER = {name: 0.8 * share for name, share in _FAMILIES.items()} | {"lifted": 0.2}
-VALIDATION = ("limb", "half", "block", "whole_1s")
-FRAMES = 243
+"""Noise model → its share of the training windows."""
+_WITH_LIFTER = {name: 0.8 * share for name, share in TRAINING_NOISE.items()} | {"lifted": 0.2}
+VALIDATION_REGIMES = ("limb", "half", "block", "whole_1s")
+VALIDATION_FRAMES = 243
 """Frames of a validation case, and what a clip of validation people has to have."""
+_MIN_CLIP_FRAMES = 60  # of a training clip
+
+Generator = np.random.Generator
+Clips = Sequence[np.ndarray]
+World = Float[np.ndarray, "T 17 3"]  # joints in world axes, metres
+Features = Float[Tensor, "1 ..."]
+Joints = Float[Tensor, "1 T 17 3"]
+Example = tuple[np.ndarray, ...]
+Batch = tuple[Tensor, ...]
+Loss = tuple[Tensor, dict[str, Tensor]]
 
 
-def examples(clips: Sequence[np.ndarray], frames: int, regimes: Sequence[str], seed: int):
-    """Fixed cases for validation: the middle of every clip (world, (T, 17, 3), 50 fps) that is long
-    enough, once under every regime.
+def make_validation_examples(
+    clips: Clips, frames: int, regimes: Sequence[str], seed: int
+) -> Iterator[tuple[np.ndarray, Camera, np.ndarray, Generator]]:
+    """Fixed validation cases: the middle of every clip that is long enough, under every regime.
 
-    Yields (camera-space joints, camera, visible, rng of the case).
+    Args:
+        clips: (T, 17, 3), world axes, metres, 50 frames a second.
+
+    Yields:
+        Joints in camera space, the camera, which joints are visible, and the case's own generator.
     """
     for i, joints in enumerate(c for c in clips if len(c) >= frames):
-        for k, name in enumerate(regimes):
+        for k, regime in enumerate(regimes):
             rng = np.random.default_rng([seed, i, k])
             start = (len(joints) - frames) // 2
-            camera = random_camera(rng, joints[start : start + frames])
-            seen = camera.to_camera(joints[start : start + frames])
-            yield seen, camera, occlusion.occlude(name, seen, 50, rng), rng
+            world = joints[start : start + frames]
+            camera = random_camera(rng, world)
+            joints_cam = camera.to_camera(world)
+            yield joints_cam, camera, occlusion.occlude(regime, joints_cam, PRIOR_FPS, rng), rng
 
 
-class _Task:
-    """Motions at 50 fps, drawn by the root of their length, so that long clips do not drown short
-    ones.
-
-    A task of its own gives:
-
-    - ``example(world, rng)``: from joints (T, 17, 3), world axes, metres, what the network gets and
-      what it is to answer, float32 arrays whose shapes depend on T alone; ``batch`` stacks them.
-    - ``loss(model, batch)``: of such a batch, tensors (B, …), the scalar to minimise and its terms
-      by name, unweighted.
-    - ``cases()``: for validation, always the same: what the network gets (T, …), the truth (T, 17,
-      3), camera axes, metres, root-relative, and which joints the regime leaves visible, (T, 17)
-      bool.
-    - ``predict(model, features)``: the model's answer (1, T, 17, 3), metres, to what it gets of one
-      such case, (1, T, …).
-    - ``identity``, where it has options of its own: these too. Plain numbers, text and dicts of
-      them, as it is kept with the run.
+class MotionTask:
+    """A task on motions at 50 fps, drawn by the root of their length, so that long clips do not
+    outnumber short ones. A task of its own gives `make_example`, `make_case_input`, `predict`
+    and `compute_loss`, and extends ``identity`` where it has options of its own.
 
     Args:
         train, val: clips, each (T, 17, 3), world axes, metres; of ``train`` those of 60 frames or
@@ -94,146 +113,177 @@ class _Task:
         seed: of everything drawn.
     """
 
-    frames = (243, 243, 120)
+    frames: tuple[int, ...] = (243, 243, 120)
+    """Of the windows of a step, in turn."""
+    validation_frames, validation_seed = VALIDATION_FRAMES, 1
 
-    def __init__(
-        self, train: Sequence[np.ndarray], val: Sequence[np.ndarray], batch: int = 32, seed: int = 0
-    ):
-        self.train = [c for c in train if len(c) >= 60]
+    def __init__(self, train: Clips, val: Clips, batch: int = 32, seed: int = 0):
+        self.train = [c for c in train if len(c) >= _MIN_CLIP_FRAMES]
         if not self.train:
-            raise InputError(
-                type(self).__name__,
-                "train",
-                "a clip of 60 frames or more",
-                f"{len(train)} that are shorter",
-            )
+            expected, found = "a clip of 60 frames or more", f"{len(train)} that are shorter"
+            raise InputError(type(self).__name__, "train", expected, found)
         self.val, self.size, self.seed = val, batch, seed
-        weight = np.sqrt([len(c) for c in self.train])
-        self.chance = weight / weight.sum()
-        self.people = distinct_bodies(self.train)
+        weights = np.sqrt([len(c) for c in self.train])
+        self.chances = weights / weights.sum()
+        self.bodies = find_distinct_bodies(self.train)
 
     @property
     def identity(self) -> dict:
-        """What a run of the task is known by: all that its batches depend on, beside the step."""
+        """All that the batches depend on, beside the step; plain numbers, text and dicts of
+        them."""
         return {
             "task": type(self).__name__,
             "batch": self.size,
             "seed": self.seed,
             "clips": len(self.train),
             "frames": sum(map(len, self.train)),
-            "people": len(self.people),
+            "people": len(self.bodies),
         }
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """The batch of that step, as tensors; of windows half as long there are twice as many."""
+    def make_example(self, world: World, rng: Generator) -> Example:
+        """Of joints, world axes, metres: the network's input and its target, float32 arrays whose
+        shapes depend on T alone."""
+        raise NotImplementedError
+
+    def make_case_input(
+        self, joints_cam: np.ndarray, camera: Camera, visible: np.ndarray, rng: Generator
+    ) -> np.ndarray:
+        """The network's input (T, …) in a validation case."""
+        raise NotImplementedError
+
+    def predict(self, model: nn.Module, features: Features) -> Joints:
+        """The model's prediction, metres, for the input of one such case."""
+        raise NotImplementedError
+
+    def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:
+        """Of stacked examples: the scalar to minimise, and its unweighted terms by name."""
+        raise NotImplementedError
+
+    def make_batch(self, step: int) -> Batch:
+        """The batch of that step; of windows half as long there are twice as many."""
         rng = np.random.default_rng([self.seed, step])
         frames = self.frames[step % len(self.frames)]
         count = self.size * round(max(self.frames) / frames)
-        made = [self.example(self._motion(frames, rng), rng) for _ in range(count)]
-        return tuple(torch.from_numpy(np.stack(column)) for column in zip(*made))
+        examples = [self.make_example(self.draw_motion(frames, rng), rng) for _ in range(count)]
+        return tuple(torch.from_numpy(np.stack(column)) for column in zip(*examples))
 
-    def _motion(self, frames: int, rng: np.random.Generator) -> np.ndarray:
-        one, other = (self.train[i] for i in rng.choice(len(self.train), 2, p=self.chance))
-        return vary(one, frames, rng, self.people, other)
+    def draw_motion(self, frames: int, rng: Generator) -> Float[np.ndarray, "T 17 3"]:
+        """An augmented motion of so many frames, world axes, metres."""
+        one, other = (self.train[i] for i in rng.choice(len(self.train), 2, p=self.chances))
+        return augment_motion(one, frames, rng, self.bodies, other)
+
+    def make_cases(self) -> Iterator[Example]:
+        """Validation cases, always the same: the network's input, the truth (T, 17, 3), camera
+        axes, metres, root-relative, and which joints are visible, (T, 17) bool."""
+        frames, seed = self.validation_frames, self.validation_seed
+        views = make_validation_examples(self.val, frames, VALIDATION_REGIMES, seed)
+        for joints_cam, camera, visible, rng in views:
+            features = self.make_case_input(joints_cam, camera, visible, rng)
+            yield features, joints_cam - joints_cam[:, :1], visible
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean hidden and visible error on the validation people, mm."""
         device = next(model.parameters()).device
         errors = {"hidden_mm": [], "visible_mm": []}
-        for features, truth, seen in self.cases():
+        for features, truth, visible in self.make_cases():
             with torch.no_grad():
-                answer = (
-                    self.predict(model, torch.from_numpy(features[None]).to(device))[0]
-                    .float()
-                    .cpu()
-                    .numpy()
-                )
-            error = joint_errors_mm(answer, truth)
-            for name, where in zip(errors, (~seen, seen)):
-                errors[name].extend([error[where].mean()] if where.any() else [])
+                joints = self.predict(model, torch.from_numpy(features[None]).to(device))[0]
+            error_mm = joint_errors_mm(joints.float().cpu().numpy(), truth)
+            for name, where in zip(errors, (~visible, visible)):
+                errors[name].extend([error_mm[where].mean()] if where.any() else [])
         return {name: float(np.mean(values)) for name, values in errors.items()}
 
 
-def _draw(table: dict[str, float], rng: np.random.Generator) -> str:
-    return list(table)[
-        rng.choice(len(table), p=np.array(list(table.values())) / sum(table.values()))
-    ]
-
-
-class _Estimated(_Task):
-    """A task of what estimators answer. With a ``lifter`` one answer in five is a real network's:
-    its own, from simulated detections."""
+class _EstimatorTask(MotionTask):
+    """A task on simulated estimators' poses. With a ``lifter`` one in five is a real network's: its
+    own, from simulated detections."""
 
     def __init__(
-        self, train, val, batch: int = 32, seed: int = 0, lifter: str | nn.Module | None = None
+        self, train: Clips, val: Clips, batch=32, seed=0, lifter: str | nn.Module | None = None
     ):
         super().__init__(train, val, batch, seed)
         self.lifter = load_model(lifter) if isinstance(lifter, str) else lifter
-        self.families = _WITH_LIFTER if lifter else _FAMILIES
+        self.noise_shares = _WITH_LIFTER if lifter else TRAINING_NOISE
 
     @property
     def identity(self) -> dict:
-        lifter = None if self.lifter is None else digest(*self.lifter.state_dict().values())
-        return super().identity | {"families": self.families, "lifter": lifter}
+        lifter = None if self.lifter is None else hash_tensors(*self.lifter.state_dict().values())
+        return super().identity | {"families": self.noise_shares, "lifter": lifter}
 
-    def _seen(self, world: np.ndarray, rng: np.random.Generator):
-        """The motion in camera space, what is made of it (joints, confidence), and whose answer
-        that is."""
+    def _simulate(self, world: np.ndarray, rng: Generator):
+        """The motion in camera space, its estimate (joints, confidence), and the noise model."""
         camera = random_camera(rng, world)
-        seen = camera.to_camera(world)
-        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
+        joints_cam = camera.to_camera(world)
+        visible = _draw_occlusion(joints_cam, rng)
         if rng.random() < 0.15:
-            visible &= occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
-        family = _draw(self.families, rng)
-        return seen, self._estimate(seen, camera, visible, rng, family), family
+            visible &= _draw_occlusion(joints_cam, rng)
+        noise = _draw_name(self.noise_shares, rng)
+        if noise == "lifted":
+            return joints_cam, self._lift(joints_cam, camera, visible, rng), noise
+        estimate = estimator_noise.simulate_estimates(joints_cam, visible, PRIOR_FPS, rng, noise)
+        return joints_cam, estimate, noise
 
-    def _estimate(self, seen, camera, visible, rng, family: str):
-        if family != "lifted":
-            return estimator_noise.estimate(seen, visible, 50, rng, family)
-        pixels, confidence = estimator_noise.detect(camera.project(seen), visible, 50, rng)
-        # as the prior itself is trained; single precision takes longer
+    def _lift(self, joints_cam: np.ndarray, camera: Camera, visible: np.ndarray, rng):
+        detections = estimator_noise.simulate_detections(
+            camera.project(joints_cam), visible, PRIOR_FPS, rng
+        )
+        assert self.lifter is not None
+        track = Keypoints2D(*detections, PRIOR_FPS, camera.size)
+        # half precision, as the prior itself is trained; on the CPU, as a worker has no GPU
         with torch.autocast("cpu", torch.bfloat16):
-            # In a worker process a GPU cannot be had.
-            lifted = lift(
-                Keypoints2D(pixels, confidence, 50, camera.size), self.lifter, device="cpu"
-            )
+            lifted = lift(track, self.lifter, device="cpu")
         return lifted.joints, lifted.confidence
 
 
-class Denoise(_Estimated):
-    """The prior's task: from an estimator's noisy, occluded answer to the true root-relative
-    joints.
+class Denoise(_EstimatorTask):
+    """The prior's task: from an estimator's noisy, occluded poses to the true root-relative joints.
 
     Loss: mean distance + 10·velocity + 0.5·bone length + 0.01·negative log-likelihood of the error
-    r under the network's own scale s (3D Laplace: r/s + 3 log s, without the pelvis), which does
-    not pull on the joints themselves.
+    under the network's own scale (`laplace_nll`, without the pelvis), which does not pull on the
+    joints themselves.
     """
 
     weights = {"loss_mpjpe": 1.0, "loss_velocity": 10.0, "loss_limb_gt": 0.5}
 
-    def example(self, world: np.ndarray, rng: np.random.Generator):
-        seen, (joints, confidence), _ = self._seen(world, rng)
-        return condition(joints, confidence, 50), (seen - seen[:, :1]).astype(np.float32)
+    def make_example(self, world: World, rng: Generator) -> Example:
+        joints_cam, (joints, confidence), _ = self._simulate(world, rng)
+        return make_input_features(joints, confidence, PRIOR_FPS), _make_target(joints_cam)
 
-    def cases(self):
-        for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
-            joints, confidence = estimator_noise.estimate(seen, visible, 50, rng, "estimator")
-            yield condition(joints, confidence, 50), seen - seen[:, :1], visible
+    def make_case_input(self, joints_cam, camera, visible, rng) -> np.ndarray:
+        estimate = estimator_noise.simulate_estimates(joints_cam, visible, PRIOR_FPS, rng)
+        return make_input_features(*estimate, PRIOR_FPS)
 
-    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+    def predict(self, model: nn.Module, features: Features) -> Joints:
         return model(features).joints
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:
         features, truth = batch
-        answer = model(features)
-        total, terms = losses.combine(self.weights, answer.joints, truth)
-        error = (answer.joints - truth).norm(dim=-1).detach()[..., 1:]
-        scale = answer.scale[..., 1:]
-        terms["likelihood"] = (error / scale + 3 * scale.log()).mean()
+        output = model(features)
+        total, terms = losses.combine_losses(self.weights, output.joints, truth)
+        error = (output.joints - truth).norm(dim=-1).detach()[..., 1:]
+        terms["likelihood"] = laplace_nll(error, output.scale[..., 1:])
         return total + 0.01 * terms["likelihood"], terms
 
 
-class Lift(_Task):
+class RankedTask:
+    """A lifter's loss: MotionBERT's supervised objective and, by their weights, RePOSE's ranking
+    losses."""
+
+    weights: dict[str, float]
+
+    def with_rank(self, rank: tuple[float, float]) -> Self:
+        """The same task under other weights of the spatial and the temporal ranking loss."""
+        other = copy.copy(self)
+        other.weights = losses.make_loss_weights(rank)
+        return other
+
+    def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:
+        """Weighted sum of the losses, and the terms by name."""
+        features, truth = batch
+        return losses.combine_losses(self.weights, model(features), truth)
+
+
+class Lift(RankedTask, MotionTask):
     """RePOSE's task: from noisy, occluded 2D keypoints to root-relative 3D joints.
 
     Args:
@@ -242,57 +292,42 @@ class Lift(_Task):
     """
 
     # the temporal ranking loss costs the square of it; `lift` cuts windows as long
-    frames = (120, 120, 81)
+    frames: tuple[int, ...] = (120, 120, 81)
+    validation_frames, validation_seed = 120, 2
 
-    def __init__(
-        self, train, val, batch: int = 32, seed: int = 0, rank: tuple[float, float] = (0.0, 0.0)
-    ):
+    def __init__(self, train: Clips, val: Clips, batch=32, seed=0, rank=(0.0, 0.0)):
         super().__init__(train, val, batch, seed)
-        self.weights = losses.with_ranking(rank)
+        self.weights = losses.make_loss_weights(rank)
 
     @property
     def identity(self) -> dict:
         return super().identity | {"weights": self.weights}
 
-    def example(self, world: np.ndarray, rng: np.random.Generator):
+    def make_example(self, world: World, rng: Generator) -> Example:
         camera = random_camera(rng, world)
-        seen = camera.to_camera(world)
-        visible = occlusion.occlude(_draw(_REGIMES, rng), seen, 50, rng)
-        return self._detected(seen, camera, visible, rng), (seen - seen[:, :1]).astype(np.float32)
+        joints_cam = camera.to_camera(world)
+        visible = _draw_occlusion(joints_cam, rng)
+        features = self.make_case_input(joints_cam, camera, visible, rng)
+        return features, _make_target(joints_cam)
 
-    @staticmethod
-    def _detected(seen, camera, visible, rng):
-        pixels, confidence = estimator_noise.detect(camera.project(seen), visible, 50, rng)
-        return condition_2d(pixels, confidence, 50, camera.size)
+    def make_case_input(self, joints_cam, camera, visible, rng) -> np.ndarray:
+        pixels, confidence = estimator_noise.simulate_detections(
+            camera.project(joints_cam), visible, PRIOR_FPS, rng
+        )
+        return make_lifter_features(pixels, confidence, PRIOR_FPS, camera.size)
 
-    def cases(self):
-        for seen, camera, visible, rng in examples(self.val, self.frames[0], VALIDATION, 2):
-            yield self._detected(seen, camera, visible, rng), seen - seen[:, :1], visible
-
-    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+    def predict(self, model: nn.Module, features: Features) -> Joints:
         return model(features)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
-        features, truth = batch
-        return losses.combine(self.weights, model(features), truth)
 
-
-class Smooth(_Estimated):
+class Smooth(_EstimatorTask):
     """SmoothNet's task: windows of linearly filled root-relative joints to the true ones.
 
     Zeng et al., ECCV 2022: L1 of the positions and 0.1 · L1 of the accelerations. The same motions,
     occlusions and noise as the prior gets.
     """
 
-    def __init__(
-        self,
-        train,
-        val,
-        batch: int = 32,
-        seed: int = 0,
-        lifter: str | nn.Module | None = None,
-        window: int = 32,
-    ):
+    def __init__(self, train: Clips, val: Clips, batch=32, seed=0, lifter=None, window: int = 32):
         super().__init__(train, val, batch, seed, lifter)
         self.window = window
 
@@ -300,36 +335,22 @@ class Smooth(_Estimated):
     def identity(self) -> dict:
         return super().identity | {"window": self.window}
 
-    def example(self, world: np.ndarray, rng: np.random.Generator):
-        seen, estimate, family = self._seen(world, rng)
-        filled = self._filled(*estimate, "lifted" if family == "lifted" else "estimator")
-        truth = (seen - seen[:, :1]).astype(np.float32)
+    def make_example(self, world: World, rng: Generator) -> Example:
+        joints_cam, estimate, noise = self._simulate(world, rng)
+        filled = _fill_relative(*estimate, "lifted" if noise == "lifted" else "estimator")
         start = int(rng.integers(len(world) % self.window + 1))
         cut = slice(start, start + len(world) // self.window * self.window)
-        return tuple(x[cut].reshape(-1, self.window, 17, 3) for x in (filled, truth))
+        shape = -1, self.window, 17, 3
+        return filled[cut].reshape(shape), _make_target(joints_cam)[cut].reshape(shape)
 
-    @staticmethod
-    def _filled(joints: np.ndarray, confidence: np.ndarray, kind: str) -> np.ndarray:
-        return (
-            linear(PoseSequence(joints, confidence), **TUNED[kind].get("smoothnet", {}))
-            .root_relative()
-            .joints.astype(np.float32)
-        )
+    def make_case_input(self, joints_cam, camera, visible, rng) -> np.ndarray:
+        estimate = estimator_noise.simulate_estimates(joints_cam, visible, PRIOR_FPS, rng)
+        return _fill_relative(*estimate, "estimator")
 
-    def cases(self):
-        for seen, _, visible, rng in examples(self.val, FRAMES, VALIDATION, 1):
-            yield (
-                self._filled(
-                    *estimator_noise.estimate(seen, visible, 50, rng, "estimator"), "estimator"
-                ),
-                seen - seen[:, :1],
-                visible,
-            )
-
-    def predict(self, model: nn.Module, features: Tensor) -> Tensor:
+    def predict(self, model: SmoothNet, features: Features) -> Joints:
         return model.smooth(features[0])[None]
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:
         filled, truth = (x.flatten(0, 1) for x in batch)
         error = model(filled).float() - truth
         terms = {
@@ -337,3 +358,24 @@ class Smooth(_Estimated):
             "acceleration": error.diff(n=2, dim=1).abs().mean(),
         }
         return terms["position"] + 0.1 * terms["acceleration"], terms
+
+
+def _draw_name(shares: dict[str, float], rng: Generator) -> str:
+    chances = np.array(list(shares.values())) / sum(shares.values())
+    return list(shares)[rng.choice(len(shares), p=chances)]
+
+
+def _draw_occlusion(joints_cam: np.ndarray, rng: Generator) -> Bool[np.ndarray, "T 17"]:
+    """Which joints a regime of the training leaves visible."""
+    return occlusion.occlude(_draw_name(TRAINING_REGIMES, rng), joints_cam, PRIOR_FPS, rng)
+
+
+def _make_target(joints_cam: np.ndarray) -> Float[np.ndarray, "T 17 3"]:
+    return (joints_cam - joints_cam[:, :1]).astype(np.float32)
+
+
+def _fill_relative(joints: np.ndarray, confidence: np.ndarray, kind: str) -> np.ndarray:
+    """Linearly filled root-relative joints, as SmoothNet gets them for this kind of input."""
+    options = TUNED[kind].get("smoothnet", {})
+    filled = linear(PoseSequence(joints, confidence), **options)
+    return filled.root_relative().joints.astype(np.float32)

@@ -11,7 +11,7 @@ from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.parameters import BodyMotion
 from stride_nb.viz import figures
 
-__all__ = ["draw_mesh", "picture", "shape_gallery"]
+__all__ = ["draw_mesh", "plot_body_strip", "plot_shape_gallery"]
 
 SKIN = "#9db7cc"
 """The colour of a lit surface."""
@@ -37,7 +37,7 @@ def draw_mesh(
     from matplotlib.colors import to_rgb
 
     a, e = np.radians([azimuth, elevation])
-    seen = figures.turn(vertices, azimuth, elevation)
+    seen = figures.project_view(vertices, azimuth, elevation)
     level = vertices[:, 2] * np.cos(a) - vertices[:, 0] * np.sin(a)
     view = np.stack([*seen.T, level * np.cos(e) + vertices[:, 1] * np.sin(e)], -1)
     normal = np.cross(view[faces[:, 1]] - view[faces[:, 0]], view[faces[:, 2]] - view[faces[:, 0]])
@@ -64,7 +64,7 @@ def draw_mesh(
     )
 
 
-def picture(
+def plot_body_strip(
     body: Body,
     motion: BodyMotion,
     sequence: PoseSequence | None = None,
@@ -82,13 +82,13 @@ def picture(
     Returns:
         a matplotlib ``Figure``.
     """
-    sequence = body.sequence(motion) if sequence is None else sequence
+    sequence = body.compute_sequence(motion) if sequence is None else sequence
     times = np.unique(np.linspace(0, len(motion) - 1, frames).round().astype(int))
     shown = motion.replace(pose=motion.pose[times], translation=motion.translation[times])
-    mesh = figures.upright(body.vertices(shown).astype(np.float64), up)
-    joints = figures.upright(sequence.joints[times], up)
+    mesh = figures.rotate_upright(body.compute_vertices(shown).astype(np.float64), up)
+    joints = figures.rotate_upright(sequence.joints[times], up)
     middle = (mesh.min(1, keepdims=True) + mesh.max(1, keepdims=True)) / 2 * [1, 0, 1]
-    flat = figures.turn(mesh - middle)
+    flat = figures.project_view(mesh - middle)
     width = 1.08 * np.ptp(flat[..., 0], axis=1).max()
     return _rows(
         mesh - middle,
@@ -106,7 +106,7 @@ def _rows(mesh, joints, hidden, skeleton: Skeleton, faces, width: float, labels:
     column."""
     import matplotlib.pyplot as plt
 
-    flat = figures.turn(mesh)[..., 1]
+    flat = figures.project_view(mesh)[..., 1]
     low, high = flat.min() - 0.05, flat.max() + 0.05
     columns = np.arange(len(mesh)) * width
     fig, axes = plt.subplots(
@@ -115,7 +115,7 @@ def _rows(mesh, joints, hidden, skeleton: Skeleton, faces, width: float, labels:
     for i, at in enumerate(columns):
         draw_mesh(axes[0], mesh[i], faces, at)
         figures.draw_skeleton(
-            axes[1], figures.turn(joints[i]) + [at, 0], hidden[i], skeleton=skeleton
+            axes[1], figures.project_view(joints[i]) + [at, 0], hidden[i], skeleton=skeleton
         )
     for ax in axes:
         ax.set(
@@ -130,7 +130,7 @@ def _rows(mesh, joints, hidden, skeleton: Skeleton, faces, width: float, labels:
     return fig
 
 
-def shape_gallery(body: Body, amount: float = 3.0, names: tuple[str, ...] = ()):
+def plot_shape_gallery(body: Body, amount: float = 3.0, names: tuple[str, ...] = ()):
     """The body at rest, −``amount`` and +``amount`` along each of its first ten shape directions.
 
     Returns:
@@ -145,7 +145,7 @@ def shape_gallery(body: Body, amount: float = 3.0, names: tuple[str, ...] = ()):
         for row, sign in enumerate((-1, 1)):
             shape = np.zeros(count)
             shape[k] = sign * amount
-            vertices = body.vertices(arms_down.replace(shape=shape))[0].astype(np.float64)
+            vertices = body.compute_vertices(arms_down.replace(shape=shape))[0].astype(np.float64)
             draw_mesh(
                 axes[row, k], vertices - vertices.min(0) * [0, 1, 0], body.faces, azimuth=20.0
             )

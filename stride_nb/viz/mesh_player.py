@@ -16,18 +16,18 @@ import numpy as np
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
-from stride_nb.smpl.gltf import _four
+from stride_nb.smpl.gltf import keep_four_bones
 from stride_nb.smpl.parameters import BodyMotion
-from stride_nb.viz.figures import upright
-from stride_nb.viz.pose_player import _BUTTON, Player
+from stride_nb.viz.figures import rotate_upright
+from stride_nb.viz.pose_player import Player, BUTTON_STYLE
 
-__all__ = ["mesh_player"]
+__all__ = ["play_body"]
 
 _COARSE = 0.04  # metres: side of the cubes in which vertices become one
 _MISSING = -32768
 
 
-def mesh_player(
+def play_body(
     body: Body,
     motion: BodyMotion,
     sequence: PoseSequence | None = None,
@@ -44,21 +44,21 @@ def mesh_player(
     """
     from scipy.spatial.transform import Rotation
 
-    sequence = body.sequence(motion) if sequence is None else sequence
+    sequence = body.compute_sequence(motion) if sequence is None else sequence
     if len(sequence) != len(motion):
         raise InputError("mesh_player", "sequence", f"{len(motion)} frames", len(sequence))
-    rest = body.rest(motion.shape)
-    turned = motion.to(body.kind).turned(upright(np.eye(3), up).T, rest[0])
+    rest = body.compute_rest_joints(motion.shape)
+    turned = motion.to(body.kind).rotate(rotate_upright(np.eye(3), up).T, rest[0])
     # at most π, so that it fits
     pose = Rotation.from_rotvec(turned.pose.reshape(-1, 3)).as_rotvec()
-    joints = upright(sequence.joints, up)
+    joints = rotate_upright(sequence.joints, up)
     center = np.nanmean(
         np.concatenate([joints.reshape(-1, 3), turned.translation + rest[0]]), 0
     ) * [1, 0, 1]
     joints, move = joints - center, turned.translation - center
     low, high = np.nanpercentile(joints[..., 1], [1, 99])
     vertices, faces, weights = _coarser(body, motion.shape)
-    bone, share = _four(weights)
+    bone, share = keep_four_bones(weights)
     share = np.floor(share * 255)
     share[:, 0] += 255 - share.sum(1)
     step, scale = (
@@ -99,7 +99,7 @@ def mesh_player(
 def _coarser(body: Body, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices, faces and weights of a coarser mesh: vertices of one cube that face the same way
     become one."""
-    vertices, faces = body.shaped(shape), body.faces
+    vertices, faces = body.compute_rest_vertices(shape), body.faces
     normal = np.cross(
         vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]
     )
@@ -128,7 +128,7 @@ def _markup(data: dict) -> str:
     return f"""<div class="stride-mesh-player" id="{identity}" style="max-width:900px;font-size:.85em">
 <canvas class="view" style="width:100%;height:{data["height"]}px;cursor:grab;touch-action:none;display:block"></canvas>
 <div style="display:flex;gap:.6em;align-items:center">
-<button class="play" type="button" aria-label="play or pause" style="{_BUTTON};min-width:4.5em"></button>
+<button class="play" type="button" aria-label="play or pause" style="{BUTTON_STYLE};min-width:4.5em"></button>
 <input class="bar" type="range" min="0" max="{data["frames"] - 1}" value="0" aria-label="time" style="flex:1">
 <span class="time" style="font-variant-numeric:tabular-nums;min-width:4.2em;text-align:right"></span>
 </div>

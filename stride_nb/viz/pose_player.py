@@ -16,12 +16,12 @@ import numpy as np
 
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, Skeleton
-from stride_nb.viz.figures import _joints, colors, upright
+from stride_nb.viz.figures import get_joints, assign_colors, rotate_upright
 
-__all__ = ["Player", "player"]
+__all__ = ["Player", "play_poses"]
 
 _MISSING = -32768
-_BUTTON = "font:inherit;color:inherit;background:none;border:1px solid currentColor;border-radius:4px;padding:0 .6em;line-height:1.5;opacity:.75"
+BUTTON_STYLE = "font:inherit;color:inherit;background:none;border:1px solid currentColor;border-radius:4px;padding:0 .6em;line-height:1.5;opacity:.75"
 
 
 class Player:
@@ -37,7 +37,7 @@ class Player:
         return self.summary
 
 
-def player(
+def play_poses(
     sequences: Mapping[str, np.ndarray],
     fps: float,
     hidden: np.ndarray | None = None,
@@ -57,7 +57,7 @@ def player(
             up.
         height: of the canvas, in CSS pixels.
     """
-    arrays = {name: upright(_joints(s).astype(float), up) for name, s in sequences.items()}
+    arrays = {name: rotate_upright(get_joints(s).astype(float), up) for name, s in sequences.items()}
     _check(arrays, hidden, skeleton)
     stacked = np.stack(list(arrays.values()))
     first = stacked[0] if np.isfinite(stacked[0]).any() else np.nan_to_num(stacked[0])
@@ -81,7 +81,7 @@ def player(
         "middle": round((low + high) / 2, 3),
         "extent": round(max(high - low, 0.5) / 2 + 0.05, 3),
         "bones": skeleton.bones,
-        "colors": list(colors(list(arrays)).values()),
+        "colors": list(assign_colors(list(arrays)).values()),
         "poses": [base64.b64encode(q.tobytes()).decode() for q in quantised],
         "hidden": None
         if hidden is None
@@ -120,7 +120,7 @@ def _markup(names: list[str], data: dict) -> str:
         else ""
     )
     mode = (
-        f'<button class="mode" type="button" style="{_BUTTON}"></button>'
+        f'<button class="mode" type="button" style="{BUTTON_STYLE}"></button>'
         if len(names) > 1
         else '<button class="mode" hidden></button>'
     )
@@ -129,7 +129,7 @@ def _markup(names: list[str], data: dict) -> str:
 <div>{legend}{hollow}</div>
 <canvas class="view" style="width:100%;height:{data["height"]}px;cursor:grab;touch-action:none;display:block"></canvas>
 <div style="display:flex;gap:.6em;align-items:center">
-<button class="play" type="button" aria-label="play or pause" style="{_BUTTON};min-width:4.5em"></button>
+<button class="play" type="button" aria-label="play or pause" style="{BUTTON_STYLE};min-width:4.5em"></button>
 <canvas class="bar" role="slider" tabindex="0" aria-label="time" aria-valuemin="0" aria-valuemax="{data["frames"] - 1}" style="flex:1;min-width:0;height:14px;cursor:pointer;touch-action:none"></canvas>
 <span class="time" style="font-variant-numeric:tabular-nums;min-width:4.2em;text-align:right"></span>
 {mode}

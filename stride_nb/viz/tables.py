@@ -8,7 +8,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Table", "table"]
+__all__ = ["Table", "make_table"]
 
 
 class Table:
@@ -69,7 +69,7 @@ class Table:
         )
 
 
-def table(
+def make_table(
     rows: Sequence[Mapping],
     digits: int | Mapping[str, int] = 1,
     lower: Sequence[str] = (),

@@ -8,29 +8,22 @@ from itertools import product
 
 import numpy as np
 
-from stride_nb.datasets.simulation.occlusion import behind_box
+from stride_nb.datasets.simulation.occlusion import is_behind_box
+from stride_nb.models.uncertainty import BAND_90
 from stride_nb.poses.geometry import Camera
-from stride_nb.viz.figures import PALETTE, _axes, _legend, colors, draw_skeleton
+from stride_nb.viz.figures import PALETTE, add_legend, assign_colors, draw_skeleton, make_axes
 
-__all__ = ["BAND_90", "band", "box_corners", "curves", "dots", "occluder"]
-
-BAND_90 = 3.272
-"""Half width, in scales s, of the middle 90 % of one coordinate of an error of density ∝ exp(−r/s)
-in space.
-
-Integrated over the other two coordinates that density is ``(1 + |x|/s) exp(−|x|/s) / 4s``, so that
-``P(|x| < a·s) = 1 − (1 + a/2) exp(−a)``.
-"""
+__all__ = ["draw_band", "compute_box_corners", "plot_interval_curves", "plot_dots", "plot_occluder"]
 
 
-def box_corners(centre: np.ndarray, half_size: np.ndarray, yaw: float) -> np.ndarray:
-    """(8, 3) corners of the box that ``occlusion.behind_box`` means, in its axes."""
+def compute_box_corners(centre: np.ndarray, half_size: np.ndarray, yaw: float) -> np.ndarray:
+    """(8, 3) corners of the box that ``occlusion.is_behind_box`` means, in its axes."""
     c, s = np.cos(yaw), np.sin(yaw)
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     return centre + (np.array(list(product((-1, 1), repeat=3))) * half_size) @ turn.T
 
 
-def occluder(
+def plot_occluder(
     pose: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float, camera: Camera
 ):
     """A box before a person: from above, with a ray from the camera to every joint, and as the
@@ -38,11 +31,11 @@ def occluder(
 
     Args:
         pose: (17, 3) metres, camera space.
-        centre, half_size, yaw: the box, as in ``occlusion.behind_box``.
+        centre, half_size, yaw: the box, as in ``occlusion.is_behind_box``.
     """
-    hidden = behind_box(pose, centre, half_size, yaw)
-    corners = box_corners(centre, half_size, yaw)
-    fig, (above, seen) = _axes(columns=2, height=2.9, width_ratios=(2.1, 1))
+    hidden = is_behind_box(pose, centre, half_size, yaw)
+    corners = compute_box_corners(centre, half_size, yaw)
+    fig, (above, seen) = make_axes(columns=2, height=2.9, width_ratios=(2.1, 1))
     for joint, blocked in zip(pose, hidden):
         above.plot(
             [0, joint[2]],
@@ -75,11 +68,11 @@ def _hull(points: np.ndarray) -> np.ndarray:
     return points[ConvexHull(points).vertices]
 
 
-def curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], ylabel: str):
+def plot_interval_curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], ylabel: str):
     """Curves with intervals, a panel a title: title → {name → (x, mean, low, high)}; a common axis
     of y."""
-    fig, axes = _axes(columns=len(panels), height=2.8, sharey=True, squeeze=False)
-    palette = colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
+    fig, axes = make_axes(columns=len(panels), height=2.8, sharey=True, squeeze=False)
+    palette = assign_colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
     palette |= {name: PALETTE["refined"] for name in palette if name == "prior"}
     for ax, xlabel, (title, group) in zip(axes[0], xlabels, panels.items()):
         for name, (x, mean, low, high) in group.items():
@@ -87,17 +80,17 @@ def curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], yl
             ax.fill_between(x, low, high, color=palette[name], alpha=0.15, lw=0)
         ax.set(title=title, xlabel=xlabel, ylim=(0, None))
     axes[0, 0].set_ylabel(ylabel)
-    _legend(fig, palette)
+    add_legend(fig, palette)
     return fig
 
 
-def dots(
+def plot_dots(
     groups: Mapping[str, Mapping[str, Sequence[float]]], label: str, reference: float | None = None
 ):
     """One dot a window: group → {name → values}, a panel a group, a row a name; the bar is their
     mean."""
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
-    fig, axes = _axes(
+    fig, axes = make_axes(
         columns=len(groups), height=0.9 + 0.27 * len(names), sharex=True, sharey=True, squeeze=False
     )
     for ax, (title, group) in zip(axes[0], groups.items()):
@@ -123,7 +116,7 @@ def dots(
     return fig
 
 
-def band(
+def draw_band(
     ax, centre: np.ndarray, scale: np.ndarray, fps: float, color: str = PALETTE["refined"]
 ) -> None:
     """Shade the middle 90 % of one coordinate (T,) whose error has the scale (T,), both in metres,

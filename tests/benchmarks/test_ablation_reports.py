@@ -9,7 +9,7 @@ import pytest
 from benchmarks.reports import ablations
 from stride_nb import datasets
 from stride_nb.evaluation import harness
-from stride_nb.refinement.refine import chance_within, refine
+from stride_nb.refinement.refine import refine
 
 
 def ingredient(variant, ratio, low, high, least, most):
@@ -43,7 +43,7 @@ ROWS = [
 
 
 def test_a_finding_needs_the_interval_and_every_seed_on_one_side():
-    assert ablations.findings(ROWS) == [
+    assert ablations.list_findings(ROWS) == [
         "more hidden error than `all`: no a",
         "less: no b",
         "not told apart: no c, no d",
@@ -51,14 +51,14 @@ def test_a_finding_needs_the_interval_and_every_seed_on_one_side():
 
 
 def test_of_one_clip_there_is_no_interval():
-    rows = ablations.ingredients(
+    rows = ablations.tabulate_components(
         [*ingredient("all", 1, None, None, 1, 1), *ingredient("no a", 1.2, None, None, 1.05, 1.4)]
     )
     assert rows[1]["ratio"] == "1.20 [nan, nan]"
 
 
 def test_a_row_a_variant_with_its_interval():
-    rows = ablations.ingredients(ROWS)
+    rows = ablations.tabulate_components(ROWS)
     assert [row["variant"] for row in rows] == ["all", "no a", "no b", "no c", "no d"]
     assert (
         rows[0]["ratio"] == ""
@@ -68,7 +68,7 @@ def test_a_row_a_variant_with_its_interval():
 
 
 def test_effects_are_of_hidden_and_visible_errors_and_of_every_variant():
-    found = ablations.effects(ROWS)
+    found = ablations.select_effects(ROWS)
     assert list(found) == ["hidden", "visible"] and list(found["hidden"]) == [
         "no a",
         "no b",
@@ -101,7 +101,7 @@ def test_guesses_are_a_row_a_family_with_and_without_them():
         for metric in ("mpjpe_hidden", "mpjpe_visible")
         for kept, against, value in sets
     ]
-    assert ablations.guesses(rows, "mpjpe_hidden") == [
+    assert ablations.tabulate_low_confidence(rows, "mpjpe_hidden") == [
         {
             "noise": family,
             "÷ Gaussian": "0.50 [0.40, 0.60]",
@@ -128,11 +128,14 @@ def test_objectives_are_followed_on_test_people_alone():
         for v in ("ours", "truth as target")
         for step in (0, 30)
     ]
-    (ax,) = ablations.over_steps(rows, "hidden").axes
+    (ax,) = ablations.plot_objectives(rows, "hidden").axes
     assert ax.get_title("left") == "cmu test, lag"
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 1], [30, 0.7]])
-    assert [r["variant"] for r in ablations.at_step(rows, 30)] == ["ours", "truth as target"]
-    assert ablations.conclusions(ROWS, rows)[-1].startswith(
+    assert [r["variant"] for r in ablations.tabulate_objectives(rows, 30)] == [
+        "ours",
+        "truth as target",
+    ]
+    assert ablations.list_conclusions(ROWS, rows)[-1].startswith(
         "cmu test, lag, truth as target, 30 steps: hidden error 0.70 ["
     )
 
@@ -149,7 +152,7 @@ def test_margins_of_ours_come_first():
         "worst_regime": "limb",
         "kept": 0.5,
     }
-    found = ablations.margins(
+    found = ablations.tabulate_margins(
         [row | {"variant": v} for v in ("a", "ours", "b")]
         + [{"part": "objective", "variant": "ours"}]
     )
@@ -174,9 +177,9 @@ def test_curves_come_with_their_intervals():
         for x in (1, 2)
         for m, k in (("gaussian", rough), ("prior", 1), ("smoothnet", 1))
     ]
-    x, mean, low, high = ablations.degradation(rows, "mpjpe_hidden")["noise"]["gaussian"]
+    x, mean, low, high = ablations.select_robustness(rows, "mpjpe_hidden")["noise"]["gaussian"]
     np.testing.assert_array_equal([x, mean, low, high], [[1, 2], [20, 40], [9, 18], [11, 22]])
-    first, _ = ablations.slopes(rows)
+    first, _ = ablations.tabulate_robustness(rows)
     assert first == {
         "curve": "noise",
         "clips": 4,
@@ -187,20 +190,20 @@ def test_curves_come_with_their_intervals():
 
 
 def test_a_failure_is_measured_on_what_was_hidden():
-    case = harness.cases(datasets.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
+    case = harness.make_cases(datasets.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
     failure = ablations.Failure(case, refine(case.sequence, "prior"))
     error = 1000 * np.linalg.norm(failure.answer - failure.truth, axis=-1)
-    dots, *_ = ablations.doubts([failure]).axes[0].lines
+    dots, *_ = ablations.plot_expected_errors([failure]).axes[0].lines
     np.testing.assert_allclose(dots.get_xydata(), [[failure.expected_mm, failure.hidden_mm]])
     assert failure.hidden_mm == pytest.approx(error[~case.visible].mean(), rel=1e-6)
     assert (
-        f"{np.where(case.visible, 0, error).max():.1f} mm off" in failure.story()
+        f"{np.where(case.visible, 0, error).max():.1f} mm off" in failure.describe()
         and failure.expected_mm > 0
     )
 
 
 def test_a_failure_is_expected_where_the_scale_said_so():
-    case = harness.cases(datasets.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
+    case = harness.make_cases(datasets.load("synthetic", "test", clips=1), ["limb"], seed=3)[0]
     refined = refine(case.sequence, "prior")
     for scale, knew in ((0.001, "not expected"), (1.0, "expected")):
         told = ablations.Failure(
@@ -208,12 +211,8 @@ def test_a_failure_is_expected_where_the_scale_said_so():
         )
         assert (
             told.expected_mm == pytest.approx(3000 * scale)
-            and f"which was {knew} (" in told.story()
+            and f"which was {knew} (" in told.describe()
         )
-
-
-def test_nine_in_ten_is_nine_in_ten():
-    assert chance_within(ablations._NINE_IN_TEN, np.ones(1))[0] == pytest.approx(0.9, abs=1e-4)
 
 
 def test_limits_are_told_part_by_part():
@@ -236,8 +235,8 @@ def test_limits_are_told_part_by_part():
     )
     who = {"body": "own", "weights": "former"}
     rows = [row, row | {"part": "trained on"} | who]
-    assert ablations.limits(rows, "constant") == [told[0] | told[1]]
-    assert ablations.limits(rows, "trained on") == [told[0] | who | told[1]]
+    assert ablations.tabulate_bounds(rows, "constant") == [told[0] | told[1]]
+    assert ablations.tabulate_bounds(rows, "trained on") == [told[0] | who | told[1]]
 
 
 def ratios(noise, **more):
@@ -270,7 +269,7 @@ def test_ratios_are_a_row_a_setting():
         "visible": "0.90 [0.80, 1.00]",
         "acceleration": "1.00 [0.90, 1.10]",
     }
-    assert ablations.one_length(rows) == [
+    assert ablations.tabulate_bone_lengths(rows) == [
         {"setting": "cmu, lag"} | plain | {"worst acceleration": "1.50, limb"},
         {"setting": "cmu, drift"} | plain | {"worst acceleration": "1.10, half"},
     ]
@@ -283,7 +282,7 @@ def test_sets_of_weights_stand_beside_one_another():
         for noise in ("lag", "drift")
         for row in ratios(noise)
     ]
-    assert ablations.weights(rows, "mpjpe_visible") == [
+    assert ablations.tabulate_checkpoints(rows, "mpjpe_visible") == [
         {"noise": noise, "old": "0.90 [0.80–1.00]", "new": "0.90 [0.80–1.00]"}
         for noise in ("lag", "drift")
     ]
@@ -296,7 +295,7 @@ def test_a_second_look_is_told_by_split_doubt_and_share():
         for doubt, share in ((2.0, 1.0), (3.0, 0.5), (2.0, 0.5))
         for row in ratios("lag", worst=1.5, worst_regime="limb")
     ]
-    found = ablations.second_look(rows, "val")
+    found = ablations.tabulate_second_pass(rows, "val")
     assert [(row["doubt"], row["share"]) for row in found] == [(2.0, 0.5), (3.0, 0.5), (2.0, 1.0)]
     assert (
         found[0]["setting"] == "cmu, lag"
@@ -327,7 +326,7 @@ def test_exchanged_sides_are_told_by_noise_and_rate():
         for what in ("put right", "never exchanged")
         for row in ratios("swapped", worst=1.5, worst_regime="limb")
     ]
-    assert ablations.sides_found(rows) == [
+    assert ablations.tabulate_swap_detection(rows) == [
         {
             "noise": "swapped",
             "fps": 50.0,
@@ -338,13 +337,13 @@ def test_exchanged_sides_are_told_by_noise_and_rate():
         },
         {"noise": "repeat", "fps": 50.0, "in all": 200, "exchanged (%)": 0.0, "0.4 m": "–, 2"},
     ]
-    found = ablations.sides_gained(rows, "val")
+    found = ablations.tabulate_swap_correction(rows, "val")
     assert [(row["what"], row["method"], row["setting"]) for row in found] == [
         ("put right", "prior", "cmu, swapped, 50 fps"),
         ("never exchanged", "prior", "cmu, swapped, 50 fps"),
     ]
     assert found[0]["hidden"] == "1.20 [1.10, 1.30]" and found[0]["worst hidden"] == "1.50, limb"
-    assert not ablations.sides_gained(rows, "test")
+    assert not ablations.tabulate_swap_correction(rows, "test")
 
 
 def test_runs_are_compared_at_the_steps_that_both_reached():
@@ -353,10 +352,10 @@ def test_runs_are_compared_at_the_steps_that_both_reached():
         for run, errors in {"new": (66, 63, 60), "old": (60, 70)}.items()
         for step, hidden in zip((500, 1000, 1500), errors)
     ]
-    assert ablations.validation(rows)["hidden"] == {
+    assert ablations.select_validation(rows)["hidden"] == {
         "new": ((500, 1000, 1500), (66, 63, 60)),
         "old": ((500, 1000), (60, 70)),
     }
-    hidden, visible = ablations.ahead(rows, "new", "old")
+    hidden, visible = ablations.compare_runs(rows, "new", "old")
     assert hidden == "hidden: new below old at 1 of 2 steps, 1.000 of its error on average"
     assert "at 0 of 2 steps" in visible

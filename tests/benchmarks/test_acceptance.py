@@ -6,6 +6,7 @@ import json
 import matplotlib
 import pytest
 
+from benchmarks import records
 from benchmarks.paired_statistics import AVERAGED
 from benchmarks.reports import acceptance, benchmark_tables
 from stride_nb.datasets.simulation.occlusion import REGIMES
@@ -48,30 +49,36 @@ def scaled(factor, **changed):
     return {regime: factor * value for regime, value in FOUR.items()} | changed
 
 
+def save(path, rows):
+    """A record of these rows."""
+    record = records.make_record("benchmark", rows, parameters={}, seed=[0, 1, 2], seconds=1.0)
+    records.save(record, path)
+
+
 @pytest.fixture
 def read(tmp_path):
     """The record of these rows, read back from a file."""
 
     def read(*parts):
-        (tmp_path / "b.json").write_text(json.dumps([row for part in parts for row in part]))
+        save(tmp_path / "b.json", [row for part in parts for row in part])
         return benchmark_tables.read(tmp_path / "b.json")
 
     return read
 
 
 def verdict(found, letter):
-    return next(row for row in acceptance.verdicts(found) if row[""] == letter)
+    return next(row for row in acceptance.list_verdicts(found) if row[""] == letter)
 
 
 def test_the_stored_record_is_readable():
     found = benchmark_tables.read()
-    assert found and all(rows for rows in found.values())
+    assert found and all(len(rows) for rows in found.values())
     assert (
-        len(benchmark_tables.overview(found))
-        == len(benchmark_tables.standings(found))
+        len(benchmark_tables.tabulate_runs(found))
+        == len(benchmark_tables.rank_methods(found))
         == len(found)
     )
-    assert [row[""] for row in acceptance.verdicts(found)] == list(acceptance.BARS)
+    assert [row[""] for row in acceptance.list_verdicts(found)] == list(acceptance.CRITERIA)
 
 
 def test_a_setting_has_one_name_in_all_tables():
@@ -79,43 +86,43 @@ def test_a_setting_has_one_name_in_all_tables():
     names = [setting.name for setting in found]
     assert len(set(names)) == len(names)
     for made in (
-        benchmark_tables.overview(found),
-        benchmark_tables.standings(found),
-        benchmark_tables.paired(),
-        benchmark_tables.people(),
+        benchmark_tables.tabulate_runs(found),
+        benchmark_tables.rank_methods(found),
+        benchmark_tables.tabulate_paired_ratios(),
+        benchmark_tables.tabulate_subjects(),
     ):
         assert {row["setting"] for row in made} == set(names)
     assert (
-        [row[0] for row in acceptance.board(found).cells]
-        == benchmark_tables.by_setting(found, "accel_error").header[1:]
+        [row[0] for row in acceptance.tabulate_verdicts(found).cells]
+        == benchmark_tables.tabulate_settings(found, "accel_error").header[1:]
         == names
     )
 
 
 def test_a_ratio_is_of_means_against_the_one_best_over_all_regimes():
     made = rows({"linear": scaled(100, limb=60.0), "rts": scaled(80), "stride_ours": scaled(40)})
-    assert benchmark_tables.ratio(made, "mpjpe_hidden", benchmark_tables.CLASSICAL) == (
+    assert benchmark_tables.compute_ratio(made, "mpjpe_hidden", benchmark_tables.CLASSICAL) == (
         pytest.approx(0.5),
         "rts",
         AVERAGED,
     )
-    assert benchmark_tables.ratio(made, "mpjpe_hidden", ["linear"]).value == pytest.approx(
+    assert benchmark_tables.compute_ratio(made, "mpjpe_hidden", ["linear"]).value == pytest.approx(
         160 / 360
     )
-    assert benchmark_tables.ratio(made, "mpjpe_hidden", ["smoothnet"]) is None
-    assert benchmark_tables.ratio(made, "accel_error", benchmark_tables.CLASSICAL) is None
+    assert benchmark_tables.compute_ratio(made, "mpjpe_hidden", ["smoothnet"]) is None
+    assert benchmark_tables.compute_ratio(made, "accel_error", benchmark_tables.CLASSICAL) is None
 
 
 def test_who_lacks_a_regime_is_not_compared():
     made = rows({"linear": {"limb": 10.0}, "rts": scaled(80), "stride_ours": scaled(40)})
     assert (
-        benchmark_tables.ratio(made, "mpjpe_hidden", benchmark_tables.CLASSICAL).against
+        benchmark_tables.compute_ratio(made, "mpjpe_hidden", benchmark_tables.CLASSICAL).against
         == "rts"
     )
     part = rows({"rts": scaled(80), "stride_ours": {"limb": 40.0, "none": 1.0}})
-    assert benchmark_tables.ratio(part, "mpjpe_hidden", benchmark_tables.CLASSICAL).over == (
-        "limb",
-    )
+    assert benchmark_tables.compute_ratio(
+        part, "mpjpe_hidden", benchmark_tables.CLASSICAL
+    ).over == ("limb",)
 
 
 def test_the_worst_regime_is_found_also_where_nothing_is_hidden():
@@ -123,12 +130,12 @@ def test_the_worst_regime_is_found_also_where_nothing_is_hidden():
     everywhere = made + rows(
         {"prior": {"none": 10.0}, "stride_ours": {"none": 13.0}}, metric="mpjpe"
     )
-    assert benchmark_tables.worst(made, "mpjpe_hidden", ["prior"]) == (
+    assert benchmark_tables.find_worst_ratio(made, "mpjpe_hidden", ["prior"]) == (
         pytest.approx(1.2),
         "prior",
         ("half",),
     )
-    assert benchmark_tables.worst(
+    assert benchmark_tables.find_worst_ratio(
         everywhere, "mpjpe_hidden", ["prior"], otherwise="mpjpe"
     ).over == ("none",)
 
@@ -153,7 +160,7 @@ def test_a_bar_names_its_worst_setting_and_counts(read):
     assert (
         verdict(found, "G")["met"] is None and "not in the record" in verdict(found, "G").values()
     )
-    text = str(acceptance.board(found))
+    text = str(acceptance.tabulate_verdicts(found))
     assert "0.800" in text and "1.200" in text and "seen noise: estimator" in text
 
 
@@ -172,7 +179,7 @@ def test_what_is_absent_is_said_once(read):
         rows({m: {"limb": 1.0} for m in ("input", "stride_ours")}),
         rows({"input": {"limb": 1.0}}, "unseen_noise", "drift"),
     )
-    said = benchmark_tables.absent(found)
+    said = benchmark_tables.list_absent(found)
     assert (
         "setting unseen motion: lag: absent" in said
         and "setting unseen noise: drift: absent" not in said
@@ -188,26 +195,26 @@ def test_what_is_absent_is_said_once(read):
 
 def test_tables_are_in_the_order_of_the_book_and_keep_what_it_does_not_know(read):
     made = rows({m: {"limb": 2.0, "flicker": 1.0} for m in ("new", "stride_ours", "rts", "input")})
-    shown = benchmark_tables.by_regime(made, "mpjpe_hidden")
+    shown = benchmark_tables.tabulate_regimes(made, "mpjpe_hidden")
     assert shown.header == ["method", "flicker", "limb"] and [row[0] for row in shown.cells] == [
         "input",
         "rts",
         "stride_ours",
         "new",
     ]
-    assert benchmark_tables.by_regime(made, "accel_error") is None
+    assert benchmark_tables.tabulate_regimes(made, "accel_error") is None
 
 
 def test_means_are_of_who_has_every_regime(read):
     made = rows(
         {"linear": {"limb": 10.0}, "rts": scaled(80, limb=40.0, none=1.0), "input": scaled(90)}
     )
-    assert benchmark_tables.means(made, "mpjpe_hidden") == {
+    assert benchmark_tables.average_regimes(made, "mpjpe_hidden") == {
         "input": pytest.approx(90),
         "rts": pytest.approx(70),
     }
-    assert benchmark_tables.means(made, "accel_error") == {}
-    shown = benchmark_tables.by_setting(read(made), "mpjpe_hidden")
+    assert benchmark_tables.average_regimes(made, "accel_error") == {}
+    shown = benchmark_tables.tabulate_settings(read(made), "mpjpe_hidden")
     assert shown.header == ["method", "seen noise: estimator"]
     assert shown.cells == [["input", "90.0"], ["linear", "–"], ["rts", "70.0"]] and shown.best == {
         (2, 1)
@@ -218,7 +225,7 @@ def test_standings_count_who_is_first_and_whose_intervals_are_apart(read):
     made = rows(
         {"rts": scaled(10), "prior": scaled(9.5, limb=1.0), "stride_ours": scaled(9, half=5.0)}
     )
-    (row,) = benchmark_tables.standings(read(made))
+    (row,) = benchmark_tables.rank_methods(read(made))
     assert row["first in"] == "stride_ours 3, prior 1" and row["apart"] == "1 of 4"
 
 
@@ -228,9 +235,11 @@ def test_a_record_of_one_clip_has_no_intervals_and_is_read(read):
         for row in rows({"rts": scaled(80), "stride_ours": scaled(40)})
     ]
     found = read(single)
-    assert [row["apart"] for row in benchmark_tables.standings(found)] == ["0 of 4"]
+    assert [row["apart"] for row in benchmark_tables.rank_methods(found)] == ["0 of 4"]
     (mine,) = found.values()
-    (figure,) = benchmark_tables.drawn(benchmark_tables.panels(mine, "mpjpe_hidden"), "mm")
+    (figure,) = benchmark_tables.plot_bars(
+        benchmark_tables.select_panels(mine, "mpjpe_hidden"), "mm"
+    )
     assert all(ax.get_xlim()[1] > 80 for ax in figure.axes)
 
 
@@ -252,21 +261,20 @@ def test_losses_are_where_the_whole_interval_is_above_one(tmp_path):
             "regimes": regimes,
         }
 
-    (tmp_path / "b_ratios.json").write_text(
-        json.dumps(
-            [
-                row("limb half", 1.5),
-                row("block", 1.3, "mpjpe_visible"),
-                row("limb", 1.2),
-                row("half", 1.05),
-                row("flicker", 1.15),
-                row("block", 1.3, "mpjpe"),
-                *(row(regime, 2.0, "accel_error") for regime in REGIMES),
-            ]
-        )
+    save(
+        tmp_path / "b_ratios.json",
+        [
+            row("limb half", 1.5),
+            row("block", 1.3, "mpjpe_visible"),
+            row("limb", 1.2),
+            row("half", 1.05),
+            row("flicker", 1.15),
+            row("block", 1.3, "mpjpe"),
+            *(row(regime, 2.0, "accel_error") for regime in REGIMES),
+        ],
     )
     about = {"setting": "unseen motion: lag", "rival": "rts"}
-    assert benchmark_tables.losses(tmp_path / "b.json") == [
+    assert benchmark_tables.list_losses(tmp_path / "b.json") == [
         {
             "error": "hidden",
             "regimes": "limb, flicker",
@@ -296,10 +304,11 @@ def test_ratios_are_shown_by_setting_as_asked(tmp_path):
         "ci_low": 1.0,
         "ci_high": 1.4,
     }
-    (tmp_path / "b_ratios.json").write_text(
-        json.dumps([row | {"regimes": "limb"}, row | {"value": 0.5, "regimes": " ".join(AVERAGED)}])
+    save(
+        tmp_path / "b_ratios.json",
+        [row | {"regimes": "limb"}, row | {"value": 0.5, "regimes": " ".join(AVERAGED)}],
     )
-    (shown,) = benchmark_tables.paired(
+    (shown,) = benchmark_tables.tabulate_paired_ratios(
         tmp_path / "b.json", {"a": ("accel_error", "classical"), "b": ("mpjpe_visible", "input")}
     )
     assert shown == {
@@ -326,12 +335,11 @@ def test_claims_stand_beside_what_was_found(tmp_path):
             "n": 12,
         }
 
-    (tmp_path / "b_claims.json").write_text(
-        json.dumps(
-            [row("hidden", 0.8, 0.6), row("hidden", 0.1, 0.1, "prior"), row("visible", 0.9, 0.85)]
-        )
+    save(
+        tmp_path / "b_claims.json",
+        [row("hidden", 0.8, 0.6), row("hidden", 0.1, 0.1, "prior"), row("visible", 0.9, 0.85)],
     )
-    assert benchmark_tables.claims(tmp_path / "b.json") == [
+    assert benchmark_tables.tabulate_calibration(tmp_path / "b.json") == [
         {
             "setting": "unseen noise: drift",
             "cases": 12,
@@ -356,15 +364,20 @@ def test_speed_is_asked_in_seconds_and_against_the_published_procedure(
         {"method": "stride_published", "seconds": published},
     ]
     (tmp_path / "s.json").write_text(json.dumps(run))
-    assert " ".join(line.rsplit(" ", 1)[1] for line in acceptance.speed(tmp_path / "s.json")) == met
+    assert (
+        " ".join(
+            line.rsplit(" ", 1)[1] for line in acceptance.list_runtime_verdicts(tmp_path / "s.json")
+        )
+        == met
+    )
 
 
 def test_pictures_share_their_axis():
-    groups = benchmark_tables.panels(
+    groups = benchmark_tables.select_panels(
         rows({m: scaled(x) for m, x in (("input", 50), ("stride_ours", 20))}), "mpjpe_hidden"
     )
     assert list(groups) == ["limb, n = 6", "half, n = 6", "block, n = 6", "whole_1s, n = 6"]
-    figures = benchmark_tables.drawn(groups | {"more": {"input": 90.0}}, "mm")
+    figures = benchmark_tables.plot_bars(groups | {"more": {"input": 90.0}}, "mm")
     assert [len(figure.axes) for figure in figures] == [3, 2]
     assert {ax.get_xlim() for figure in figures for ax in figure.axes} == {(0, 1.03 * 90)}
 

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import occlusion_benchmark
+from benchmarks import occlusion_benchmark, records, study
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.errors import InputError
-from stride_nb.evaluation.harness import cases, compare
+from stride_nb.evaluation.harness import compare_methods, make_cases
 from stride_nb.evaluation.metrics import UNITS
 from stride_nb.models import checkpoints, registry
 from stride_nb.refinement.filters import TUNED
@@ -47,8 +47,8 @@ def arguments(tmp_path, monkeypatch):
         "backbone": "frameformer",
         "arguments": {"dim": 16, "depth": 1, "heads": 2},
     }
-    network = registry.build(**config)
-    checkpoints.save(tmp_path / "p.safetensors", network.state_dict(), {"config": config})
+    network = registry.build_network(**config)
+    checkpoints.save_weights(tmp_path / "p.safetensors", network.state_dict(), {"config": config})
     parser = argparse.ArgumentParser()
     occlusion_benchmark.add_arguments(parser)
     return parser.parse_args(
@@ -60,13 +60,13 @@ def arguments(tmp_path, monkeypatch):
 
 def strip(rows):
     """Without the seconds that a run took."""
-    rows = json.loads(rows if isinstance(rows, str) else rows.read_text())
+    rows = json.loads(rows)["rows"] if isinstance(rows, str) else records.load_rows(rows)
     return [{key: value for key, value in row.items() if key != "wall_s"} for row in rows]
 
 
 def test_rows_have_the_promised_form(arguments):
     assert occlusion_benchmark.run(arguments) == 0
-    rows = json.loads(arguments.out.read_text())
+    rows = records.load_rows(arguments.out)
     assert all(set(row) == KEYS for row in rows)
     assert {row["experiment"] for row in rows} == {"seen_noise", "unseen_noise"}
     assert {row["noise"] for row in rows if row["experiment"] == "unseen_noise"} == set(
@@ -87,8 +87,8 @@ def test_without_an_interval_the_file_is_still_json(arguments, monkeypatch):
         arguments.out.with_stem("b_ratios"),
         arguments.out.with_stem("b_subjects"),
     ):
-        rows = json.loads(path.read_text(), parse_constant=pytest.fail)
-    rows = json.loads(arguments.out.read_text())
+        json.loads(path.read_text(), parse_constant=pytest.fail)
+    rows = records.load_rows(arguments.out)
     assert rows and all(
         row["value"] >= 0 and row["ci_low"] is row["ci_high"] is None for row in rows
     )
@@ -97,7 +97,7 @@ def test_without_an_interval_the_file_is_still_json(arguments, monkeypatch):
 def test_finished_parts_are_not_run_again(arguments, monkeypatch):
     occlusion_benchmark.run(arguments)
     first = arguments.out.read_text()
-    monkeypatch.setattr(occlusion_benchmark, "compare", lambda *a: pytest.fail("ran again"))
+    monkeypatch.setattr(occlusion_benchmark, "compare_methods", lambda *a: pytest.fail("ran again"))
     occlusion_benchmark.run(arguments)
     assert arguments.out.read_text() == first
 
@@ -109,8 +109,8 @@ def test_methods_can_be_run_one_after_the_other(arguments, monkeypatch):
         path.unlink()
     monkeypatch.setattr(
         occlusion_benchmark,
-        "compare",
-        lambda cases, methods, *told: ran.extend(methods) or compare(cases, methods, *told),
+        "compare_methods",
+        lambda cases, methods, *told: ran.extend(methods) or compare_methods(cases, methods, *told),
     )
     for methods in (["prior"], ["input", "linear"], ["input", "linear", "prior"]):
         arguments.methods = methods
@@ -131,8 +131,9 @@ def test_a_run_of_some_settings_leaves_the_others_as_they_are(arguments):
     ]
     whole = [file.read_text() for file in files]
     for file in files:
-        kept = [row for row in json.loads(file.read_text()) if row["noise"] != "lag"]
-        file.write_text(json.dumps(kept))
+        run = records.load(file)
+        kept = [row for row in run["rows"] if row["noise"] != "lag"]
+        records.save(run | {"rows": kept}, file)
     arguments.noise = ["lag"]
     occlusion_benchmark.run(arguments)
     assert [file.read_text() for file in files] == whole, (
@@ -169,11 +170,11 @@ def test_rivals_that_are_not_run_again_are_rivals_all_the_same(arguments):
 def test_methods_that_others_are_set_against_have_to_be_in_the_folder(arguments, monkeypatch):
     occlusion_benchmark.run(arguments)
     whole = arguments.out.read_bytes()
-    monkeypatch.setattr(occlusion_benchmark, "compare", lambda *a: pytest.fail("ran"))
+    monkeypatch.setattr(occlusion_benchmark, "compare_methods", lambda *a: pytest.fail("ran"))
     there = vars(arguments) | {"methods": ["prior"], "runs": arguments.runs.with_name("others")}
     with pytest.raises(
         InputError,
-        match="estimator-0.json: methods: expected windows of all that .*b.json has.*found none of input",
+        match=r"estimator-0.json: methods: expected windows of all that .*b.json has.*found none of input",
     ):
         occlusion_benchmark.run(argparse.Namespace(**there))
     assert arguments.out.read_bytes() == whole
@@ -182,12 +183,10 @@ def test_methods_that_others_are_set_against_have_to_be_in_the_folder(arguments,
 def test_every_method_has_the_computer_that_it_ran_on(arguments, monkeypatch):
     for methods, cores in ((["linear"], 2), (["prior"], 64), (["linear", "prior"], 1)):
         monkeypatch.setattr(
-            provenance, "hardware", lambda: {"cpu": "", "cores": cores, "gpu": None}
+            provenance, "describe_hardware", lambda: {"cpu": "", "cores": cores, "gpu": None}
         )
         occlusion_benchmark.run(argparse.Namespace(**vars(arguments) | {"methods": methods}))
-    found = {
-        (row["method"], row["hardware"]["cores"]) for row in json.loads(arguments.out.read_text())
-    }
+    found = {(row["method"], row["hardware"]["cores"]) for row in records.load_rows(arguments.out)}
     assert found == {("linear", 2), ("prior", 64)}
 
 
@@ -209,9 +208,10 @@ def test_each_input_gets_the_parameters_tuned_for_it(arguments, monkeypatch):
     told = []
     monkeypatch.setattr(
         occlusion_benchmark,
-        "compare",
+        "compare_methods",
         lambda made, methods, model, seed, options: (
-            told.append((made[0].input, options)) or compare(made, methods, model, seed, options)
+            told.append((made[0].input, options))
+            or compare_methods(made, methods, model, seed, options)
         ),
     )
     arguments.experiments, arguments.inputs, arguments.seeds, arguments.methods = (
@@ -229,11 +229,11 @@ def test_each_input_gets_the_parameters_tuned_for_it(arguments, monkeypatch):
 def test_a_run_of_no_setting_and_a_file_that_is_no_record_are_refused_at_once(
     arguments, monkeypatch
 ):
-    monkeypatch.setattr(occlusion_benchmark, "compare", lambda *a: pytest.fail("ran"))
-    with pytest.raises(InputError, match="--noise.*detector"):
+    monkeypatch.setattr(occlusion_benchmark, "compare_methods", lambda *a: pytest.fail("ran"))
+    with pytest.raises(InputError, match=r"--noise.*detector"):
         occlusion_benchmark.run(argparse.Namespace(**vars(arguments) | {"noise": ["detector"]}))
     arguments.out.write_text("poses")
-    with pytest.raises(InputError, match="b.json"):
+    with pytest.raises(InputError, match=r"b.json"):
         occlusion_benchmark.run(arguments)
     assert arguments.out.read_text() == "poses"
 
@@ -266,7 +266,7 @@ def test_a_smaller_run_is_not_written_over_the_record_of_a_larger_one(arguments,
     )
     with pytest.raises(
         InputError,
-        match="b.json: regimes, windows, seeds: expected those of the rows that it would replace",
+        match=r"b.json: regimes, windows, seeds: expected those of the rows that it would replace",
     ):
         occlusion_benchmark.run(there)
     assert arguments.out.read_bytes() == whole and not there.runs.exists(), "said before the hours"
@@ -275,29 +275,33 @@ def test_a_smaller_run_is_not_written_over_the_record_of_a_larger_one(arguments,
 def test_parts_of_other_weights_are_run_again(arguments):
     occlusion_benchmark.run(arguments)
     first = arguments.out.read_text()
-    state, card = checkpoints.load(arguments.model)
+    state, card = checkpoints.load_weights(arguments.model)
     changed = {name: x + 0.01 for name, x in state.items()}
-    checkpoints.save(arguments.model, changed, {k: v for k, v in card.items() if k != "sha256"})
+    checkpoints.save_weights(
+        arguments.model, changed, {k: v for k, v in card.items() if k != "sha256"}
+    )
     occlusion_benchmark.run(arguments)
     value = {
         (r["method"], r["regime"], r["metric"]): r["value"]
-        for r in json.loads(arguments.out.read_text())
+        for r in records.load_rows(arguments.out)
     }
-    before = {(r["method"], r["regime"], r["metric"]): r["value"] for r in json.loads(first)}
+    before = {
+        (r["method"], r["regime"], r["metric"]): r["value"] for r in json.loads(first)["rows"]
+    }
     assert value["prior", "limb", "mpjpe"] != before["prior", "limb", "mpjpe"]
     assert value["linear", "limb", "mpjpe"] == before["linear", "limb", "mpjpe"]
 
 
 def test_windows_are_the_same_for_all_regimes_and_spread_over_clips():
     clips = datasets.load("synthetic", "test", clips=4, seconds=12)
-    made = cases(clips, ["limb", "half", "whole_2s"], seed=3)
-    kept = occlusion_benchmark.choose(made, 4, np.random.default_rng(0))
+    made = make_cases(clips, ["limb", "half", "whole_2s"], seed=3)
+    kept = study.choose_windows(made, 4, np.random.default_rng(0))
     for regime in ("limb", "half", "whole_2s"):
         here = [(c.clip, c.window) for c in kept if c.regime == regime]
         assert len(here) == 4 and len({clip for clip, _ in here}) == 4
     limb, half = ([(c.clip, c.window) for c in kept if c.regime == r] for r in ("limb", "half"))
     assert limb == half
-    again = occlusion_benchmark.choose(made, 4, np.random.default_rng(0))
+    again = study.choose_windows(made, 4, np.random.default_rng(0))
     assert [c.name for c in again] == [c.name for c in kept]
 
 
@@ -307,10 +311,10 @@ def test_what_is_chosen_first_is_what_would_have_been_chosen_of_all(how):
         datasets.load("synthetic", "test", clips=3, seconds=8),
         ["none", "limb", "whole_2s"],
     )
-    all_of_them = occlusion_benchmark.choose(
-        cases(clips, regimes, "drift", seed=3, **how), 2, np.random.default_rng(3)
+    all_of_them = study.choose_windows(
+        make_cases(clips, regimes, "drift", seed=3, **how), 2, np.random.default_rng(3)
     )
-    found = occlusion_benchmark.chosen(clips, regimes, "drift", 2, 3, **how)
+    found = study.choose_cases(clips, regimes, "drift", 2, 3, **how)
     assert [(c.name, c.family, c.input, c.seed) for c in found] == [
         (c.name, c.family, c.input, c.seed) for c in all_of_them
     ]
@@ -328,15 +332,17 @@ def test_no_others_are_made(monkeypatch):
     made = []
     monkeypatch.setattr(
         estimator_noise,
-        "estimate",
-        lambda *told, estimate=estimator_noise.estimate: made.append(1) or estimate(*told),
+        "simulate_estimates",
+        lambda *told, estimate=estimator_noise.simulate_estimates: (
+            made.append(1) or estimate(*told)
+        ),
     )
-    occlusion_benchmark.chosen(
+    study.choose_cases(
         datasets.load("synthetic", "test", clips=3, seconds=8), ["limb", "half"], "drift", 2, 0
     )
     assert len(made) == 4
 
 
 def test_more_windows_than_there_are_gives_all():
-    made = cases(datasets.load("synthetic", "test", clips=2, seconds=2), ["limb"])
-    assert len(occlusion_benchmark.choose(made, 50, np.random.default_rng(0))) == len(made)
+    made = make_cases(datasets.load("synthetic", "test", clips=2, seconds=2), ["limb"])
+    assert len(study.choose_windows(made, 50, np.random.default_rng(0))) == len(made)

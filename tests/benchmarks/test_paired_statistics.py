@@ -33,7 +33,10 @@ def rows(ours=0.5, clips=6, regimes=("limb", "half", "block", "whole_1s", "none"
 
 
 def test_a_ratio_that_is_the_same_on_every_window_has_no_spread():
-    found = {(r["metric"], r["rival"], r["regimes"]): r for r in paired_statistics.ratios(rows())}
+    found = {
+        (r["metric"], r["rival"], r["regimes"]): r
+        for r in paired_statistics.compare_with_rivals(rows())
+    }
     whole = " ".join(paired_statistics.AVERAGED)
     classical = found["mpjpe_hidden", "classical", whole]
     assert (
@@ -49,12 +52,18 @@ def test_a_ratio_that_is_the_same_on_every_window_has_no_spread():
 
 
 def test_without_the_method_or_its_rivals_there_are_no_ratios():
-    assert paired_statistics.ratios([r for r in rows() if r["method"] != "stride_ours"]) == []
-    assert paired_statistics.ratios([r for r in rows() if r["method"] == "stride_ours"]) == []
+    assert (
+        paired_statistics.compare_with_rivals([r for r in rows() if r["method"] != "stride_ours"])
+        == []
+    )
+    assert (
+        paired_statistics.compare_with_rivals([r for r in rows() if r["method"] == "stride_ours"])
+        == []
+    )
 
 
 def test_people_are_told_apart():
-    found = paired_statistics.subjects(rows())
+    found = paired_statistics.average_subjects(rows())
     assert {r["subject"] for r in found} == {"00", "01"}
     mine = [
         r
@@ -83,7 +92,7 @@ def test_a_change_is_told_by_its_ratio_its_interval_and_the_worst_regime():
         {name: value * share[case.regime] for name, value in errors.items()}
         for case, errors in zip(made, before)
     ]
-    whole, hidden = paired_statistics.changes(made, before, after, ("mpjpe", "mpjpe_hidden"))
+    whole, hidden = paired_statistics.compare_paired(made, before, after, ("mpjpe", "mpjpe_hidden"))
     assert whole["n"] == 18 and hidden["n"] == 12 and whole["before"] == 100
     assert whole["ratio"] == pytest.approx(3.1 / 3, abs=1e-4) and hidden["ratio"] == pytest.approx(
         1.05
@@ -121,7 +130,7 @@ def test_claims_are_means_over_the_regimes_that_count():
             "seed": 0,
         }
     ]
-    hidden, visible = paired_statistics.claims(told)
+    hidden, visible = paired_statistics.measure_calibration(told)
     assert hidden == {
         "method": "prior",
         "part": "hidden",

@@ -34,7 +34,7 @@ def scores(factor, seed, windows=40):
     for i in range(windows):
         base = {
             m: (80 if unit == "mm" else 70) * rng.uniform(0.9, 1.1)
-            for m, unit in lifter_harness.METRICS.items()
+            for m, unit in lifter_harness.LIFTER_METRICS.items()
         }
         made.append(
             {"clip": f"c{i % 8}", "regime": ("limb", "half")[i % 2]}
@@ -51,7 +51,7 @@ def saved(path, factors):
     rows = [
         row | {"source": "cmu", "weights": WEIGHTS[kind]}
         for kind in factors
-        for row in ranking_losses.summary(tested, kind)
+        for row in ranking_losses.summarise(tested, kind)
     ]
     tried = [[0.0, 0.0]] + [
         [a * w, b * w] for a, b in ((1, 0), (0, 1), (1, 1)) for w in (1.0, 3.0, 10.0)
@@ -63,7 +63,7 @@ def saved(path, factors):
             "weights": w,
             "seeds": 1,
         }
-        | lifter_harness.means(scores(1 + 0.01 * i, 0))[0]
+        | lifter_harness.average_windows(scores(1 + 0.01 * i, 0))[0]
         for i, w in enumerate(tried)
     ]
     asked = {
@@ -79,7 +79,8 @@ def saved(path, factors):
         "sweep_seeds": 1,
     }
     records.save(
-        records.record("ranking", sweep + rows, parameters=asked, seed=[0, 1, 2], seconds=60), path
+        records.make_record("ranking", sweep + rows, parameters=asked, seed=[0, 1, 2], seconds=60),
+        path,
     )
     return path
 
@@ -95,7 +96,10 @@ def found(tmp_path_factory):
 
 
 def test_better_is_less_error_and_more_order(found):
-    errors, orders = view.effects(found, view.ERRORS), view.effects(found, view.ORDERS)
+    errors, orders = (
+        view.select_effects(found, view.ERRORS),
+        view.select_effects(found, view.ORDERS),
+    )
     assert (
         {e.standing for e in errors["spatial"].values()}
         == {e.standing for e in orders["temporal"].values()}
@@ -108,7 +112,7 @@ def test_better_is_less_error_and_more_order(found):
     )
     assert str(errors["spatial"]["hidden joints"]) == "0.9010 [0.9010, 0.9010]"
     # `both` as its seeds: 1.0009
-    assert "81 leave out 1: 45 better, 36 worse" in view.outside(found)
+    assert "81 leave out 1: 45 better, 36 worse" in view.summarise_intervals(found)
 
 
 def test_an_effect_is_open_where_its_interval_or_its_seeds_hold_one():
@@ -116,7 +120,7 @@ def test_an_effect_is_open_where_its_interval_or_its_seeds_hold_one():
     assert (effect.standing, effect.seeds) == ("open", "better")
     assert view.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True)._asdict()["higher"]
     assert view.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True).standing == "open"
-    seen = view.count(
+    seen = view.count_standings(
         {"both": {"limb": effect, "half": effect._replace(high=0.999), "all": effect}}
     )
     assert seen == ["both: better in 1, worse in 0, open in 1 of 2"]
@@ -124,20 +128,23 @@ def test_an_effect_is_open_where_its_interval_or_its_seeds_hold_one():
 
 def test_percent_is_the_way_from_one():
     effect = view.Effect(0.99, 0.98, 1.005, 0.97, 1.02, higher=False)
-    assert view.percent({"both": {"all": effect}}) == [
+    assert view.list_percent_changes({"both": {"all": effect}}) == [
         "  both: -2.00 to +0.50 %; seeds -3.00 to +2.00 %"
     ]
 
 
 def test_regimes_come_apart_and_all_of_them_last(found):
-    hidden = view.effects(found, "mpjpe_hidden")
+    hidden = view.select_effects(found, "mpjpe_hidden")
     assert list(hidden) == ["spatial", "temporal", "both"] and list(hidden["both"]) == [
         "limb",
         "half",
         "all",
     ]
-    assert hidden["spatial"]["all"] == view.effects(found, view.ERRORS)["spatial"]["hidden joints"]
-    lines = view.tally(hidden)
+    assert (
+        hidden["spatial"]["all"]
+        == view.select_effects(found, view.ERRORS)["spatial"]["hidden joints"]
+    )
+    lines = view.list_effects(hidden)
     assert (
         len(lines) == 9
         and "spatial: limb 0.9010 [0.9010, 0.9010], better; seeds 0.9000 to 0.9020, better" in lines
@@ -145,27 +152,29 @@ def test_regimes_come_apart_and_all_of_them_last(found):
 
 
 def test_the_sweep_names_what_was_tested_and_what_lies_at_an_end(found):
-    text = view.sweep_table(found).markdown()
+    text = view.tabulate_sweep(found).markdown()
     assert text.count("| yes |") == 4 and len(found.sweep) == 10
-    assert view.chosen(found)["temporal"]["weights"] == [0, 10] and view.at_an_end(found) == [
-        "temporal"
-    ]
-    assert "**" in view.levels(found, view.ORDERS).markdown()
+    assert view.select_weights(found)["temporal"]["weights"] == [0, 10] and view.list_edge_choices(
+        found
+    ) == ["temporal"]
+    assert "**" in view.tabulate_means(found, view.ORDERS).markdown()
 
 
 def test_what_all_had_in_common_is_read_off_the_record(found):
-    common = {row[""]: row["value"] for row in view.setup(found)}
+    common = {row[""]: row["value"] for row in view.tabulate_setup(found)}
     assert common["windows tested"] == "40" and common["parameters of RePOSE's"] == "16,001,549"
-    assert view.people("cmu") > 0 and view.people("synthetic") == 0
+    assert view.count_people("cmu") > 0 and view.count_people("synthetic") == 0
 
 
 def test_figures_are_small_and_labelled(found, tmp_path):
     rng = np.random.default_rng(0)
     pose = rng.normal(0, 0.3, (17, 3))
     figures = [
-        view.swept(found),
-        view.drawn(view.effects(found, view.ORDERS), "ratio"),
-        view.ordered(pose + 0.05 * rng.normal(size=pose.shape), pose, rng.random(17) < 0.3),
+        view.plot_sweep(found),
+        view.plot_forest(view.select_effects(found, view.ORDERS), "ratio"),
+        view.plot_depth_order(
+            pose + 0.05 * rng.normal(size=pose.shape), pose, rng.random(17) < 0.3
+        ),
     ]
     for number, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{number}.png")
@@ -179,7 +188,7 @@ def test_the_picture_of_pairs_marks_as_many_as_the_metric_counts(found):
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 0.3, (17, 3))
     answer = truth + 0.2 * rng.normal(size=truth.shape)
-    (shown,) = view.ordered(answer, truth, np.zeros(17, bool)).axes[1].images
+    (shown,) = view.plot_depth_order(answer, truth, np.zeros(17, bool)).axes[1].images
     colours, counts = np.unique(
         np.asarray(shown.get_array()).reshape(-1, 3), axis=0, return_counts=True
     )

@@ -23,7 +23,7 @@ def make(**changed):
         "units": {"mpjpe": "mm"},
     } | changed
     rows = arguments.pop("rows", [{"method": "linear", "mpjpe": 41.2}])
-    return records.record("try", rows, **arguments)
+    return records.make_record("try", rows, **arguments)
 
 
 def test_says_what_the_run_was():
@@ -43,7 +43,7 @@ def test_there_and_back(tmp_path):
     )
     records.save(run, tmp_path / "a.json")
     assert records.load(tmp_path / "a.json") == run
-    assert records.rows(tmp_path / "a.json") == [
+    assert records.load_rows(tmp_path / "a.json") == [
         {"mpjpe": 1.5, "n": 3, "worst": None, "per_joint": [0, 1]}
     ]
 
@@ -78,16 +78,17 @@ def test_whatever_is_recorded_can_be_read(tmp_path_factory, value):
 def test_refuses_what_is_no_record(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="a.json: .*expected"):
+    with pytest.raises(InputError, match=r"a.json: .*expected"):
         records.load(path)
 
 
-def test_a_list_of_rows_is_read_as_rows(tmp_path):
+def test_a_bare_list_of_rows_is_no_record(tmp_path):
     (tmp_path / "a.json").write_text('[{"value": 1}, {"value": 2}]')
-    assert records.rows(tmp_path / "a.json") == [{"value": 1}, {"value": 2}]
-    (tmp_path / "a.json").write_text("[1]")
-    with pytest.raises(InputError, match="a.json: rows: expected a list of objects"):
-        records.rows(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"a.json: record: expected an object, found list"):
+        records.load_rows(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text(json.dumps(make() | {"rows": [1]}))
+    with pytest.raises(InputError, match=r"a.json: rows: expected a list of objects"):
+        records.load_rows(tmp_path / "a.json")
 
 
 def test_refuses_a_missing_file(tmp_path):
@@ -115,7 +116,9 @@ def test_parameters_are_known_to_be_storable_before_the_run(tmp_path):
     weights = tmp_path / "deep" / "a.safetensors"
     weights.parent.mkdir()
     weights.write_bytes(b"abc")
-    found = records.called({"windows": 3, "former": weights}, former=weights, prior="prior")
+    found = records.check_parameters(
+        {"windows": 3, "former": weights}, former=weights, prior="prior"
+    )
     assert found == {
         "windows": 3,
         "former": "a.safetensors",
@@ -124,9 +127,9 @@ def test_parameters_are_known_to_be_storable_before_the_run(tmp_path):
     }
     records.save(make(parameters=found), tmp_path / "a.json")
     with pytest.raises(InputError, match="parameters: text: expected no absolute path"):
-        records.called({"former": str(weights)})
+        records.check_parameters({"former": str(weights)})
     with pytest.raises(InputError, match="nothing there"):
-        records.called({}, former=tmp_path / "none.safetensors")
+        records.check_parameters({}, former=tmp_path / "none.safetensors")
 
 
 def test_units_and_addresses_are_no_paths(tmp_path):
@@ -150,9 +153,9 @@ def test_commit_names_the_tree_and_says_when_it_differs(tmp_path, monkeypatch):
     git("init"), git("add", "a.txt"), git("commit", "-m", "first")
     head = git("rev-parse", "--short=12", "HEAD")
     monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
-    assert provenance.commit() == head
+    assert provenance.get_commit() == head
     (tmp_path / "a.txt").write_text("2")
-    assert provenance.commit() == head + "+"
+    assert provenance.get_commit() == head + "+"
     (tmp_path / "deep").mkdir()
     monkeypatch.setattr(provenance, "CHECKOUT", tmp_path / "deep")
-    assert provenance.commit() == "unknown"
+    assert provenance.get_commit() == "unknown"

@@ -36,7 +36,7 @@ def test_the_search_is_on_val_and_is_written(tmp_path, monkeypatch):
         )
         == 0
     )
-    (row,) = records.rows(tmp_path / "b.json")
+    (row,) = records.load_rows(tmp_path / "b.json")
     assert asked == [("synthetic", "val")] and (row["input"], row["method"]) == (
         "estimator",
         "hold",
@@ -45,7 +45,8 @@ def test_the_search_is_on_val_and_is_written(tmp_path, monkeypatch):
 
 
 def test_defaults_are_those_of_the_record():
-    for row in records.rows(RECORD):
+    for row in records.load_rows(RECORD):
         assert row["parameters"] == ", ".join(
-            f"{k} {v:g}" for k, v in tune_filters._in_use(row["input"], row["method"]).items()
+            f"{k} {v:g}"
+            for k, v in tune_filters.get_current_parameters(row["input"], row["method"]).items()
         )

@@ -5,7 +5,6 @@ import ast
 import importlib
 import inspect
 import io
-import json
 import re
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from book.tools import build
 from stride_nb import PoseSequence
 from stride_nb.datasets import load
 from stride_nb.errors import InputError
-from stride_nb.evaluation.harness import cases
+from stride_nb.evaluation.harness import make_cases
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "book").glob("*.md"), ROOT / "README.md"])
@@ -25,7 +24,7 @@ PAGES = sorted([*(ROOT / "book").glob("*.md"), ROOT / "README.md"])
 
 @pytest.fixture
 def record(tmp_path):
-    run = records.record(
+    run = records.make_record(
         "try",
         [{"method": "linear", "mpjpe": 41.26, "n": 3}, {"method": "ours", "mpjpe": 30.0, "n": 3}],
         parameters={},
@@ -60,7 +59,8 @@ def test_the_benchmark_is_shown_by_method_and_regime(tmp_path):
         for r in ("limb", "half")
         for method, share in (("linear", 1), ("ours", 0.5))
     ]
-    (tmp_path / "b.json").write_text(json.dumps(rows))
+    run = records.make_record("benchmark", rows, parameters={}, seed=0, seconds=1)
+    records.save(run, tmp_path / "b.json")
     page = build.fill_tables(
         "<!-- benchmark: b.json seen_noise estimator mpjpe_hidden -->\n<!-- end -->", tmp_path
     )
@@ -70,7 +70,7 @@ def test_the_benchmark_is_shown_by_method_and_regime(tmp_path):
     )
     with pytest.raises(InputError, match="expected some of none, estimator, mpjpe, found none"):
         build.fill_tables("<!-- benchmark: b.json none estimator mpjpe -->\n<!-- end -->", tmp_path)
-    (tmp_path / "b.json").write_text(json.dumps(rows * 2))
+    records.save(run | {"rows": rows * 2}, tmp_path / "b.json")
     with pytest.raises(InputError, match="expected one row a method and regime"):
         build.fill_tables(
             "<!-- benchmark: b.json seen_noise estimator mpjpe -->\n<!-- end -->", tmp_path
@@ -78,7 +78,7 @@ def test_the_benchmark_is_shown_by_method_and_regime(tmp_path):
 
 
 def test_a_table_without_its_record_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="none.json: file: expected a record"):
+    with pytest.raises(InputError, match=r"none.json: file: expected a record"):
         build.fill_tables("<!-- table: none.json -->\n<!-- end -->", tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S
     )[1]
     assert len(code.strip().splitlines()) <= 10
-    case, *_ = cases(load("synthetic", clips=1), ["limb"], frames=81)
+    case, *_ = make_cases(load("synthetic", clips=1), ["limb"], frames=81)
     np.save(tmp_path / "joints.npy", case.sequence.joints)
     np.save(tmp_path / "confidence.npy", case.sequence.confidence)
     monkeypatch.chdir(tmp_path)
@@ -128,7 +128,7 @@ def test_every_module_has_its_place_in_the_api_page():
         for p in (ROOT / "stride_nb").rglob("*.py")
     }
     names = {".".join(f.parts).removesuffix(".__init__") for f in files} - {"__init__", "__main__"}
-    found = build.rooms()
+    found = build.list_modules()
     assert set(found) == {n for n in names if not n.startswith("_")}
     assert sorted(build._FLOW) == sorted({n.partition(".")[0] for n in found})
     assert (
@@ -153,7 +153,7 @@ def test_every_module_says_what_it_is_for_and_what_is_public():
         assert "__all__" in public or path.name in ("__main__.py", "__init__.py"), path
 
 
-@pytest.mark.parametrize("room", build.rooms())
+@pytest.mark.parametrize("room", build.list_modules())
 def test_public_functions_say_what_they_do(room):
     """What a format ``recognises`` is said once, where the formats are."""
     module = importlib.import_module(f"stride_nb.{room}")
@@ -203,7 +203,7 @@ def docstrings(path: Path):
                 yield statement.lineno, inspect.cleandoc(statement.value.value)
 
 
-@pytest.mark.parametrize("room", build.rooms())
+@pytest.mark.parametrize("room", build.list_modules())
 def test_docstrings_are_clean_markup(room):
     """What would be a warning in the API page, and so an error of the book, is one here: seconds
     instead of minutes."""

@@ -4,7 +4,7 @@ neither passes."""
 import pytest
 
 from book.tools import build
-from book.tools.check_links import faults
+from book.tools.check_links import find_faults
 from stride_nb.errors import InputError
 
 WHOLE = """<html><head><link rel="canonical" href="https://a.org/"><link rel="stylesheet" href="_static/style.css?v=1">
@@ -30,7 +30,7 @@ def site(tmp_path):
 
 
 def test_what_needs_nothing_passes(site):
-    assert faults(site) == []
+    assert find_faults(site) == []
     build.check(site)
 
 
@@ -56,17 +56,17 @@ def test_what_needs_nothing_passes(site):
 )
 def test_what_a_page_would_need_is_named(tag, fault, site):
     (site / "a.html").write_text(WHOLE.replace("</body>", tag + "</body>"))
-    assert faults(site) == [f"a.html: {fault}"]
+    assert find_faults(site) == [f"a.html: {fault}"]
 
 
 def test_styles_too(site, capsys):
     (site / "_static/more.css").write_text(
         '@font-face { src: url(https://d.org/f.woff2) } i { background: url("none.png") }'
     )
-    assert faults(site) == [
+    assert find_faults(site) == [
         "_static/more.css: fetches https://d.org/f.woff2",
         "_static/more.css: none.png is not there",
     ]
-    with pytest.raises(InputError, match="fetches https://d.org/f.woff2"):
+    with pytest.raises(InputError, match=r"fetches https://d.org/f.woff2"):
         build.check(site)
     assert build.main(["check", str(site)]) == 2 and "none.png" in capsys.readouterr().err

@@ -18,11 +18,11 @@ from benchmarks import __main__ as benchmarks
 from stride_nb import datasets, io
 from stride_nb.cli import COMMANDS, main
 from stride_nb.errors import InputError
-from stride_nb.io.axes import TURNS
 from stride_nb.io.clip_archive import Label, write_clips
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import build
+from stride_nb.models.registry import build_network
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement import lifting
 from stride_nb.refinement.refine import refine
@@ -64,8 +64,8 @@ def walk(tmp_path):
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     card = {"config": {"head": "prior", "backbone": "frameformer", "arguments": SMALL}}
-    model = build("prior", "frameformer", SMALL)
-    return checkpoints.save(
+    model = build_network("prior", "frameformer", SMALL)
+    return checkpoints.save_weights(
         tmp_path_factory.mktemp("weights") / "small.safetensors", model.state_dict(), card
     )
 
@@ -74,7 +74,7 @@ def weights(tmp_path_factory):
 def published(tmp_path_factory):
     """A published network: weights as its code stores them, and converted."""
     model = DSTformer(dim=12, rep=8, depth=1, heads=3, mlp_ratio=2, maxlen=9)
-    path = checkpoints.write_published(
+    path = checkpoints.write_published_checkpoint(
         tmp_path_factory.mktemp("published") / "small.bin", model.state_dict()
     )
     assert main(["convert", str(path), str(path.with_suffix(".safetensors")), "--heads", "3"]) == 0
@@ -217,7 +217,7 @@ def test_studies_say_bad_input_likewise(argv, said, tmp_path, capsys, monkeypatc
 
 
 def test_a_bug_is_not_taken_for_bad_input(walk, tmp_path, monkeypatch):
-    monkeypatch.setattr(io, "facing_camera", lambda *_: 1 / 0)
+    monkeypatch.setattr(io, "rotate_to_camera_axes", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["refine", str(walk), str(tmp_path / "out.npz")])
 
@@ -243,8 +243,10 @@ def test_refine_writes_what_refine_returns(method, walk, weights, tmp_path, caps
     out = capsys.readouterr().out
     assert "40 frames" in out and str(tmp_path / "out.npz") in out
     found = PoseSequence.load(tmp_path / "out.npz")
-    given = io.facing_camera(PoseSequence.load(walk))
-    expected = io.upright(refine(given, method, model=str(weights), device="cpu").sequence, up="-y")
+    given = io.rotate_to_camera_axes(PoseSequence.load(walk))
+    expected = io.rotate_to_y_up(
+        refine(given, method, model=str(weights), device="cpu").sequence, up="-y"
+    )
     np.testing.assert_allclose(found.joints, expected.joints, atol=1e-6)
     assert found.fps == 50 and np.isfinite(found.joints).all()
 
@@ -254,7 +256,7 @@ def test_refine_writes_what_refine_returns(method, walk, weights, tmp_path, caps
 def test_what_a_bare_array_was_taken_for_is_one_line(up, said, fps, walk, tmp_path, capsys):
     """Joint set, frame rate where there is none, axes: on standard error; the axes of the output in
     the summary."""
-    joints = PoseSequence.load(walk).joints @ TURNS[up]
+    joints = PoseSequence.load(walk).joints @ UP_AXES[up]
     np.savez(tmp_path / "bare.npz", joints=joints, **({"fps": fps} if fps else {}))
     assert (
         main(
@@ -268,7 +270,7 @@ def test_what_a_bare_array_was_taken_for_is_one_line(up, said, fps, walk, tmp_pa
     assert ("30 frames per second were assumed" in err) == (fps is None)
     assert (
         "written with y up" in out.splitlines()[0]
-        and io.up_axis(PoseSequence.load(tmp_path / "out.npz")) == "y"
+        and io.estimate_up_axis(PoseSequence.load(tmp_path / "out.npz")) == "y"
     )
 
 
@@ -281,7 +283,7 @@ def test_what_was_read_is_not_said_to_be_assumed(walk, tmp_path, capsys, monkeyp
     assert capsys.readouterr().err == f"{walk}: axes with y up, told by how the person stands\n"
     Keypoints2D(PoseSequence.load(walk).joints[..., :2] * 100, fps=50).save(tmp_path / "flat.npz")
     monkeypatch.setattr(
-        lifting, "lift", lambda track, device: io.facing_camera(PoseSequence.load(walk))
+        lifting, "lift", lambda track, device: io.rotate_to_camera_axes(PoseSequence.load(walk))
     )
     assert (
         main(
@@ -299,7 +301,9 @@ def test_what_the_file_does_not_say_can_be_said(walk, tmp_path, capsys, monkeypa
     monkeypatch.setattr(
         lifting,
         "lift",
-        lambda track, device: given.append(track) or io.facing_camera(PoseSequence.load(walk)),
+        lambda track, device: (
+            given.append(track) or io.rotate_to_camera_axes(PoseSequence.load(walk))
+        ),
     )
     seen = np.stack([shares[..., 0] != 0, shares[..., 0] == shares.max()])
     np.savez(
@@ -344,7 +348,9 @@ def test_what_a_file_of_our_own_says_cannot_be_said_again(options, out, walk, tm
 def test_people_with_different_axes_are_named(walk, tmp_path, capsys):
     joints = PoseSequence.load(walk).joints
     np.savez(
-        tmp_path / "two.npz", joints=np.stack([joints, (joints + (3, 0, 0)) @ TURNS["-y"]]), fps=50
+        tmp_path / "two.npz",
+        joints=np.stack([joints, (joints + (3, 0, 0)) @ UP_AXES["-y"]]),
+        fps=50,
     )
     assert (
         main(["refine", str(tmp_path / "two.npz"), str(tmp_path / "out.csv"), "--method", "linear"])
@@ -375,7 +381,7 @@ def test_refine_is_called_as_told(walk, tmp_path, monkeypatch):
         asked.append(how)
         raise InputError("refine", "sequence", "a look at the call", "enough seen")
 
-    monkeypatch.setattr(importlib.import_module("stride_nb.cli.refine"), "refine", refined)
+    monkeypatch.setattr(importlib.import_module("stride_nb.refinement.refine"), "refine", refined)
     for words in ([], ["--seed", "7", "--method", "prior", "--model", "other", "--device", "cpu"]):
         assert main(["refine", str(walk), str(tmp_path / "out.npz"), *words]) == 2
     assert asked == [("stride_ours", "prior", 0, None), ("prior", "other", 7, "cpu")]

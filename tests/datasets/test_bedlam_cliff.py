@@ -114,7 +114,7 @@ GAPS = st.sets(st.integers(0, FRAMES - 1), max_size=FRAMES - 2)
 @given(GAPS, st.integers(0, 2**32))
 def test_exactly_the_filled_frames_are_found_again(lost, seed):
     vertices = walk(np.random.default_rng(seed))
-    found = bedlam_cliff.filled(np.arange(FRAMES), fill(vertices, sorted(lost)))
+    found = bedlam_cliff.find_filled_frames(np.arange(FRAMES), fill(vertices, sorted(lost)))
     assert set(np.flatnonzero(found)) == lost
 
 
@@ -125,20 +125,20 @@ def test_frames_that_only_look_straight_are_kept(lost, seed, jitter):
     nearly = fill(walk(rng), sorted(lost)) + (jitter * rng.normal(size=(FRAMES, SMPLX, 3))).astype(
         np.float32
     )
-    assert not bedlam_cliff.filled(np.arange(FRAMES), nearly).any()
+    assert not bedlam_cliff.find_filled_frames(np.arange(FRAMES), nearly).any()
 
 
 def test_lines_across_missing_numbers_and_frames_without_anybody_are_not_taken_for_filled(rng):
     numbers = np.array([0, 1, 2, 4, 5, 7])
     straight = np.linspace(0, 1, 6)[:, None, None] * rng.normal(size=(1, SMPLX, 3)) + 1
-    assert np.flatnonzero(bedlam_cliff.filled(numbers, straight)).tolist() == [1]
+    assert np.flatnonzero(bedlam_cliff.find_filled_frames(numbers, straight)).tolist() == [1]
     straight[1] = np.nan
-    assert not bedlam_cliff.filled(numbers, straight).any()
+    assert not bedlam_cliff.find_filled_frames(numbers, straight).any()
 
 
 def test_one_frame_and_one_picture_repeated():
-    assert bedlam_cliff.filled(np.array([3]), np.ones((1, 4, 3))).tolist() == [False]
-    assert bedlam_cliff.filled(np.arange(4), np.ones((4, 4, 3))).tolist() == [
+    assert bedlam_cliff.find_filled_frames(np.array([3]), np.ones((1, 4, 3))).tolist() == [False]
+    assert bedlam_cliff.find_filled_frames(np.arange(4), np.ones((4, 4, 3))).tolist() == [
         True,
         True,
         True,
@@ -325,7 +325,7 @@ def test_names_in_lists_arrays_and_scalars_in_both_of_torchs_formats(tmp_path, n
     torch.save(content, tmp_path / "1.pth", _use_new_zipfile_serialization=zipped)
     vertices, place, found = bedlam_cliff.read_result(tmp_path / "1.pth")
     assert (
-        bedlam_cliff.frame_number(tmp_path / "1.pth", found) == 3
+        bedlam_cliff.parse_image_number(tmp_path / "1.pth", found) == 3
         and vertices.sum() == 15
         and len(place) == 0
     )

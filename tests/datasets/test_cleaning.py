@@ -61,7 +61,7 @@ def motion(seconds: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("fps", [50, 60, 120])
 def test_clean_motion_passes_whole_at_50_frames_a_second(fps):
-    [found] = cleaning.clean(motion(np.arange(3 * fps + 1) / fps), fps)
+    [found] = cleaning.clean_motion(motion(np.arange(3 * fps + 1) / fps), fps)
     expected = motion(np.arange(151) / 50)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-3  # metres, the ends included
@@ -75,9 +75,9 @@ def test_noise_above_the_cutoff_goes_and_bones_come_out_with_their_source_length
         * np.sin(2 * np.pi * 45 * seconds)[:, None, None]
         * np.random.default_rng(0).normal(size=(1, 17, 3))
     )
-    [found] = cleaning.clean(motion(seconds) + noise, 120)
+    [found] = cleaning.clean_motion(motion(seconds) + noise, 120)
     assert np.abs(found - motion(np.arange(151) / 50))[10:-10].max() < 0.1 * np.abs(noise).max()
-    for j, p in cleaning.BONES:
+    for j, p in cleaning.RIGID_BONES:
         length = np.linalg.norm(found[:, j] - found[:, p], axis=-1)
         assert np.ptp(length) < 1e-12 and length[0] == pytest.approx(
             np.linalg.norm(REST[j] - REST[p]), abs=2e-3
@@ -116,13 +116,13 @@ def shaken(x):
 )
 def test_a_glitch_is_cut_out_with_its_surroundings(damage, first, last):
     joints = motion(np.arange(601) / 120)
-    assert not cleaning.glitches(joints, 120).any()
+    assert not cleaning.find_glitches(joints, 120).any()
     damage(joints)
-    bad = cleaning.glitches(joints, 120)
+    bad = cleaning.find_glitches(joints, 120)
     assert bad[first : last + 1].all() and not bad[: first - 4].any() and not bad[last + 5 :].any()
-    before, after = cleaning.clean(joints, 120)
+    before, after = cleaning.clean_motion(joints, 120)
     assert np.abs(before - motion(np.arange(len(before)) / 50)).max() < 1e-3
-    start = np.flatnonzero(bad)[-1] + cleaning.PAD + 1
+    start = np.flatnonzero(bad)[-1] + cleaning.GLITCH_PADDING + 1
     after_truth = motion(start / 120 + np.arange(len(after)) / 50)
     shift = after[0, 1] - after_truth[0, 1]
     assert np.abs(after - after_truth - shift).mean(axis=(0, 2))[:13].max() < 1e-3
@@ -130,9 +130,9 @@ def test_a_glitch_is_cut_out_with_its_surroundings(damage, first, last):
 
 def test_what_is_too_short_gives_nothing_and_too_slow_is_refused():
     for frames in (1, 2, 5, 12, 119):
-        assert cleaning.clean(motion(np.arange(frames) / 120), 120) == []
+        assert cleaning.clean_motion(motion(np.arange(frames) / 120), 120) == []
     with pytest.raises(InputError, match="fps: expected at least 50, found 30"):
-        cleaning.clean(motion(np.arange(90) / 30), 30)
+        cleaning.clean_motion(motion(np.arange(90) / 30), 30)
 
 
 @given(
@@ -140,9 +140,9 @@ def test_what_is_too_short_gives_nothing_and_too_slow_is_refused():
 )
 @settings(max_examples=30, deadline=None)
 def test_pieces_are_long_apart_and_leave_nothing_usable(good, fps):
-    found = cleaning.pieces(good, fps)
+    found = cleaning.split_at_glitches(good, fps)
     far = np.array(
-        [good[max(t - cleaning.PAD, 0) : t + cleaning.PAD + 1].all() for t in range(len(good))]
+        [good[max(t - cleaning.GLITCH_PADDING, 0) : t + cleaning.GLITCH_PADDING + 1].all() for t in range(len(good))]
     )
     covered = np.zeros(len(good), bool)
     for a, b in found:

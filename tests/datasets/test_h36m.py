@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from stride_nb import InputError, datasets
 from stride_nb.datasets import h36m
-from stride_nb.datasets.h36m import H36MClips, Names, cut
+from stride_nb.datasets.h36m import FrameNames, H36MClips, cut_clips
 from stride_nb.evaluation import h36m_protocol
+from stride_nb.poses.skeleton import mirror_joints
 from stride_nb.training import h36m_task
 
 LENGTHS = {"train": [30, 12, 25], "test": [21, 20, 9, 33]}
@@ -62,7 +63,7 @@ def write(tmp_path, content):
 
 @pytest.fixture
 def data(write):
-    return h36m.read(write(), "test")
+    return h36m.read_h36m(write(), "test")
 
 
 # Reading
@@ -70,27 +71,27 @@ def data(write):
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_every_protocol_reads_the_same(write, content, protocol):
-    data = h36m.read(write(protocol), "train")
+    data = h36m.read_h36m(write(protocol), "train")
     np.testing.assert_array_equal(data.pixels, content["train"]["joint_2d"])
     np.testing.assert_array_equal(data.image, content["train"]["joint3d_image"])
     assert [data.source[i] for i in range(len(data))] == content["train"]["source"]
 
 
 def test_without_confidence_it_is_1(write, content):
-    with_it = h36m.read(write(), "train").inputs(slice(None))
+    with_it = h36m.read_h36m(write(), "train").inputs(slice(None))
     np.testing.assert_array_equal(
         with_it[..., 2], content["train"].pop("confidence").astype(np.float32)
     )
-    without = h36m.read(write(), "train").inputs(slice(None))
+    without = h36m.read_h36m(write(), "train").inputs(slice(None))
     assert (without[..., 2] == 1).all() and (without[..., :2] == with_it[..., :2]).all()
 
 
 def test_confidence_with_a_last_axis_of_1_and_names_in_arrays_are_the_same(write, content):
-    plain = h36m.read(write(), "train")
+    plain = h36m.read_h36m(write(), "train")
     content["train"]["confidence"] = content["train"]["confidence"][..., None]
     content["train"]["source"] = np.array(content["train"]["source"])
     content["train"]["action"] = np.array(content["train"]["action"], dtype=object)
-    other = h36m.read(write(), "train")
+    other = h36m.read_h36m(write(), "train")
     assert other.source.names == plain.source.names and other.action.names == plain.action.names
     np.testing.assert_array_equal(other.inputs(slice(None)), plain.inputs(slice(None)))
 
@@ -135,7 +136,7 @@ def test_a_broken_field_is_named(write, content, field, value):
     else:
         content["train"][field] = value
     with pytest.raises(InputError) as error:
-        h36m.read(write(), "train")
+        h36m.read_h36m(write(), "train")
     assert error.value.field == field
     assert str(error.value).startswith(str(write())) and "\n" not in str(error.value)
 
@@ -144,7 +145,7 @@ def test_a_broken_field_is_named(write, content, field, value):
 def test_another_pickle_is_refused(tmp_path, whole):
     (tmp_path / "other.pkl").write_bytes(pickle.dumps(whole))
     with pytest.raises(InputError, match="other.pkl: split: expected 'train'"):
-        h36m.read(tmp_path / "other.pkl", "train")
+        h36m.read_h36m(tmp_path / "other.pkl", "train")
 
 
 @settings(max_examples=30, deadline=None)
@@ -157,7 +158,7 @@ def test_a_truncated_file_is_one_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "cut.pkl"
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     with pytest.raises(InputError, match="cut.pkl: pickle: expected"):
-        h36m.read(path, "train")
+        h36m.read_h36m(path, "train")
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -167,7 +168,7 @@ def test_reading_holds_one_copy_of_each_array(tmp_path, protocol):
     (tmp_path / "large.pkl").write_bytes(pickle.dumps({"train": fields, "test": {}}, protocol))
     del fields
     tracemalloc.start()
-    data = h36m.read(tmp_path / "large.pkl", "train")
+    data = h36m.read_h36m(tmp_path / "large.pkl", "train")
     clips = H36MClips(data, 243, 81)
     clips.batch(0, 2)
     peak = tracemalloc.get_traced_memory()[1]
@@ -207,8 +208,8 @@ RUNS = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 30)), min_size=1, ma
 @settings(max_examples=100, deadline=None)
 @given(RUNS, st.integers(1, 12), st.integers(1, 15), st.integers(0, 2**32))
 def test_clips_never_cross_sources_and_drop_only_what_the_rules_drop(runs, length, stride, seed):
-    source = Names.of([str(name) for name, n in runs for _ in range(n)])
-    clips = cut(source, length, stride, np.random.default_rng(seed))
+    source = FrameNames.from_list([str(name) for name, n in runs for _ in range(n)])
+    clips = cut_clips(source, length, stride, np.random.default_rng(seed))
     assert clips.shape[1] == length
     left, used = list(clips), set()
     for first, end in source.runs():
@@ -229,19 +230,19 @@ def test_clips_never_cross_sources_and_drop_only_what_the_rules_drop(runs, lengt
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32))
 def test_a_short_source_is_stretched_evenly(n, more, seed):
-    source = Names(np.repeat([0, 1], [n, 1]), ("short", "last"))
-    (clip,) = cut(source, n + more, 1, np.random.default_rng(seed))
+    source = FrameNames(np.repeat([0, 1], [n, 1]), ("short", "last"))
+    (clip,) = cut_clips(source, n + more, 1, np.random.default_rng(seed))
     assert (np.abs(clip - np.arange(n + more) * n / (n + more)) < 1).all() and clip.max() <= n - 1
 
 
 def test_resampling_is_seeded():
-    data = Names(np.repeat([0, 1], [20, 40]), ("short", "long"))
-    a, b, c = (cut(data, 30, 30, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    data = FrameNames(np.repeat([0, 1], [20, 40]), ("short", "long"))
+    a, b, c = (cut_clips(data, 30, 30, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert (a == b).all() and (a[0] != c[0]).any() and (a[1] == c[1]).all()
 
 
 def test_a_clip_longer_than_everything_is_an_error(data):
-    one = h36m.H36M(**{**vars(data), "source": Names(np.zeros(len(data), np.int32), ("one",))})
+    one = h36m.H36M(**{**vars(data), "source": FrameNames(np.zeros(len(data), np.int32), ("one",))})
     with pytest.raises(InputError, match="clips: length"):
         H36MClips(one, 1000)
 
@@ -269,7 +270,7 @@ def test_an_epoch_has_every_clip_once_mirrored_together_or_not_at_all(data):
     for step in range(2 * steps):
         for a, b in zip(*clips.batch(step, 3, seed=1)):
             if a.tobytes() not in plain:
-                a, b, mirrored = h36m.flip(a), h36m.flip(b), mirrored + 1
+                a, b, mirrored = mirror_joints(a), mirror_joints(b), mirrored + 1
             i, expected = plain[a.tobytes()]
             np.testing.assert_array_equal(b, expected)
             seen.append(i)
@@ -296,7 +297,7 @@ def test_batches_are_a_function_of_seed_and_step(data):
 def test_perfect_answers_score_nothing_wherever_the_root_is(data):
     clips = H36MClips(data, 9, 5)
     shifted = data.labels(clips.frames) + np.float32([0.1, -0.2, 0.3])
-    scores = h36m_protocol.evaluate(clips, shifted)
+    scores = h36m_protocol.evaluate_h36m(clips, shifted)
     assert scores.mpjpe_mm < 1e-2 and scores.p_mpjpe_mm < 1e-2
 
 
@@ -308,11 +309,11 @@ def test_overlaps_then_frames_then_actions_are_averaged(data):
     for i, frames in enumerate(clips.frames):
         width = h36m.IMAGE_SIZES[data.camera[frames[0]]][0]
         predictions[i, :, 13, 2] += off[i] / data.factor[frames] * 2 / width
-    scores = h36m_protocol.evaluate(clips, predictions)
+    scores = h36m_protocol.evaluate_h36m(clips, predictions)
     per_frame = {}
     for i, frames in enumerate(clips.frames):
         for f in frames:
-            if not h36m_protocol.blocked(data.source[f]):
+            if not h36m_protocol.is_blocked(data.source[f]):
                 per_frame.setdefault(f, []).append(1.0 + i)
     by_action = {}
     for f, values in per_frame.items():
@@ -332,16 +333,16 @@ def test_p_mpjpe_forgives_a_turn_and_a_scale(data):
     clips = H36MClips(data, 9, 9)
     values = data.labels(clips.frames).astype(float)
     turned = 1.3 * values @ np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
-    scores = h36m_protocol.evaluate(clips, turned)
+    scores = h36m_protocol.evaluate_h36m(clips, turned)
     assert scores.p_mpjpe_mm < 1e-2 and scores.mpjpe_mm > 100
 
 
 def test_the_block_list_is_by_the_beginning_of_the_source():
-    assert h36m_protocol.blocked("s_09_act_05_subact_02_ca_04") and h36m_protocol.blocked(
+    assert h36m_protocol.is_blocked("s_09_act_05_subact_02_ca_04") and h36m_protocol.is_blocked(
         "s_09_act_13_subact_01_ca_01"
     )
-    assert not h36m_protocol.blocked("s_11_act_05_subact_02_ca_04")
-    assert not h36m_protocol.blocked("s_09_act_05_subact_01_ca_02")
+    assert not h36m_protocol.is_blocked("s_11_act_05_subact_02_ca_04")
+    assert not h36m_protocol.is_blocked("s_09_act_05_subact_01_ca_02")
 
 
 @pytest.mark.parametrize(
@@ -355,14 +356,14 @@ def test_the_block_list_is_by_the_beginning_of_the_source():
 def test_answers_that_do_not_fit_are_refused(data, spoil, said):
     clips = H36MClips(data, 9, 9)
     with pytest.raises(InputError, match=f"predictions: expected {said}"):
-        h36m_protocol.evaluate(clips, spoil(np.zeros((*clips.frames.shape, 17, 3))))
+        h36m_protocol.evaluate_h36m(clips, spoil(np.zeros((*clips.frames.shape, 17, 3))))
 
 
 def test_only_blocked_sources_is_an_error(content, write):
     content["test"]["source"] = ["s_09_act_05_subact_02_ca_01"] * sum(LENGTHS["test"])
-    clips = H36MClips(h36m.read(write(), "test"), 9, 9)
+    clips = H36MClips(h36m.read_h36m(write(), "test"), 9, 9)
     with pytest.raises(InputError, match="block list"):
-        h36m_protocol.evaluate(clips, np.zeros((*clips.frames.shape, 17, 3)))
+        h36m_protocol.evaluate_h36m(clips, np.zeros((*clips.frames.shape, 17, 3)))
 
 
 def test_prediction_averages_both_views(data):
@@ -380,14 +381,14 @@ def test_prediction_averages_both_views(data):
 
     clips, model = H36MClips(data, 9, 9), Affine()
     x, w = clips[:][0], model.weight.detach().numpy()
-    both = h36m_protocol.predict(model, clips, size=2)
-    np.testing.assert_allclose(both, (x * w + h36m.flip(h36m.flip(x) * w)) / 2, atol=1e-6)
+    both = h36m_protocol.predict_clips(model, clips, size=2)
+    np.testing.assert_allclose(both, (x * w + mirror_joints(mirror_joints(x) * w)) / 2, atol=1e-6)
     assert np.abs(x * w - both).max() > 0.1
 
 
 def test_training_lowers_the_protocols_error_and_can_be_repeated(data):
     torch = pytest.importorskip("torch")
-    from stride_nb.training.trainer import Settings, fit
+    from stride_nb.training.trainer import Settings, train_network
 
     def run(rank):
         torch.manual_seed(0)
@@ -397,7 +398,7 @@ def test_training_lowers_the_protocols_error_and_can_be_repeated(data):
         task = h36m_task.H36MLift(H36MClips(data, 8, 4), H36MClips(data, 8, 8), batch=8, rank=rank)
         before = task.validate(model)
         settings = Settings(60, 1e-2, validate_every=60, ema=0, half=False)
-        return before, fit(model, task, settings, device="cpu", progress=False)[1]
+        return before, train_network(model, task, settings, device="cpu", progress=False)[1]
 
     before, history = run((0.0, 0.0))
     assert history[-1]["val_mpjpe_mm"] < 0.7 * before["mpjpe_mm"]

@@ -33,7 +33,7 @@ def mocap() -> Path:
 
 
 def test_the_registry_splits_by_subject_and_every_row_can_be_checked():
-    entries = download.registry()
+    entries = download.read_registry()
     assert len({e.filename for e in entries}) == len(entries) == 350
     assert all(
         len(e.sha256) == 64 and set(e.sha256) <= set("0123456789abcdef") and e.bytes > 0
@@ -69,9 +69,9 @@ def test_a_broken_registry_is_refused(tmp_path):
     ):
         (tmp_path / "r.csv").write_text(text)
         with pytest.raises(InputError, match=r"r\.csv: line 2"):
-            download.registry(tmp_path / "r.csv")
+            download.read_registry(tmp_path / "r.csv")
     with pytest.raises(InputError, match="file"):
-        download.registry(tmp_path / "nowhere.csv")
+        download.read_registry(tmp_path / "nowhere.csv")
 
 
 HIERARCHY = {
@@ -184,7 +184,7 @@ def server(tmp_path, monkeypatch):
                 )
             )
         monkeypatch.setenv("STRIDE_NB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(prepare, "registry", lambda: entries)
+        monkeypatch.setattr(prepare, "read_registry", lambda: entries)
         thread = threading.Thread(target=httpd.serve_forever, daemon=True)
         thread.start()
         yield entries, site, asked
@@ -216,7 +216,7 @@ def test_prepare_downloads_checks_converts_and_does_not_begin_again(
     before = {k: v for k, v in np.load(path).items()}
     path.unlink()
     monkeypatch.setattr(
-        preparation, "convert", lambda *a: pytest.fail("a kept trial was converted again")
+        preparation, "convert_trial", lambda *a: pytest.fail("a kept trial was converted again")
     )
     assert prepare.run(command) == 0
     assert len(asked) == 3 and all(np.array_equal(before[k], v) for k, v in np.load(path).items())
@@ -226,7 +226,7 @@ def test_a_run_cut_off_keeps_what_was_done(server, tmp_path, monkeypatch):
     command, done, convert = (
         arguments("--split", "test", "--out", str(tmp_path / "out")),
         [],
-        preparation.convert,
+        preparation.convert_trial,
     )
 
     def cut_off(entry, *paths):
@@ -236,7 +236,7 @@ def test_a_run_cut_off_keeps_what_was_done(server, tmp_path, monkeypatch):
         assert entry.name == "90_02" or not done
         return convert(entry, *paths)
 
-    monkeypatch.setattr(preparation, "convert", cut_off)
+    monkeypatch.setattr(preparation, "convert_trial", cut_off)
     with pytest.raises(KeyboardInterrupt):
         prepare.run(command)
     assert not (tmp_path / "out" / "cmu_h36m17_test.npz").exists()
@@ -244,7 +244,7 @@ def test_a_run_cut_off_keeps_what_was_done(server, tmp_path, monkeypatch):
     kept = sorted((tmp_path / "out" / "trials").iterdir())
     kept[0].write_bytes(b"damaged")
     done.clear()
-    monkeypatch.setattr(preparation, "convert", lambda e, *p: done.append(e.name) or convert(e, *p))
+    monkeypatch.setattr(preparation, "convert_trial", lambda e, *p: done.append(e.name) or convert(e, *p))
     assert prepare.run(command) == 0 and done == ["90_01"]
 
 
@@ -268,7 +268,7 @@ def test_without_network_or_file_one_error_says_what_to_set(server, tmp_path):
     ]
     for entry, answer in zip(gone, ("404", "ConnectionError")):
         with pytest.raises(InputError, match=answer) as caught:
-            download.Downloads([entry]).path("90.asf")
+            download.Downloads([entry]).fetch("90.asf")
         assert "STRIDE_NB_DATA" in caught.value.expected and "--raw" in caught.value.expected
         assert caught.value.where == entry.url
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
@@ -325,8 +325,8 @@ def rebuilt(mocap, tmp_path_factory):
     """Clips rebuilt from raw files, and the known ones of the same name."""
     trials = ("02_01", "03_02", "05_06", "08_01", "16_17", "16_27", "49_02")
     files = download.LocalFiles(mocap / "raw" / "cmu_raw_subset.zip")
-    entries = [e for e in download.registry() if e.name in trials]
-    _, clips, left_out = prepare.prepare(
+    entries = [e for e in download.read_registry() if e.name in trials]
+    _, clips, left_out = prepare.prepare_clips(
         entries, files, tmp_path_factory.mktemp("rebuilt") / "clips.npz"
     )
     assert not left_out
@@ -357,6 +357,6 @@ def test_cmu_files_give_the_known_joints(rebuilt):
 
 def test_registered_hashes_are_those_of_the_files(mocap):
     files = download.LocalFiles(mocap / "raw" / "cmu_raw_subset.zip")
-    entries = [e for e in download.registry() if e.filename in files]
+    entries = [e for e in download.read_registry() if e.filename in files]
     assert len(entries) == 142
-    assert all(files.sha256(e.filename) == e.sha256 for e in entries[::7])
+    assert all(files.get_sha256(e.filename) == e.sha256 for e in entries[::7])

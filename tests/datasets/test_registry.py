@@ -48,7 +48,7 @@ def recorded(source, split):
 
 
 def test_sources_are_found_by_themselves(monkeypatch):
-    found = datasets.sources()
+    found = datasets.list_sources()
     assert {"synthetic", "cmu", "hdm05", "h36m", "3dpw"} <= set(found) and found == sorted(found)
     # rooms without motion of their own
     assert not {
@@ -72,7 +72,7 @@ def test_sources_are_found_by_themselves(monkeypatch):
 )
 def test_unknown_sources_say_what_there_is(name):
     with pytest.raises(
-        InputError, match="motions: source: expected one of .*cmu, .*synthetic.*found"
+        InputError, match="datasets: source: expected one of .*cmu, .*synthetic.*found"
     ):
         datasets.load(name)
 
@@ -84,17 +84,17 @@ def test_a_source_that_cannot_be_imported_is_not_called_unknown(tmp_path, monkey
         datasets.load("broken")
 
 
-@pytest.mark.parametrize("source", datasets.sources())
+@pytest.mark.parametrize("source", datasets.list_sources())
 def test_unknown_options_and_splits_are_named(source, nowhere):
     with pytest.raises(
-        InputError, match=rf"motions.{source}: option: expected one of .*found tempo"
+        InputError, match=rf"datasets.{source}: option: expected one of .*found tempo"
     ):
         datasets.load(source, tempo=3)
     with pytest.raises(InputError):
         datasets.load(source, "holdout")
 
 
-@pytest.mark.parametrize("source", sorted(set(datasets.sources()) - {"synthetic"}))
+@pytest.mark.parametrize("source", sorted(set(datasets.list_sources()) - {"synthetic"}))
 def test_a_source_without_its_files_says_in_one_line_what_it_wants(source, nowhere):
     with pytest.raises(InputError) as error:
         datasets.load(source)
@@ -110,16 +110,16 @@ def test_without_data_the_error_says_what_to_set(source, nowhere):
 
 def test_data_is_where_the_variable_says_or_in_the_default_places(prepared, tmp_path, monkeypatch):
     name = "cmu_h36m17_val.npz"
-    assert cmu.find(name) == prepared / name
+    assert cmu.find_clip_file(name) == prepared / name
     monkeypatch.delenv("STRIDE_NB_DATA")
     monkeypatch.setattr(cmu, "CHECKOUT", tmp_path / "checkout")
     shared, own = tmp_path / "shared" / "mocap", tmp_path / "checkout" / "runs" / "mocap"
     for folder in (shared, own):  # what was prepared here comes before what lies beside
         folder.mkdir(parents=True)
         (folder / name).write_bytes((prepared / name).read_bytes())
-        assert cmu.find(name) == folder / name
+        assert cmu.find_clip_file(name) == folder / name
     with pytest.raises(InputError, match="in the default places"):
-        cmu.find("other.npz")
+        cmu.find_clip_file("other.npz")
 
 
 def test_splits_are_other_files(prepared):
@@ -188,7 +188,7 @@ def test_recorded_people_are_people(source, split):
 def test_no_recorded_person_is_in_two_splits():
     recorded("cmu", "val")
     people = {
-        split: {label.subject for label in read_labels(cmu.find(f"cmu_h36m17_{split}.npz"))}
+        split: {label.subject for label in read_labels(cmu.find_clip_file(f"cmu_h36m17_{split}.npz"))}
         for split in RECORDED["cmu"]
     }
     assert all(people.values()) and not any(
@@ -198,5 +198,5 @@ def test_no_recorded_person_is_in_two_splits():
 
 @pytest.mark.parametrize("source", RECORDED)
 def test_results_on_recorded_motion_can_say_whose_it_is(source):
-    assert ("mocap.cs.cmu.edu" if source == "cmu" else "CC BY-SA") in datasets.terms(source)
-    assert datasets.terms("synthetic") == ""
+    assert ("mocap.cs.cmu.edu" if source == "cmu" else "CC BY-SA") in datasets.get_terms(source)
+    assert datasets.get_terms("synthetic") == ""

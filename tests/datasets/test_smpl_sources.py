@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from stride_nb import datasets, smpl
-from stride_nb.datasets import amass, bedlam, ocmotion, threedpw
-from stride_nb.datasets.smpl_sources import slots
+from stride_nb.datasets import amass
+from stride_nb.datasets.smpl_sources import place_frames
 from stride_nb.errors import InputError
 from stride_nb.evaluation import lsp14_protocol
 from stride_nb.io import amass as amass_writer
@@ -22,7 +22,7 @@ Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 @pytest.fixture(scope="module")
 def body():
-    return smpl.load("standin", device="cpu")
+    return smpl.load_body("standin", device="cpu")
 
 
 def person(seed: int, frames: int = 8) -> BodyMotion:
@@ -51,7 +51,7 @@ def turned(joints, matrix):
 
 def write_amass(path, motion, body, joints=52, **more):
     path.parent.mkdir(parents=True, exist_ok=True)
-    up = motion.turned(Z_UP, body.rest(motion.shape)[0]).to("smplh" if joints == 52 else "smplx")
+    up = motion.rotate(Z_UP, body.compute_rest_joints(motion.shape)[0]).to("smplh" if joints == 52 else "smplx")
     np.savez(
         path,
         **(
@@ -84,7 +84,7 @@ def test_amass_clips_are_split_by_data_set_and_stand_upright(tmp_path, body):
         "test": ["SSM_synced_a_b_poses"],
     }
     (found,) = datasets.load("amass", "test", folder=tmp_path, body=body, fps=120)
-    np.testing.assert_allclose(found.joints, body.sequence(motion).joints, atol=1e-9)
+    np.testing.assert_allclose(found.joints, body.compute_sequence(motion).joints, atol=1e-9)
     (slower,) = datasets.load("amass", "test", folder=tmp_path, body=body)
     assert slower.fps == 50 and len(slower) == 51
 
@@ -102,14 +102,14 @@ def test_both_releases_of_amass_are_read(tmp_path, body):
     )
     (tmp_path / "SSM/neutral_stagei.npz").write_bytes(b"not a clip")
     (found,) = datasets.load("amass", "test", folder=tmp_path, body="standin", fps=120)
-    np.testing.assert_allclose(found.joints, body.sequence(motion).joints, atol=1e-9)
-    assert amass.read(tmp_path / "SSM/x_stageii.npz").kind == "smplx"
+    np.testing.assert_allclose(found.joints, body.compute_sequence(motion).joints, atol=1e-9)
+    assert amass.read_amass_clip(tmp_path / "SSM/x_stageii.npz").kind == "smplx"
 
 
 def test_what_is_written_as_amass_comes_back(tmp_path, body):
     motion = person(2)
     amass_writer.write_motion(tmp_path / "SSM/mine.npz", motion, body)
-    back = amass.read(tmp_path / "SSM/mine.npz")
+    back = amass.read_amass_clip(tmp_path / "SSM/mine.npz")
     assert (
         back.pose.shape == (8, 52, 3)
         and back.fps == 30
@@ -117,14 +117,14 @@ def test_what_is_written_as_amass_comes_back(tmp_path, body):
         and len(back.shape) == 16
     )
     (found,) = datasets.load("amass", "test", folder=tmp_path, body=body, fps=30)
-    np.testing.assert_allclose(found.joints, body.sequence(motion).joints, atol=1e-9)
+    np.testing.assert_allclose(found.joints, body.compute_sequence(motion).joints, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.NPZ"])
 def test_what_is_written_as_amass_has_the_name_that_was_asked_for(tmp_path, body, name):
     amass_writer.write_motion(tmp_path / name, person(2), body)
     assert [path.name for path in tmp_path.iterdir()] == [name] and len(
-        amass.read(tmp_path / name)
+        amass.read_amass_clip(tmp_path / name)
     ) == 8
 
 
@@ -147,7 +147,7 @@ def write_3dpw(path, body, people=2, frames=8, **more):
         "genders": ["m", "f"][:people],
         "cam_poses": views,
         "campose_valid": valid,
-        "jointPositions": [body.joints(p).reshape(frames, 72) for p in everyone],
+        "jointPositions": [body.compute_joints(p).reshape(frames, 72) for p in everyone],
         "img_frame_ids": np.arange(frames),
         "cam_intrinsics": np.eye(3),
         "texture_maps": [],
@@ -162,7 +162,7 @@ def test_3dpw_in_world_and_camera(tmp_path, body):
     seen = datasets.load("3dpw", "val", folder=tmp_path, body=body, space="camera")
     assert [s.name for s in seen] == ["walk_00_0", "walk_00_1"] and seen[0].fps == 30
     for sequence, p, good in zip(seen, people, valid):
-        truth = body.sequence(p).joints
+        truth = body.compute_sequence(p).joints
         for t in range(8):
             if good[t]:
                 np.testing.assert_allclose(
@@ -173,7 +173,7 @@ def test_3dpw_in_world_and_camera(tmp_path, body):
     world = datasets.load("3dpw", "val", folder=tmp_path, body=body)
     fixed = np.diag([1.0, -1, -1, 1]) @ views[2]  # the first camera that is valid, turned upright
     np.testing.assert_allclose(
-        world[0].joints, turned(body.sequence(people[0]).joints, fixed), atol=1e-9
+        world[0].joints, turned(body.compute_sequence(people[0]).joints, fixed), atol=1e-9
     )
     assert (
         not world[0].missing.any()
@@ -184,7 +184,7 @@ def test_3dpw_in_world_and_camera(tmp_path, body):
 def test_3dpw_needs_no_model_for_its_own_joints(tmp_path, body):
     people, _, _ = write_3dpw(tmp_path / "sequenceFiles/test/a.pkl", body, people=1)
     (found,) = datasets.load("3dpw", "test", folder=tmp_path)
-    converted = smpl.Body(body.arrays, "standin").sequence(people[0])
+    converted = smpl.Body(body.arrays, "standin").compute_sequence(people[0])
 
     def lengths(x):
         return np.linalg.norm(x[:, H36M17.index("lknee")] - x[:, H36M17.index("head")], axis=-1)
@@ -277,7 +277,7 @@ def write_ocmotion(path, body, frames=8):
 
 def test_ocmotion_sees_one_motion_from_every_camera(tmp_path, body):
     p, views = write_ocmotion(tmp_path / "annot/test.pkl", body)
-    truth = body.sequence(p).joints
+    truth = body.compute_sequence(p).joints
     seen = datasets.load("ocmotion", "test", folder=tmp_path, body=body, space="camera")
     assert [s.name for s in seen] == ["0013_Camera00_0", "0013_Camera01_0"] and seen[0].fps == 10
     for sequence, view in zip(seen, views):
@@ -304,8 +304,8 @@ def write_bedlam(path, body, frames=8, joints=55):
     p = person(30, frames).to("smplx" if joints == 55 else "smpl")
     kept = np.array([t for t in range(frames) if t not in (2, 5)])
     down, view = np.diag([1.0, -1, -1]), camera(60)
-    world = p.turned(down, body.rest(p.shape)[0])
-    seen = world.turned(view[:3, :3], body.rest(p.shape)[0])
+    world = p.rotate(down, body.compute_rest_joints(p.shape)[0])
+    seen = world.rotate(view[:3, :3], body.compute_rest_joints(p.shape)[0])
     shift = np.eye(4)
     shift[:3, 3] = view[:3, 3]
     rows = {
@@ -334,7 +334,7 @@ def test_bedlam_rows_become_one_sequence_a_person(tmp_path, body, joints):
     p, down, view, kept = write_bedlam(
         tmp_path / "all_npz_12_validation/20221018_a_6fps.npz", body, joints=joints
     )
-    truth = body.sequence(p.to("smpl")).joints
+    truth = body.compute_sequence(p.to("smpl")).joints
     (seen,) = datasets.load("bedlam", "val", folder=tmp_path, body=body, space="camera")
     assert (
         seen.fps == 6
@@ -354,8 +354,8 @@ def test_bedlam_rows_become_one_sequence_a_person(tmp_path, body, joints):
 
 def test_every_source_is_behind_the_one_door():
     assert {"amass", "3dpw", "ocmotion", "bedlam"} <= set(
-        datasets.sources()
-    ) and "threedpw" not in datasets.sources()
+        datasets.list_sources()
+    ) and "threedpw" not in datasets.list_sources()
 
 
 @pytest.mark.parametrize(
@@ -364,9 +364,9 @@ def test_every_source_is_behind_the_one_door():
 def test_splits_and_folders_that_are_not_there(tmp_path, monkeypatch, source, bad):
     with pytest.raises(InputError, match="split"):
         datasets.load(source, bad, folder=tmp_path)
-    module = {"amass": amass, "3dpw": threedpw, "ocmotion": ocmotion, "bedlam": bedlam}[source]
-    monkeypatch.delenv(module.FOLDER, raising=False)
-    with pytest.raises(InputError, match=module.FOLDER):
+    variable = {"3dpw": "THREEDPW_DIR"}.get(source, f"{source.upper()}_DIR")
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(InputError, match=variable):
         datasets.load(source, "train")
     with pytest.raises(InputError, match="no such folder"):
         datasets.load(source, "train", folder=tmp_path / "nowhere")
@@ -396,11 +396,11 @@ def test_fewer_files_are_the_first_and_at_least_one(tmp_path, body, source, opti
 
 
 def test_frame_numbers_become_an_even_row():
-    assert slots("x", np.array([7]))[1:] == (1, 1)
+    assert place_frames("x", np.array([7]))[1:] == (1, 1)
     with pytest.raises(InputError, match="two"):
-        slots("x", np.array([3, 3]))
+        place_frames("x", np.array([3, 3]))
     with pytest.raises(InputError, match="spread"):
-        slots("x", np.array([0, 1, 10**9]))
+        place_frames("x", np.array([0, 1, 10**9]))
 
 
 WRONG = st.sampled_from(

@@ -12,7 +12,7 @@ from benchmarks import motion_statistics
 from stride_nb import datasets
 from stride_nb.datasets import synthetic
 from stride_nb.datasets import synthetic_body as anatomy
-from stride_nb.datasets.synthetic_gait import GAITS, curve, harmonics
+from stride_nb.datasets.synthetic_gait import GAITS, evaluate_curve, fit_harmonics
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17
 
@@ -34,10 +34,10 @@ def people():
 def performed(name, seed=0, seconds=6.0, fps=FPS):
     """(body, pose, joints, contact points) of one clip, from the parts that ``load`` is made of."""
     rng, t = np.random.default_rng(seed), np.arange(int(seconds * fps)) / fps
-    body = anatomy.draw_body(rng)
-    pose = synthetic.perform(name, t, rng, body)
-    joints, feet = anatomy.forward(body, pose, np.cumsum(pose["yaw_rate"]) / fps)
-    root = anatomy.ground(pose, feet, fps)
+    body = anatomy.draw_synthetic_body(rng)
+    pose = synthetic.perform_activity(name, t, rng, body)
+    joints, feet = anatomy.place_joints(body, pose, np.cumsum(pose["yaw_rate"]) / fps)
+    root = anatomy.plan_root_path(pose, feet, fps)
     return body, pose, joints + root[:, None], feet + root[:, None, None]
 
 
@@ -86,7 +86,7 @@ def test_splits_and_seeds_never_share_a_person():
 
 def test_people_have_human_proportions():
     rng = np.random.default_rng(0)
-    drawn = [anatomy.draw_body(rng) for _ in range(300)]
+    drawn = [anatomy.draw_synthetic_body(rng) for _ in range(300)]
     statures = [b.stature for b in drawn]
     assert min(statures) >= 1.5 and max(statures) <= 1.95 and np.std(statures) > 0.06
     share = {
@@ -106,13 +106,13 @@ def test_people_have_human_proportions():
 def test_no_joint_leaves_its_range(name):
     for seed in range(5):
         _, pose, _, _ = performed(name, seed)
-        for angle, (least, most) in anatomy.LIMITS.items():
+        for angle, (least, most) in anatomy.ANGLE_LIMITS.items():
             assert least <= pose[angle].min() and pose[angle].max() <= most, angle
 
 
 def test_angles_turn_joints_the_way_people_do():
-    body, rest = anatomy.draw_body(np.random.default_rng(0)), anatomy.neutral(np.zeros(1))
-    still, _ = anatomy.forward(body, rest, np.zeros(1))
+    body, rest = anatomy.draw_synthetic_body(np.random.default_rng(0)), anatomy.make_neutral_pose(np.zeros(1))
+    still, _ = anatomy.place_joints(body, rest, np.zeros(1))
     for angle, joint, direction in (
         ("knee", "ankle", [0, 0, -1]),
         ("hip", "knee", [0, 0, 1]),
@@ -120,13 +120,13 @@ def test_angles_turn_joints_the_way_people_do():
         ("shoulder", "elbow", [0, 0, 1]),
     ):
         for side in "lr":
-            moved, _ = anatomy.forward(body, rest | {side + angle: np.array([30.0])}, np.zeros(1))
+            moved, _ = anatomy.place_joints(body, rest | {side + angle: np.array([30.0])}, np.zeros(1))
             assert (moved - still)[0, J[side + joint]] @ direction > 0.05
     for angle, joint in (("hip_abd", "ankle"), ("shoulder_abd", "wrist")):
         for side, out in (("l", 1), ("r", -1)):
-            moved, _ = anatomy.forward(body, rest | {side + angle: np.array([30.0])}, np.zeros(1))
+            moved, _ = anatomy.place_joints(body, rest | {side + angle: np.array([30.0])}, np.zeros(1))
             assert out * (moved - still)[0, J[side + joint], 0] > 0.05
-    turned, _ = anatomy.forward(body, rest, np.array([90.0]))
+    turned, _ = anatomy.place_joints(body, rest, np.array([90.0]))
     assert forwards(still)[0] == pytest.approx([0, 0, 1]) and forwards(turned)[0] == pytest.approx(
         [1, 0, 0]
     )
@@ -177,12 +177,12 @@ def test_jumps_fly_by_gravity_alone():
     assert flights >= 6
     for sequence in synthetic.load("test", 2 * len(NAMES)):
         if "jump" in sequence.name:
-            assert motion_statistics.apex_acceleration(sequence) == pytest.approx(-9.81, abs=0.1)
+            assert motion_statistics.fit_apex_acceleration(sequence) == pytest.approx(-9.81, abs=0.1)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_frame_rate_is_only_a_sampling(name):
-    slow, fast = (synthetic._clip(name, 4.0, fps, np.random.default_rng(3)) for fps in (50, 100))
+    slow, fast = (synthetic._make_clip(name, 4.0, fps, np.random.default_rng(3)) for fps in (50, 100))
     slow, fast = slow, fast[::2]
     assert np.abs((slow - slow[:, :1]) - (fast - fast[:, :1])).max() < 1e-3
     assert np.linalg.norm(slow - fast, axis=-1).max() < 0.1
@@ -244,18 +244,18 @@ def test_other_activities_do_what_they_say(people):
 
 def test_mixtures_have_no_jerk_of_their_own(people):
     smooth = max(
-        motion_statistics.accelerations(s).max()
+        motion_statistics.compute_accelerations(s).max()
         for name in ("walk", "run", "turn")
         for s in people[name]
     )
-    assert max(motion_statistics.accelerations(s).max() for s in people["mix"]) < 1.2 * smooth
+    assert max(motion_statistics.compute_accelerations(s).max() for s in people["mix"]) < 1.2 * smooth
 
 
 def test_harmonics_follow_the_published_curves():
     for gait in GAITS.values():
         for knots in gait.values():
-            percent, degrees = np.array(knots, float).T
-            assert np.abs(curve(harmonics(knots), percent / 100) - degrees).max() < 5
+            percent, degrees = np.array(knots, float)
+            assert np.abs(evaluate_curve(fit_harmonics(knots), percent / 100) - degrees).max() < 5
 
 
 @settings(max_examples=20, deadline=None)
@@ -266,7 +266,7 @@ def test_harmonics_follow_the_published_curves():
     st.sampled_from([10, 25, 29.97, 50, 120]),
 )
 def test_any_clip_is_finite_and_of_the_length_asked_for(name, seed, seconds, fps):
-    joints = synthetic._clip(name, seconds, fps, np.random.default_rng(seed))
+    joints = synthetic._make_clip(name, seconds, fps, np.random.default_rng(seed))
     assert joints.shape == (max(1, round(seconds * fps)), 17, 3) and np.isfinite(joints).all()
     assert -0.05 < joints[..., 1].min() and joints[..., 1].max() < 3.5
 
@@ -290,11 +290,11 @@ def test_the_door():
     with pytest.raises(InputError, match="split"):
         synthetic.load("training")
     with pytest.raises(InputError, match="activity"):
-        synthetic.perform(
+        synthetic.perform_activity(
             "fly",
             np.zeros(1),
             np.random.default_rng(0),
-            anatomy.draw_body(np.random.default_rng(0)),
+            anatomy.draw_synthetic_body(np.random.default_rng(0)),
         )
 
 
@@ -329,10 +329,10 @@ BOUNDS = {"speed": (0.5, 1.7), "acceleration": (0.3, 1.6)}
 
 
 def test_speeds_and_accelerations_are_those_of_real_motion():
-    groups = motion_statistics.by_activity(
+    groups = motion_statistics.load_activities(
         "synthetic", "test", clips=12 * len(NAMES), seconds=8.0, seed=0
     )
-    rows = motion_statistics.ratios(groups, "synthetic")
+    rows = motion_statistics.tabulate_ratios(groups, "synthetic")
     assert len(rows) == len(motion_statistics.CMU_ACTIONS) * len(motion_statistics.QUANTITIES)
     for row in rows:
         least, most = BOUNDS[row["quantity"]]
@@ -344,12 +344,12 @@ def test_speeds_and_accelerations_are_those_of_real_motion():
 
 def test_the_record_is_what_the_data_says():
     try:
-        clips = motion_statistics.cmu_clips()
+        clips = motion_statistics.load_cmu_clips()
     except InputError as missing:
         pytest.skip(str(missing))
-    test = motion_statistics.by_activity("cmu", "test", clips=2, seconds=0, seed=0)
+    test = motion_statistics.load_activities("cmu", "test", clips=2, seconds=0, seed=0)
     assert set(test) <= set(clips) and all(len(found) <= 2 for found in test.values())
-    for (name, quantity), expected in motion_statistics.recorded().items():
+    for (name, quantity), expected in motion_statistics.load_quantiles().items():
         assert np.allclose(
-            motion_statistics.quantiles(clips[name], quantity), expected, rtol=1e-3
+            motion_statistics.compute_quantiles(clips[name], quantity), expected, rtol=1e-3
         ), (name, quantity)

@@ -84,7 +84,8 @@ def test_two_people_without_a_column_that_tells_them_apart_are_refused(tmp_path)
         io.read(columns(tmp_path / "a.csv", cells), fps=50, size=(1000, 1000))
     with pytest.raises(
         InputError,
-        match="header: expected each coordinate of a joint once, found x0 twice|header.*landmark_0_x twice",
+        match=r"header: expected each coordinate of a joint once, found x0 twice|"
+        r"header.*landmark_0_x twice",
     ):
         io.read(
             columns(tmp_path / "b.csv", numbered(midway()) | {"landmark_0_x": [1] * 40}),
@@ -124,7 +125,8 @@ def test_files_that_end_in_one_number_are_not_made_one_frame(tmp_path):
         save(tmp_path / f"{t:04d}_pose_v2.json", people)
     with pytest.raises(
         InputError,
-        match="frames: expected names that end in numbers of their own, found 0000_pose_v2.* and 0001_pose_v2.*, both 2",
+        match=r"frames: expected names that end in numbers of their own, "
+        r"found 0000_pose_v2.* and 0001_pose_v2.*, both 2",
     ):
         io.read(tmp_path, fps=30, size=(1000, 1000))
 
@@ -136,7 +138,7 @@ def test_images_of_two_videos_are_not_made_one(tmp_path):
         ],
         "annotations": [{"image_id": i, "keypoints": np.ones(51).tolist()} for i in range(2)],
     }
-    with pytest.raises(InputError, match="a/0000.jpg and b/0000.jpg, both 0"):
+    with pytest.raises(InputError, match=r"a/0000.jpg and b/0000.jpg, both 0"):
         io.read(save(tmp_path / "a.json", content), fps=30, size=(1000, 1000))
 
 

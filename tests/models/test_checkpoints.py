@@ -21,7 +21,7 @@ from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import PRESETS, DSTformer
 
-SIZES = dict(dim=16, rep=12, depth=2, heads=8, mlp_ratio=2.5, maxlen=9)
+SIZES = {"dim": 16, "rep": 12, "depth": 2, "heads": 8, "mlp_ratio": 2.5, "maxlen": 9}
 CARD = {
     "config": SIZES,
     "data": "none",
@@ -60,18 +60,18 @@ def same(a, b):
     return set(a) == set(b) and all(torch.equal(a[name], b[name]) for name in a)
 
 
-# --- published files -----------------------------------------------------------------------------------------------
+# Published files
 @pytest.mark.parametrize("prefix", ["module.", ""])
 def test_reads_training_files_with_and_without_prefix(tmp_path, state, prefix):
     torch.save(training_file(state, prefix), tmp_path / "a.bin")
-    assert same(checkpoints.read_published(tmp_path / "a.bin"), state)
+    assert same(checkpoints.read_published_checkpoint(tmp_path / "a.bin"), state)
 
 
 def test_reads_bare_weights_and_the_older_format(tmp_path, state):
     torch.save(state, tmp_path / "bare.bin")
     torch.save(training_file(state), tmp_path / "old.bin", _use_new_zipfile_serialization=False)
-    assert same(checkpoints.read_published(tmp_path / "bare.bin"), state)
-    assert same(checkpoints.read_published(tmp_path / "old.bin"), state)
+    assert same(checkpoints.read_published_checkpoint(tmp_path / "bare.bin"), state)
+    assert same(checkpoints.read_published_checkpoint(tmp_path / "old.bin"), state)
 
 
 def test_reads_scalars_of_either_numpy(tmp_path, state):
@@ -84,7 +84,7 @@ def test_reads_scalars_of_either_numpy(tmp_path, state):
                 assert b"numpy._core.multiarray" in content
                 content = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
             old.writestr(name, content)
-    assert same(checkpoints.read_published(tmp_path / "old.bin"), state)
+    assert same(checkpoints.read_published_checkpoint(tmp_path / "old.bin"), state)
 
 
 class Call:
@@ -136,7 +136,7 @@ def test_a_pickle_that_calls_is_refused_by_name_and_runs_nothing(tmp_path, write
     )
     WRITERS[writer]({where: Call(*CALLS[name], argument)}, tmp_path / "a.bin")
     with pytest.raises(InputError, match=rf"a\.bin: pickle: .*({name}).*nothing was run"):
-        checkpoints.read_published(tmp_path / "a.bin")
+        checkpoints.read_published_checkpoint(tmp_path / "a.bin")
     assert not mark.exists()
 
 
@@ -172,12 +172,12 @@ def test_a_forged_dtype_does_not_reach_numpy(tmp_path, state, writer):
     WRITERS[writer](
         {"min_loss": scalar_of(GOOD), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "good.bin"
     )
-    assert checkpoints.read_published(tmp_path / "good.bin") == {"a": torch.zeros(1)}
+    assert checkpoints.read_published_checkpoint(tmp_path / "good.bin") == {"a": torch.zeros(1)}
     WRITERS[writer](
         {"min_loss": scalar_of(state), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "a.bin"
     )
     with pytest.raises(InputError, match=r"a\.bin: pickle: .*dtype") as error:
-        checkpoints.read_published(tmp_path / "a.bin")
+        checkpoints.read_published_checkpoint(tmp_path / "a.bin")
     assert "\n" not in str(error.value)
 
 
@@ -187,19 +187,19 @@ def test_a_scalar_of_another_size_is_refused(tmp_path, data):
         {"min_loss": scalar_of(GOOD, data), "model_pos": {"a": torch.zeros(1)}}, tmp_path / "a.bin"
     )
     with pytest.raises(InputError, match=r"a\.bin: pickle: .*a numpy scalar of float64"):
-        checkpoints.read_published(tmp_path / "a.bin")
+        checkpoints.read_published_checkpoint(tmp_path / "a.bin")
 
 
 def test_numpy_arrays_are_not_among_what_is_allowed(tmp_path, state):
     torch.save(training_file(state) | {"history": np.arange(5.0)}, tmp_path / "a.bin")
     with pytest.raises(InputError, match="_reconstruct"):
-        checkpoints.read_published(tmp_path / "a.bin")
+        checkpoints.read_published_checkpoint(tmp_path / "a.bin")
 
 
 def test_reading_leaves_no_door_open(tmp_path, state):
     torch.save(training_file(state), tmp_path / "a.bin")
     before = set(torch.serialization.get_safe_globals())
-    checkpoints.read_published(tmp_path / "a.bin")
+    checkpoints.read_published_checkpoint(tmp_path / "a.bin")
     assert set(torch.serialization.get_safe_globals()) == before
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "a.bin", weights_only=True)
@@ -217,8 +217,10 @@ def written(tmp_path_factory, state):
 def test_truncated_files_give_one_clear_error(written, data):
     content, path = written
     path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
-    with pytest.raises(InputError, match="a.bin: file: expected one written by torch.save, found "):
-        checkpoints.read_published(path)
+    with pytest.raises(
+        InputError, match=r"a.bin: file: expected one written by torch.save, found "
+    ):
+        checkpoints.read_published_checkpoint(path)
 
 
 @given(data=st.data())
@@ -230,10 +232,12 @@ def test_damaged_files_are_read_or_refused(written, data):
     for at in data.draw(st.lists(st.integers(*pickled), min_size=1, max_size=5)):
         damaged[at] = data.draw(st.integers(0, 255))
     path.write_bytes(damaged)
+    message = ""
     try:
-        checkpoints.dstformer_from(checkpoints.read_published(path), heads=8)
+        checkpoints.build_dstformer(checkpoints.read_published_checkpoint(path), heads=8)
     except InputError as error:
-        assert "\n" not in str(error)
+        message = str(error)
+    assert "\n" not in message
 
 
 def test_a_tensor_whose_name_has_lines_is_named_in_one():
@@ -244,7 +248,7 @@ def test_a_tensor_whose_name_has_lines_is_named_in_one():
         .items()
     }
     with pytest.raises(InputError, match="not part of it") as error:
-        checkpoints.dstformer_from(state, heads=2)
+        checkpoints.build_dstformer(state, heads=2)
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -253,8 +257,8 @@ def test_a_tensor_whose_name_has_lines_is_named_in_one():
 def test_other_bytes_are_refused(written, content):
     _, path = written
     path.write_bytes(content)
-    with pytest.raises(InputError, match="a.bin"):
-        checkpoints.read_published(path)
+    with pytest.raises(InputError, match=r"a.bin"):
+        checkpoints.read_published_checkpoint(path)
 
 
 NAMES = st.sampled_from(["model_pos", "epoch", "module.head.weight", "head.weight"])
@@ -276,13 +280,13 @@ def test_other_contents_are_refused(written, content):
     _, path = written
     torch.save(content, path)
     with pytest.raises(InputError):
-        checkpoints.dstformer_from(checkpoints.read_published(path), heads=8)
+        checkpoints.build_dstformer(checkpoints.read_published_checkpoint(path), heads=8)
 
 
 # --- from tensors to a network
 # -------------------------------------------------------------------------------------
 def test_sizes_come_from_the_tensors(model, state):
-    found = checkpoints.dstformer_from(state, heads=8)
+    found = checkpoints.build_dstformer(state, heads=8)
     assert found.config == model.config
     x = torch.randn(2, 9, 17, 3)
     torch.testing.assert_close(found(x), model(x), rtol=0, atol=0)
@@ -294,21 +298,21 @@ def test_heads_come_from_the_preset_of_the_same_width_and_depth(preset, state, m
     presets = {name: SIZES | {"heads": 2**i, "depth": i} for i, name in enumerate(PRESETS, 1)}
     monkeypatch.setattr(checkpoints, "PRESETS", presets)
     state = DSTformer(**presets[preset] | {"maxlen": 5, "dim_in": 9}).state_dict()
-    assert checkpoints.dstformer_from(state).config["heads"] == presets[preset]["heads"]
-    assert checkpoints.dstformer_from(state, heads=1).config["heads"] == 1
+    assert checkpoints.build_dstformer(state).config["heads"] == presets[preset]["heads"]
+    assert checkpoints.build_dstformer(state, heads=1).config["heads"] == 1
 
 
 def test_heads_that_nothing_tells_are_asked_for(state):
     with pytest.raises(
         InputError, match=r"a\.bin: heads: expected the number of attention heads, as in heads=8"
     ):
-        checkpoints.dstformer_from(state, where="a.bin")
+        checkpoints.build_dstformer(state, where="a.bin")
 
 
 @pytest.mark.parametrize("heads", [3, -1, "8"])
 def test_heads_that_cannot_be_are_refused(state, heads):
     with pytest.raises(InputError, match="heads"):
-        checkpoints.dstformer_from(state, heads)
+        checkpoints.build_dstformer(state, heads)
 
 
 @given(data=st.data())
@@ -322,10 +326,10 @@ def test_every_wrong_tensor_is_named(state, data):
     broken |= {n: torch.zeros(1) for n in added}
     wrong = dropped | bent | added
     if not wrong:
-        checkpoints.dstformer_from(broken, heads=8)
+        checkpoints.build_dstformer(broken, heads=8)
         return
     with pytest.raises(InputError) as caught:
-        checkpoints.dstformer_from(broken, heads=8, where="some.bin")
+        checkpoints.build_dstformer(broken, heads=8, where="some.bin")
     message = str(caught.value)
     sizes = {
         "joints_embed.weight",
@@ -346,74 +350,74 @@ def test_a_narrower_layer_is_named_with_both_shapes(state):
         InputError,
         match=r"blocks_ts\.1\.attn_t\.proj\.weight: \(16, 16\) expected, \(16, 15\) found",
     ):
-        checkpoints.dstformer_from(broken, heads=8)
+        checkpoints.build_dstformer(broken, heads=8)
 
 
 def test_the_network_holds_a_copy(state):
     before = {name: tensor.clone() for name, tensor in state.items()}
     with torch.no_grad():
-        for parameter in checkpoints.dstformer_from(state, heads=8).parameters():
+        for parameter in checkpoints.build_dstformer(state, heads=8).parameters():
             assert parameter.requires_grad
             parameter.add_(1)
     assert same(state, before)
 
 
-# --- ours ----------------------------------------------------------------------------------------------------------
+# Ours
 def test_save_and_load(tmp_path, state):
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
-    found, card = checkpoints.load(path)
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
+    found, card = checkpoints.load_weights(path)
     assert same(found, state) and card.items() >= CARD.items() and set(card) == FIELDS
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.safetensors"]
 
 
 def test_load_by_name(tmp_path, state, monkeypatch):
     monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
-    checkpoints.save(tmp_path / "some_prior.safetensors", state, CARD)
+    checkpoints.save_weights(tmp_path / "some_prior.safetensors", state, CARD)
     network, card = checkpoints.load_dstformer("some_prior")
     assert same(network.state_dict(), state) and card["data"] == "none"
     with pytest.raises(InputError, match="one of: some_prior, found 'other'"):
-        checkpoints.load("other")
+        checkpoints.load_weights("other")
 
 
 def test_weights_that_are_not_those_of_the_card_are_refused(tmp_path, state):
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
-    checkpoints.save(tmp_path / "b.safetensors", {n: t + 1 for n, t in state.items()}, CARD)
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
+    checkpoints.save_weights(tmp_path / "b.safetensors", {n: t + 1 for n, t in state.items()}, CARD)
     os.replace(tmp_path / "b.safetensors", path)
     with pytest.raises(InputError, match="sha256"):
-        checkpoints.load(path)
+        checkpoints.load_weights(path)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"config": 3}', "\x00"])
 def test_a_damaged_card_is_refused(tmp_path, state, text):
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
     path.with_suffix(".json").write_text(text)
-    with pytest.raises(InputError, match="a.json: card"):
-        checkpoints.load(path)
+    with pytest.raises(InputError, match=r"a.json: card"):
+        checkpoints.load_weights(path)
 
 
 @given(cut=st.floats(0, 0.999))
 @fuzzed
 def test_truncated_weights_are_refused(tmp_path_factory, state, cut):
-    path = checkpoints.save(tmp_path_factory.mktemp("cut") / "a.safetensors", state, CARD)
+    path = checkpoints.save_weights(tmp_path_factory.mktemp("cut") / "a.safetensors", state, CARD)
     path.with_suffix(".json").unlink()
     path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])
-    with pytest.raises(InputError, match="a.safetensors: weights"):
-        checkpoints.load(path)
+    with pytest.raises(InputError, match=r"a.safetensors: weights"):
+        checkpoints.load_weights(path)
 
 
 def test_a_failing_save_leaves_what_was_there(tmp_path, state):
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
     with pytest.raises(ValueError):
-        checkpoints.save(
+        checkpoints.save_weights(
             path, {n: t + 1 for n, t in state.items()}, CARD | {"validation": float("nan")}
         )
-    assert same(checkpoints.load(path)[0], state)
+    assert same(checkpoints.load_weights(path)[0], state)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_weights_whose_card_is_newer_are_refused(tmp_path, state, monkeypatch):
     """Somebody ends the process between the two renames."""
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
     replace = os.replace
 
     def cut(source, target):
@@ -423,37 +427,37 @@ def test_weights_whose_card_is_newer_are_refused(tmp_path, state, monkeypatch):
 
     monkeypatch.setattr(os, "replace", cut)
     with pytest.raises(KeyboardInterrupt):
-        checkpoints.save(path, {n: t + 1 for n, t in state.items()}, CARD)
+        checkpoints.save_weights(path, {n: t + 1 for n, t in state.items()}, CARD)
     with pytest.raises(InputError, match="sha256"):
-        checkpoints.load(path)
+        checkpoints.load_weights(path)
 
 
 def test_the_hash_of_weights_is_that_of_their_card_and_needs_none(tmp_path, state):
-    path = checkpoints.save(tmp_path / "a.safetensors", state, CARD)
-    said = checkpoints.load(path)[1]["sha256"]
+    path = checkpoints.save_weights(tmp_path / "a.safetensors", state, CARD)
+    said = checkpoints.load_weights(path)[1]["sha256"]
     path.with_suffix(".json").unlink()
-    assert checkpoints.sha256(path) == checkpoints.sha256(str(path)) == said
-    checkpoints.write_published(tmp_path / "b.bin", state)
+    assert checkpoints.hash_weights(path) == checkpoints.hash_weights(str(path)) == said
+    checkpoints.write_published_checkpoint(tmp_path / "b.bin", state)
     assert (
-        checkpoints.sha256(tmp_path / "b.bin")
+        checkpoints.hash_weights(tmp_path / "b.bin")
         == hashlib.sha256((tmp_path / "b.bin").read_bytes()).hexdigest()
     )
-    assert checkpoints.sha256("prior") == checkpoints.load("prior")[1]["sha256"]
+    assert checkpoints.hash_weights("prior") == checkpoints.load_weights("prior")[1]["sha256"]
     for missing in (tmp_path / "c.bin", tmp_path / "c.safetensors", "nobody"):
         with pytest.raises(InputError):
-            checkpoints.sha256(missing)
+            checkpoints.hash_weights(missing)
 
 
 @pytest.mark.parametrize(
     "path", sorted(checkpoints.WEIGHTS.glob("*.safetensors")), ids=lambda p: p.stem
 )
 def test_shipped_weights_say_what_they_are(path):
-    state, card = checkpoints.load(path.stem)
-    assert FIELDS <= set(card)
+    state, card = checkpoints.load_weights(path.stem)
+    assert set(card) >= FIELDS
     assert path.stat().st_size < 16e6 and all(tensor.isfinite().all() for tensor in state.values())
 
 
-# --- command -------------------------------------------------------------------------------------------------------
+# Command
 def command(*arguments):
     parser = argparse.ArgumentParser()
     convert.add_arguments(parser)
@@ -471,7 +475,7 @@ def test_convert_there_and_back(tmp_path, state, capsys):
     assert (back["epoch"], back["lr"], back["min_loss"]) == (7, 2e-4, 41.5)
     assert same(back["model_pos"], training_file(state)["model_pos"])
     card = json.loads((tmp_path / "mid.json").read_text())
-    assert FIELDS < set(card) and card["config"]["heads"] == 8
+    assert set(card) > FIELDS and card["config"]["heads"] == 8
     assert checkpoints.load_dstformer(tmp_path / "out.bin", heads=4)[0].config["heads"] == 4
 
 
@@ -488,7 +492,7 @@ def test_convert_there_and_back(tmp_path, state, capsys):
 )
 def test_convert_refuses_and_writes_nothing(tmp_path, state, source, target):
     torch.save(training_file(state), tmp_path / "in.bin")
-    checkpoints.save(tmp_path / "in.safetensors", state, CARD)
+    checkpoints.save_weights(tmp_path / "in.safetensors", state, CARD)
     (tmp_path / "in.txt").write_text("weights")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from stride_nb.errors import InputError
 from stride_nb.models.dstformer import PRESETS, DSTformer
 
-SMALL = dict(dim=16, rep=12, depth=2, heads=2, mlp_ratio=2, maxlen=20)
+SMALL = {"dim": 16, "rep": 12, "depth": 2, "heads": 2, "mlp_ratio": 2, "maxlen": 20}
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_streams_differ_in_their_order_only(model):
 def test_any_length_up_to_maxlen(model, frames):
     y = model(clip(frames))
     assert y.shape == (2, frames, 17, 3) and y.isfinite().all()
-    rep = model.representation(clip(frames))
+    rep = model.get_representation(clip(frames))
     assert rep.shape == (2, frames, 17, 12) and (rep.abs() < 1).all()
     torch.testing.assert_close(model.head(rep), y, rtol=0, atol=0)
 

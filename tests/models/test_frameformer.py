@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.models.frameformer import Block, FrameFormer
+from stride_nb.models.frameformer import FrameBlock, FrameFormer
 
-SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
+SMALL = {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
 
 
 def network(seed=0, **more):
@@ -70,7 +70,7 @@ def test_order_matters():
 
 def test_attention_is_the_plain_formula():
     torch.manual_seed(0)
-    block, x = Block(32, 4, 2).double(), torch.randn(2, 7, 32, dtype=torch.float64)
+    block, x = FrameBlock(32, 4, 2).double(), torch.randn(2, 7, 32, dtype=torch.float64)
     q, k, v = block.qkv(block.norm1(x)).chunk(3, -1)
     heads = []
     for h in range(4):

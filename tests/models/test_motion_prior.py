@@ -1,21 +1,23 @@
 """What a prior is told and what its answer means: channels, gaps, units, mirrors."""
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from stride_nb.models.lifter import CHANNELS_2D, condition_2d, mirrored_2d
-from stride_nb.models.losses import flip
-from stride_nb.models.motion_prior import ANSWER_SIGMA, CHANNELS, Prior, condition, mirrored
-from stride_nb.models.registry import build
+from stride_nb.models.motion_prior import (
+    OUTPUT_SIGMA,
+    PRIOR_CHANNELS,
+    Prior,
+    make_input_features,
+    mirror_features,
+)
+from stride_nb.models.registry import build_network
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear, gap_seconds
-from stride_nb.poses.skeleton import H36M17
-from stride_nb.refinement.sliding_window import both_ways
+from stride_nb.poses.skeleton import H36M17, mirror_joints
 
-SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
+SMALL = {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
 MIRROR = list(H36M17.mirror)
 cases = st.tuples(
     st.integers(0, 2**32 - 1), st.integers(1, 30), st.sampled_from([0.0, 0.3, 0.9, 1.0])
@@ -47,27 +49,28 @@ def observed(case, dims=3):
 def base(joints, confidence):
     """The interpolation that a prior begins from, relative to the pelvis."""
     return fill_linear(
-        joints - fill_linear(joints[:, :1], confidence[:, :1] > 0), confidence >= CONFIDENCE_THRESHOLD
+        joints - fill_linear(joints[:, :1], confidence[:, :1] > 0),
+        confidence >= CONFIDENCE_THRESHOLD,
     )
 
 
 def network(head="prior", seed=0):
     torch.manual_seed(seed)
-    model = build(head, "frameformer", SMALL).eval()
+    model = build_network(head, "frameformer", SMALL).eval()
     nn.init.normal_(model.backbone.head.weight, std=0.1)
     return model
 
 
 def told(case):
-    return torch.from_numpy(condition(*observed(case), 50))[None]
+    return torch.from_numpy(make_input_features(*observed(case), 50))[None]
 
 
 @fast
 @given(cases, st.sampled_from([24, 29.97, 50, 120]))
 def test_the_channels_are_finite_whatever_is_missing(case, fps):
     joints, confidence = observed(case)
-    found = condition(joints, confidence, fps)
-    assert found.shape == (*confidence.shape, CHANNELS) and found.dtype == np.float32
+    found = make_input_features(joints, confidence, fps)
+    assert found.shape == (*confidence.shape, PRIOR_CHANNELS) and found.dtype == np.float32
     assert np.isfinite(found).all()
 
 
@@ -75,7 +78,7 @@ def test_the_channels_are_finite_whatever_is_missing(case, fps):
 @given(cases)
 def test_the_channels_are_what_they_are_called(case):
     joints, confidence = observed(case)
-    found = condition(joints, confidence, 50)
+    found = make_input_features(joints, confidence, 50)
     trusted, given_ = confidence >= CONFIDENCE_THRESHOLD, confidence > 0
     root = fill_linear(joints[:, :1], given_[:, :1])
     relative = joints - root
@@ -94,13 +97,17 @@ def test_where_the_person_stands_does_not_matter():
     joints[np.isnan(joints[:, 0]).any(-1), 0] = 4.0
     path = np.cumsum(np.random.default_rng(1).normal(size=(20, 1, 3)), 0)
     np.testing.assert_allclose(
-        condition(joints + path, confidence, 50), condition(joints, confidence, 50), atol=1e-4
+        make_input_features(joints + path, confidence, 50),
+        make_input_features(joints, confidence, 50),
+        atol=1e-4,
     )
 
 
 def test_the_frame_rate_tells_in_seconds():
     joints, confidence = observed((0, 30, 0.9))
-    slow, fast = (np.expm1(condition(joints, confidence, fps)[..., 8]) / 4 for fps in (50, 100))
+    slow, fast = (
+        np.expm1(make_input_features(joints, confidence, fps)[..., 8]) / 4 for fps in (50, 100)
+    )
     np.testing.assert_allclose((2 * fast).clip(max=4), slow, atol=1e-4)
     assert (slow == 4).any() and (slow < 4).any()
 
@@ -109,9 +116,9 @@ def test_the_frame_rate_tells_in_seconds():
 @given(cases)
 def test_with_an_open_gate_and_nothing_to_add_the_answer_is_the_linear_fill_after_a_gaussian(case):
     joints, confidence = observed(case)
-    answer = Prior(Says())(torch.from_numpy(condition(joints, confidence, 50))[None])
+    answer = Prior(Says())(torch.from_numpy(make_input_features(joints, confidence, 50))[None])
     apart = (np.arange(len(joints))[:, None] - np.arange(len(joints))) / 50
-    weights = np.exp(-((apart / ANSWER_SIGMA) ** 2) / 2)
+    weights = np.exp(-((apart / OUTPUT_SIGMA) ** 2) / 2)
     expected = np.einsum(
         "ts,sjc->tjc", weights / weights.sum(1, keepdims=True), base(joints, confidence)
     )
@@ -131,7 +138,7 @@ def test_with_a_closed_gate_nothing_is_left_of_the_interpolation(case):
 def test_a_fresh_prior_answers_near_the_interpolation():
     x = told((0, 30, 0.3))
     torch.manual_seed(0)
-    fresh, plain = build("prior", "frameformer", SMALL)(x).joints, Prior(Says())(x).joints
+    fresh, plain = build_network("prior", "frameformer", SMALL)(x).joints, Prior(Says())(x).joints
     assert ((fresh - plain).norm(dim=-1).mean() / plain.norm(dim=-1).mean()).item() < 0.1
 
 
@@ -142,12 +149,12 @@ def test_a_frame_that_repeats_the_last_is_no_observation(case):
     joints, confidence = observed((seed, frames, 0.0))
     confidence[:] = 0.9
     shown = np.repeat(joints, 4, 0)  # an estimator at a quarter of the rate
-    found = condition(shown, np.repeat(confidence, 4, 0), 50)
+    found = make_input_features(shown, np.repeat(confidence, 4, 0), 50)
     np.testing.assert_array_equal(
         found[..., 7], np.tile([1, 0, 0, 0], frames)[:, None] * np.ones(17)
     )
     np.testing.assert_allclose(
-        found[::4, :, 3:6], condition(joints, confidence, 12.5)[..., 3:6], atol=1e-5
+        found[::4, :, 3:6], make_input_features(joints, confidence, 12.5)[..., 3:6], atol=1e-5
     )
 
 
@@ -165,80 +172,16 @@ def test_the_answer_is_finite_root_relative_and_its_scale_positive(case):
 @given(cases)
 def test_mirroring_twice_changes_nothing(case):
     x = told(case)
-    assert torch.equal(mirrored(mirrored(x)), x)
+    assert torch.equal(mirror_features(mirror_features(x)), x)
     bare = x[..., :3]
-    assert torch.equal(mirrored(bare), flip(bare)) and torch.equal(mirrored(mirrored(bare)), bare)
+    assert torch.equal(mirror_features(bare), mirror_joints(bare)) and torch.equal(
+        mirror_features(mirror_features(bare)), bare
+    )
 
 
 @fast
 @given(cases)
 def test_the_mirrored_channels_are_those_of_the_mirrored_person(case):
     joints, confidence = observed(case)
-    other = condition(joints[:, MIRROR] * (-1, 1, 1), confidence[:, MIRROR], 50)
-    np.testing.assert_allclose(mirrored(told(case))[0], other, atol=1e-5)
-
-
-@fast
-@given(cases)
-def test_asked_both_ways_a_network_answers_the_mirror_image_with_the_mirror_image(case):
-    model, x = network(), told(case)
-    ((joints, scale),) = both_ways(model, x)
-    ((turned, turned_scale),) = both_ways(model, mirrored(x))
-    np.testing.assert_allclose(turned, joints[:, MIRROR] * (-1, 1, 1), atol=1e-6)
-    np.testing.assert_allclose(turned_scale, scale[:, MIRROR], atol=1e-6)
-    with torch.no_grad():
-        plain = model(x)
-    # one way alone is not its own image
-    assert case[1] < 3 or np.abs(plain.joints[0].numpy() - joints).max() > 1e-4
-
-
-# The lifter's ten channels.
-
-
-def told_2d(case, size=(1000, 1000)):
-    pixels, confidence = observed(case, 2)
-    return torch.from_numpy(condition_2d(100 * pixels, confidence, 50, size))[None]
-
-
-@fast
-@given(cases)
-def test_a_lifter_is_told_finite_channels_and_answers_root_relative(case):
-    x = told_2d(case)
-    assert x.shape == (1, case[1], 17, CHANNELS_2D) and torch.isfinite(x).all()
-    with torch.no_grad():
-        out = network("lifter")(x)
-    assert torch.isfinite(out).all() and (out[..., 0, :] == 0).all()
-
-
-@fast
-@given(cases, st.sampled_from([(1000, 1000), (1920, 1080), (480, 640)]))
-def test_the_mirrored_image_is_told_as_mirrored_channels(case, size):
-    pixels, confidence = observed(case, 2)
-    # an image is mirrored about its middle: a root must be known
-    confidence[:, 0] = np.maximum(confidence[:, 0], 0.1)
-    pixels = np.nan_to_num(100 * pixels, nan=300.0)
-    turned = np.stack([size[0] - pixels[..., 0], pixels[..., 1]], -1)[:, MIRROR]
-    x = torch.from_numpy(condition_2d(pixels, confidence, 50, size))[None]
-    other = condition_2d(turned, confidence[:, MIRROR], 50, size)
-    np.testing.assert_allclose(mirrored_2d(x)[0], other, atol=1e-4)
-    assert torch.equal(mirrored_2d(mirrored_2d(x)), x)
-
-
-def test_a_lifter_sees_the_same_pose_wherever_in_the_image_and_however_large():
-    pixels, confidence = observed((0, 20, 0.0), 2)
-    a = condition_2d(100 * pixels, confidence, 50, (1000, 1000))
-    b = condition_2d(200 * pixels + (50, -30), confidence, 50, (1000, 1000))
-    np.testing.assert_allclose(a[..., :4], b[..., :4], atol=1e-4)
-    np.testing.assert_allclose(b[..., 6] - a[..., 6], np.log(2), atol=1e-5)
-    assert np.abs(a[..., 4:6] - b[..., 4:6]).max() > 0.05
-
-
-@pytest.mark.parametrize("head, channels", [("prior", CHANNELS), ("lifter", CHANNELS_2D)])
-def test_both_backbones_fit_both_heads(head, channels):
-    small = {
-        "frameformer": SMALL,
-        "dstformer": dict(dim=32, rep=16, depth=1, heads=4, mlp_ratio=2, maxlen=30),
-    }
-    for backbone, arguments in small.items():
-        answer = build(head, backbone, arguments).eval()(torch.zeros(1, 7, 17, channels))
-        assert (answer.joints if head == "prior" else answer).shape == (1, 7, 17, 3)
+    other = make_input_features(joints[:, MIRROR] * (-1, 1, 1), confidence[:, MIRROR], 50)
+    np.testing.assert_allclose(mirror_features(told(case))[0], other, atol=1e-5)

@@ -10,11 +10,13 @@ import torch
 from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import build, load_model
+from stride_nb.models.lifter import LIFTER_CHANNELS
+from stride_nb.models.motion_prior import PRIOR_CHANNELS
+from stride_nb.models.registry import build_network, load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.refine import refine
 
-SIZES = dict(dim=12, rep=8, depth=1, heads=3, mlp_ratio=2, maxlen=9)
+SIZES = {"dim": 12, "rep": 8, "depth": 1, "heads": 3, "mlp_ratio": 2, "maxlen": 9}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def files(tmp_path_factory):
     )
     return {
         "published": folder / "a.bin",
-        "converted": checkpoints.convert(folder / "a.bin", folder / "b.safetensors", 3),
+        "converted": checkpoints.convert_checkpoint(folder / "a.bin", folder / "b.safetensors", 3),
     }
 
 
@@ -60,23 +62,25 @@ def test_heads_are_asked_for_not_guessed(files, sequence):
 
 
 def test_a_card_of_ours_builds_the_network_that_it_describes(tmp_path):
-    model = build("prior", "dstformer", SIZES | {"maxlen": 30})
+    model = build_network("prior", "dstformer", SIZES | {"maxlen": 30})
     card = {
         "config": {"head": "prior", "backbone": "dstformer", "arguments": SIZES | {"maxlen": 30}}
     }
-    path = checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card)
+    path = checkpoints.save_weights(tmp_path / "ours.safetensors", model.state_dict(), card)
     found, x = load_model(path), torch.randn(1, 9, 17, 9)
     torch.testing.assert_close(found(x).joints, model.eval()(x).joints, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("card", [{}, {"config": {}}, {"config": {"head": "prior"}}])
 def test_weights_without_a_full_card_are_a_published_network_or_refused(tmp_path, card):
-    path = checkpoints.save(tmp_path / "a.safetensors", DSTformer(**SIZES).state_dict(), card)
+    path = checkpoints.save_weights(
+        tmp_path / "a.safetensors", DSTformer(**SIZES).state_dict(), card
+    )
     assert load_model(path, heads=3).config["heads"] == 3
-    with pytest.raises(InputError, match="a.safetensors: heads"):
+    with pytest.raises(InputError, match=r"a.safetensors: heads"):
         load_model(path)
-    checkpoints.save(path, {"other": torch.zeros(2)}, card)
-    with pytest.raises(InputError, match="a.safetensors: tensors: expected a DSTformer"):
+    checkpoints.save_weights(path, {"other": torch.zeros(2)}, card)
+    with pytest.raises(InputError, match=r"a.safetensors: tensors: expected a DSTformer"):
         load_model(path, heads=3)
 
 
@@ -127,11 +131,24 @@ def test_published_networks_see_gaps_filled_over_the_whole_video(files, method, 
     ],
 )
 def test_a_card_that_describes_no_network_is_one_clear_line(tmp_path, change, said):
-    model = build("prior", "dstformer", SIZES | {"maxlen": 30})
+    model = build_network("prior", "dstformer", SIZES | {"maxlen": 30})
     card = {
         "config": {"head": "prior", "backbone": "dstformer", "arguments": SIZES | {"maxlen": 30}}
         | change
     }
     with pytest.raises(InputError, match=said) as error:
-        load_model(checkpoints.save(tmp_path / "ours.safetensors", model.state_dict(), card))
+        load_model(
+            checkpoints.save_weights(tmp_path / "ours.safetensors", model.state_dict(), card)
+        )
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("head, channels", [("prior", PRIOR_CHANNELS), ("lifter", LIFTER_CHANNELS)])
+def test_both_backbones_fit_both_heads(head, channels):
+    small = {
+        "frameformer": {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2},
+        "dstformer": {"dim": 32, "rep": 16, "depth": 1, "heads": 4, "mlp_ratio": 2, "maxlen": 30},
+    }
+    for backbone, arguments in small.items():
+        answer = build_network(head, backbone, arguments).eval()(torch.zeros(1, 7, 17, channels))
+        assert (answer.joints if head == "prior" else answer).shape == (1, 7, 17, 3)

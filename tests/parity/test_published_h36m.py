@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from stride_nb.datasets import h36m
-from stride_nb.evaluation.h36m_protocol import blocked, evaluate
+from stride_nb.poses.skeleton import mirror_joints
+from stride_nb.evaluation.h36m_protocol import evaluate_h36m, is_blocked
 
 EXACT = 1e-6  # a float32 of size 1 has steps of 1.2e-7
 
@@ -16,21 +17,27 @@ def published(reference):
         return {name: file[name] for name in file.files}
 
 
+def length_and_stride(frames):
+    """Of clips (clips, length) of several sources, of which one holds two neighbours."""
+    return frames.shape[1], int(np.diff(frames[:, 0]).min())
+
+
 @pytest.fixture(scope="module")
-def clips(reference):
-    """Our clips of both splits, at the published length and strides."""
+def clips(reference, published):
+    """Our clips of both splits, at the length and strides of the reference."""
     path = reference / "h36m_sh_conf_cam_source_tiny.pkl"
-    return {
-        "train": h36m.H36MClips(h36m.read(path, "train"), 243, 81),
-        "test": h36m.H36MClips(h36m.read(path, "test"), 243, 243),
-    }
+    clips_of = {}
+    for split in ("train", "test"):
+        cut = length_and_stride(published[f"{split}_ids"])
+        clips_of[split] = h36m.H36MClips(h36m.read_h36m(path, split), *cut)
+    return clips_of
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_reference_h36m_frames_of_clips(published, clips, split, agree):
     agree(
         f"Human3.6M, {split} clips, frames",
-        "datasets.h36m.cut",
+        "datasets.h36m.cut_clips",
         clips[split].frames,
         published[f"{split}_ids"],
         0,
@@ -72,7 +79,8 @@ def test_reference_h36m_training_labels_start_at_depth_0(published, clips, agree
 
 
 def test_reference_h36m_root_relative_labels(published, clips, agree):
-    _, y = h36m.H36MClips(clips["train"].data, 243, 81, root_relative=True)[:]
+    cut = length_and_stride(published["train_ids"])
+    _, y = h36m.H36MClips(clips["train"].data, *cut, root_relative=True)[:]
     expected = published["train_y"] - published["train_y"][:, :, :1]
     agree("Human3.6M, label, root-relative", "datasets.h36m.H36MClips", y, expected, EXACT)
 
@@ -102,14 +110,14 @@ def test_reference_h36m_labels_in_millimetres(published, clips, agree):
 
 @pytest.fixture(scope="module")
 def scores(published, clips):
-    return evaluate(clips["test"], published["predictions"])
+    return evaluate_h36m(clips["test"], published["predictions"])
 
 
 @pytest.mark.parametrize("name", ["mpjpe_mm", "p_mpjpe_mm"])
 def test_reference_h36m_error(name, published, scores, agree):
     agree(
         f"Human3.6M, protocol, {name.removesuffix('_mm')}",
-        "evaluation.h36m_protocol.evaluate",
+        "evaluation.h36m_protocol.evaluate_h36m",
         getattr(scores, name),
         published[name],
         1e-4,
@@ -121,7 +129,7 @@ def test_reference_h36m_actions_average_to_the_published_error(published, scores
     means = np.mean([row[:2] for row in scores.by_action.values()], axis=0)
     agree(
         "Human3.6M, protocol, mean by action",
-        "evaluation.h36m_protocol.Scores",
+        "evaluation.h36m_protocol.H36MScores",
         means,
         [published["mpjpe_mm"], published["p_mpjpe_mm"]],
         1e-4,
@@ -132,23 +140,23 @@ def test_reference_h36m_actions_average_to_the_published_error(published, scores
 def test_reference_h36m_block_list(published, clips, scores, agree):
     """Predictions for blocked sources do not count; all the others do."""
     test = clips["test"]
-    out = np.array([blocked(test.data.source[frames[0]]) for frames in test.frames])
+    out = np.array([is_blocked(test.data.source[frames[0]]) for frames in test.frames])
     ruined = published["predictions"].copy()
     ruined[out] += 1 + np.arange(51, dtype=np.float32).reshape(17, 3)
     agree(
         "Human3.6M, protocol, block list",
-        "evaluation.h36m_protocol.blocked",
-        evaluate(test, ruined).mpjpe_mm,
+        "evaluation.h36m_protocol.is_blocked",
+        evaluate_h36m(test, ruined).mpjpe_mm,
         published["mpjpe_mm"],
         1e-4,
         "mm",
     )
     ruined[~out] += np.arange(51, dtype=np.float32).reshape(17, 3)
-    assert evaluate(test, ruined).mpjpe_mm > scores.mpjpe_mm + 1
+    assert evaluate_h36m(test, ruined).mpjpe_mm > scores.mpjpe_mm + 1
 
 
 def test_reference_h36m_mirroring(reference, agree):
     with np.load(reference / "losses.npz") as losses:
         agree(
-            "mirroring, NumPy", "datasets.h36m.flip", h36m.flip(losses["gt"]), losses["flipped"], 0
+            "mirroring, NumPy", "poses.skeleton.mirror_joints", mirror_joints(losses["gt"]), losses["flipped"], 0
         )

@@ -12,6 +12,7 @@ import torch
 from stride_nb.evaluation import metrics
 from stride_nb.models import checkpoints, losses
 from stride_nb.poses.sequence import PoseSequence
+from stride_nb.poses.skeleton import mirror_joints
 from stride_nb.refinement.refine import refine
 
 VALUES = [
@@ -85,7 +86,9 @@ def stride(reference, recorded):
 def converted(reference, recorded, tmp_path_factory):
     """STRIDE's checkpoint as a file of ours."""
     path = tmp_path_factory.mktemp("weights") / "stride.safetensors"
-    return checkpoints.convert(reference / "stride_checkpoint_tiny.bin", path, recorded["heads"])
+    return checkpoints.convert_checkpoint(
+        reference / "stride_checkpoint_tiny.bin", path, recorded["heads"]
+    )
 
 
 @torch.no_grad()
@@ -122,10 +125,10 @@ def test_forward(forward, agree):
 
 def test_representation(stride, agree):
     model, recorded = stride
-    found = run(model.representation, recorded["x"])
+    found = run(model.get_representation, recorded["x"])
     agree(
         "DSTformer, representation",
-        "models.dstformer.DSTformer.representation",
+        "models.dstformer.DSTformer.get_representation",
         found,
         recorded["rep"],
         1e-5,
@@ -142,18 +145,20 @@ def test_converted_there_and_back(reference, recorded, converted, agree, tmp_pat
     model, card = checkpoints.load_dstformer(converted)
     agree(
         "checkpoint, as safetensors",
-        "models.checkpoints.convert",
+        "models.checkpoints.convert_checkpoint",
         run(model, recorded["x"]),
         recorded["y"],
         1e-5,
     )
-    theirs = torch.load(checkpoints.convert(converted, tmp_path / "theirs.bin"), weights_only=True)
-    original = checkpoints.read_published(reference / "stride_checkpoint_tiny.bin")
+    theirs = torch.load(
+        checkpoints.convert_checkpoint(converted, tmp_path / "theirs.bin"), weights_only=True
+    )
+    original = checkpoints.read_published_checkpoint(reference / "stride_checkpoint_tiny.bin")
     assert theirs["min_loss"] == card["published"]["min_loss"]
     assert set(theirs["model_pos"]) == {f"module.{name}" for name in original}
     agree(
         "checkpoint, there and back",
-        "models.checkpoints.write_published",
+        "models.checkpoints.write_published_checkpoint",
         torch.cat([theirs["model_pos"][f"module.{n}"].flatten() for n in original]),
         torch.cat([t.flatten() for t in original.values()]),
         0,
@@ -182,7 +187,13 @@ def test_weighted_loss(name, weights, published, agree):
 
 
 def test_mirroring(published, agree):
-    agree("mirroring", "models.losses.flip", losses.flip(published["gt"]), published["flipped"], 0)
+    agree(
+        "mirroring",
+        "poses.skeleton.mirror_joints",
+        mirror_joints(published["gt"]),
+        published["flipped"],
+        0,
+    )
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -227,7 +238,7 @@ def test_test_time_training_loss(term, adapted, agree):
     found = np.array([step[TERMS[term]] for step in ours.trace.steps]).reshape(history.shape)
     agree(
         f"test-time training, {term}",
-        "refinement.test_time_training.published",
+        "refinement.test_time_training.run_published_objective",
         found,
         history,
         1e-4,

@@ -1,6 +1,7 @@
 """The restricted unpickler: what is data comes back equal; what would run is refused by name and
 does not run."""
 
+import contextlib
 import copyreg
 import functools
 import operator
@@ -67,8 +68,8 @@ def same(a, b) -> bool:
 
 def as_the_library_does(array, protocol) -> bool:
     data = pickle.dumps(array, protocol)
-    return same(pickle.loads(data), numpy_pickle.loads(data)) and bool(
-        (numpy_pickle.loads(data) == array).all()
+    return same(pickle.loads(data), numpy_pickle.load_pickle_bytes(data)) and bool(
+        (numpy_pickle.load_pickle_bytes(data) == array).all()
     )
 
 
@@ -81,7 +82,7 @@ def test_arrays_come_back_equal_in_every_protocol(array, protocol):
 @FEW
 @given(DATA, PROTOCOLS)
 def test_plain_data_comes_back_equal(value, protocol):
-    assert same(value, numpy_pickle.loads(pickle.dumps(value, protocol)))
+    assert same(value, numpy_pickle.load_pickle_bytes(pickle.dumps(value, protocol)))
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -95,7 +96,7 @@ def test_every_layout_of_an_array_and_numpy_scalars(protocol):
         base.astype("<i2"),
     ):
         assert as_the_library_does(array, protocol)
-    back = numpy_pickle.loads(
+    back = numpy_pickle.load_pickle_bytes(
         pickle.dumps([np.float32(1.5), np.int64(-3), np.bool_(True), np.str_("ab")], protocol)
     )
     assert [type(x) for x in back] == [np.float32, np.int64, np.bool_, np.str_] and back == [
@@ -109,7 +110,9 @@ def test_every_layout_of_an_array_and_numpy_scalars(protocol):
 @pytest.mark.parametrize("protocol", range(6))
 def test_one_array_in_two_places_is_still_one_and_keeps_its_byte_order(protocol):
     array = np.arange(5, dtype=">i4")
-    back = numpy_pickle.loads(pickle.dumps({"a": array, "b": array, "c": array + 1}, protocol))
+    back = numpy_pickle.load_pickle_bytes(
+        pickle.dumps({"a": array, "b": array, "c": array + 1}, protocol)
+    )
     assert (
         back["a"] is back["b"]
         and back["a"].tolist() == [0, 1, 2, 3, 4]
@@ -120,7 +123,7 @@ def test_one_array_in_two_places_is_still_one_and_keeps_its_byte_order(protocol)
 @pytest.mark.parametrize("protocol", range(6))
 def test_object_arrays_of_text_are_data(protocol):
     names = np.array([["walking", "s_01"], ["eating", None]], dtype=object)
-    assert numpy_pickle.loads(pickle.dumps(names, protocol)).tolist() == names.tolist()
+    assert numpy_pickle.load_pickle_bytes(pickle.dumps(names, protocol)).tolist() == names.tolist()
 
 
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
@@ -134,13 +137,13 @@ def test_both_names_of_numpys_core_are_known(module, protocol):
     if protocol < 4:  # protocol 4 states the length of a name, and of the frame round it
         data = data.replace(other, module.encode())
         assert module.encode() in data
-    back = numpy_pickle.loads(data)
+    back = numpy_pickle.load_pickle_bytes(data)
     assert same(array, back[0]) and back[1] == 2
 
 
 def test_protocol_2_reads_arrays_longer_than_a_piece_of_text():
-    array = np.random.default_rng(0).integers(0, 256, 3 * numpy_pickle._CHUNK, np.uint8)
-    assert same(array, numpy_pickle.loads(pickle.dumps(array, 2)))
+    array = np.random.default_rng(0).integers(0, 256, 3 * numpy_pickle._CHUNK_BYTES, np.uint8)
+    assert same(array, numpy_pickle.load_pickle_bytes(pickle.dumps(array, 2)))
 
 
 def name_of(function) -> str:
@@ -203,7 +206,7 @@ def test_a_pickle_that_calls_anything_is_refused_by_name_and_runs_nothing(
     args = [a.format(str(mark)) if isinstance(a, str) else a for a in args]
     data = pickle.dumps(wrap(Calls(function, *args)), protocol)
     with pytest.raises(InputError) as refused:
-        numpy_pickle.loads(data, "evil.pkl")
+        numpy_pickle.load_pickle_bytes(data, "evil.pkl")
     assert not mark.exists()
     assert name_of(function) in str(refused.value)
     assert "evil.pkl" in str(refused.value) and "\n" not in str(refused.value)
@@ -223,7 +226,8 @@ RAW = {  # pickles no Pickler writes
     "o\\x0as.system": b"\x80\x04\x8c\x03o\ns\x8c\x06system\x93.",
     "builtins.getattr": b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93.",
     "numpy.ndarray.__class__": b"\x80\x04\x8c\x05numpy\x8c\x11ndarray.__class__\x93.",
-    "numpy.core.multiarray.fromfile": b"\x80\x03cnumpy.core.multiarray\nfromfile\nX\x01\x00\x00\x00x\x85R.",
+    "numpy.core.multiarray.fromfile": b"\x80\x03cnumpy.core.multiarray\nfromfile\n"
+    b"X\x01\x00\x00\x00x\x85R.",
     "operation EXT1": b"\x80\x02\x82\x01.",
     "operation PERSID": b"P1\n.",
     "operation BINPERSID": b"\x80\x02K\x01Q.",
@@ -235,7 +239,8 @@ RAW = {  # pickles no Pickler writes
     "a call of numpy.ndarray": b"\x80\x02cnumpy\nndarray\nK\x01\x85R.",
     "a bare ndarray": b"\x80\x02cnumpy\nndarray\n.",
     "a bare encode": b"\x80\x02](K\x01c_codecs\nencode\ne.",
-    "_codecs.encode of str as 'rot13'": b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+    "_codecs.encode of str as 'rot13'": b"\x80\x02c_codecs\nencode\n"
+    b"X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
     "_codecs.encode of int": b"\x80\x02c_codecs\nencode\nK\x01X\x06\x00\x00\x00latin1\x86R.",
     "builtins.bytes called with": b"\x80\x02c__builtin__\nbytes\nK\x09\x85R.",
     "a call of 'eval'": b"\x80\x02X\x04\x00\x00\x00evalK\x01\x85R.",
@@ -248,7 +253,7 @@ RAW = {  # pickles no Pickler writes
 def test_hand_made_operations_are_refused_by_name(said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=re.escape(said.strip())):
-        numpy_pickle.loads(RAW[said], "one line")
+        numpy_pickle.load_pickle_bytes(RAW[said], "one line")
     assert not any(tmp_path.iterdir())
 
 
@@ -265,7 +270,7 @@ GOOD = (3, "<", None, None, None, -1, -1, 0)
 
 
 def test_the_forged_arrays_below_differ_from_a_good_one_in_one_thing():
-    assert numpy_pickle.loads(dtype_pickle("f8", GOOD)).tolist() == [0.0]
+    assert numpy_pickle.load_pickle_bytes(dtype_pickle("f8", GOOD)).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +297,7 @@ def test_the_forged_arrays_below_differ_from_a_good_one_in_one_thing():
 )
 def test_forged_arrays_are_refused(code, state, data, shape):
     with pytest.raises(InputError):
-        numpy_pickle.loads(dtype_pickle(code, state, data, shape))
+        numpy_pickle.load_pickle_bytes(dtype_pickle(code, state, data, shape))
 
 
 ARRAY = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR"
@@ -323,11 +328,13 @@ VIEW = b"cnumpy._core.numeric\n_frombuffer\n(%s" + BYTES + b"K\x08\x85X\x01\x00\
 def test_memory_that_an_array_has_is_not_lent_written_or_freed(said, data):
     """NumPy's own functions let a file do all three, and so reach memory that is not the file's."""
     with pytest.raises(InputError, match=said):
-        numpy_pickle.loads(b"\x80\x04" + data)
+        numpy_pickle.load_pickle_bytes(b"\x80\x04" + data)
 
 
 def test_the_forged_files_above_differ_from_a_good_one_in_one_thing():
-    a, b = numpy_pickle.loads(b"\x80\x04" + ARRAY + STATE + VIEW % (b"C\x08" + b"A" * 8) + b"\x86.")
+    a, b = numpy_pickle.load_pickle_bytes(
+        b"\x80\x04" + ARRAY + STATE + VIEW % (b"C\x08" + b"A" * 8) + b"\x86."
+    )
     assert a.tobytes() == b.tobytes() == b"A" * 8
 
 
@@ -352,7 +359,7 @@ def test_the_forged_files_above_differ_from_a_good_one_in_one_thing():
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_what_is_not_plain_data_is_refused(value, protocol):
     with pytest.raises(InputError):
-        numpy_pickle.loads(pickle.dumps([value], protocol))
+        numpy_pickle.load_pickle_bytes(pickle.dumps([value], protocol))
 
 
 @FEW
@@ -363,17 +370,17 @@ def test_every_truncation_gives_one_input_error(data, protocol):
     )
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(InputError) as error:
-        numpy_pickle.loads(whole[:cut], "cut.pkl")
+        numpy_pickle.load_pickle_bytes(whole[:cut], "cut.pkl")
     assert str(error.value).startswith("cut.pkl: pickle: expected")
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_truncation_inside_a_long_array(protocol):
     whole = pickle.dumps(
-        np.random.default_rng(0).integers(0, 256, 3 * numpy_pickle._CHUNK, np.uint8), protocol
+        np.random.default_rng(0).integers(0, 256, 3 * numpy_pickle._CHUNK_BYTES, np.uint8), protocol
     )
     with pytest.raises(InputError):
-        numpy_pickle.loads(whole[: len(whole) // 2])
+        numpy_pickle.load_pickle_bytes(whole[: len(whole) // 2])
 
 
 @settings(max_examples=300, deadline=None)
@@ -385,9 +392,11 @@ def test_truncation_inside_a_long_array(protocol):
 @example(b"]\x94" * 2000 + b"a" * 1999 + b".")
 def test_garbage_gives_data_or_one_input_error(garbage):
     try:
-        numpy_pickle.loads(garbage)
+        numpy_pickle.load_pickle_bytes(garbage)
+        message = ""
     except InputError as error:
-        assert "\n" not in str(error)
+        message = str(error)
+    assert "\n" not in message
 
 
 @settings(max_examples=150, deadline=None)
@@ -400,10 +409,8 @@ def test_damage_inside_an_array_pickle_gives_data_or_one_input_error(data, proto
     )
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        numpy_pickle.loads(bytes(whole))
-    except InputError:
-        pass
+    with contextlib.suppress(InputError):
+        numpy_pickle.load_pickle_bytes(bytes(whole))
 
 
 def doubled(times):
@@ -414,10 +421,10 @@ def doubled(times):
 
 
 def test_shared_lists_are_walked_once_and_come_out_shared():
-    back = numpy_pickle.loads(pickle.dumps(doubled(24)))
+    back = numpy_pickle.load_pickle_bytes(pickle.dumps(doubled(24)))
     assert back[0] is back[1] and back[0][0] is back[0][1]
     shared = np.ones(3)
-    back = numpy_pickle.loads(pickle.dumps({"a": shared, "b": [shared, (), []]}))
+    back = numpy_pickle.load_pickle_bytes(pickle.dumps({"a": shared, "b": [shared, (), []]}))
     assert back["a"] is back["b"][0] and back["b"][1:] == [(), []]
 
 
@@ -426,18 +433,18 @@ def test_lists_that_would_fill_memory_or_never_end_are_refused():
     with pytest.raises(
         InputError, match=r"pickle: expected arrays, lists.*lists that hold one another"
     ):
-        numpy_pickle.loads(pickle.dumps(doubled(60)))
+        numpy_pickle.load_pickle_bytes(pickle.dumps(doubled(60)))
     loop = []
     loop.append(loop)
     with pytest.raises(InputError, match="found a list that holds itself"):
-        numpy_pickle.loads(pickle.dumps(loop))
+        numpy_pickle.load_pickle_bytes(pickle.dumps(loop))
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="nothing.pkl: file: expected"):
-        numpy_pickle.load(tmp_path / "nothing.pkl")
+    with pytest.raises(InputError, match=r"nothing\.pkl: file: expected"):
+        numpy_pickle.load_pickle(tmp_path / "nothing.pkl")
 
 
 def test_a_file_reads_like_its_bytes(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([np.arange(3)], 2))
-    assert numpy_pickle.load(tmp_path / "a.pkl")[0].tolist() == [0, 1, 2]
+    assert numpy_pickle.load_pickle(tmp_path / "a.pkl")[0].tolist() == [0, 1, 2]

@@ -47,7 +47,7 @@ def test_random_camera_is_plausible_and_sees_the_whole_clip(seed):
     assert nearest > 2.5 - 1e-9
     assert 1100 < camera.focal[0] < 1190
     # Up is up: a point above another lies higher in the image (smaller y).
-    above = camera.project(camera.to_camera(joints + (0, 0.1, 0)))
+    above = camera.project(camera.to_camera(joints + np.array([0, 0.1, 0])))
     assert (above[..., 1] < camera.project(seen)[..., 1]).all()
 
 
@@ -195,3 +195,48 @@ def test_random_camera_stands_between_2_5_and_7_metres():
         for s in range(200)
     ]
     assert 2.5 <= min(near) < 3 and 6.5 < max(near) < 7.2
+
+
+@fast
+@given(seeds)
+def test_the_fitted_rotation_is_the_one_that_was_applied(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(4, 5, 3))
+    R = g.axis_angle_to_matrix(rng.uniform(-2, 2, (4, 3)))
+    turned = points @ np.swapaxes(R, -1, -2)
+    np.testing.assert_allclose(g.fit_rotation(points, turned), R, atol=1e-9)
+    one = g.fit_rotation(points[0], turned)  # one point set for all
+    np.testing.assert_allclose(one[0], R[0], atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(g.fit_rotation(points, -points)), 1)
+
+
+@fast
+@given(seeds)
+def test_the_rotation_between_directions_is_the_smallest(seed):
+    rng = np.random.default_rng(seed)
+    start, end = rng.normal(size=(2, 6, 3))
+    end[1] = -2 * start[1]
+    R = g.rotation_between(start, end)
+    unit = lambda v: v / np.linalg.norm(v, axis=-1, keepdims=True)
+    np.testing.assert_allclose((R @ unit(start)[..., None])[..., 0], unit(end), atol=1e-7)
+    angle = np.arccos(np.clip((unit(start) * unit(end)).sum(-1), -1, 1))
+    np.testing.assert_allclose(np.trace(R, axis1=-2, axis2=-1), 1 + 2 * np.cos(angle), atol=1e-7)
+
+
+def test_no_rotation_where_a_direction_is_not_known():
+    ends = np.array([[0, 0, 0], [np.nan, 0, 1], [1, 0, 0]], float)
+    np.testing.assert_array_equal(
+        g.rotation_between(np.array([2.0, 0, 0]), ends), np.stack([np.eye(3)] * 3)
+    )
+
+
+def test_transforms_along_a_chain_by_hand():
+    quarter = g.rotation_about((0, 0, 1), np.pi / 2)
+    rotations = np.stack([quarter, quarter, np.eye(3), quarter])[None]
+    translations = np.array([[[1, 1, 0], [2, 0, 0], [1, 0, 0], [0, 5, 0]]], float)
+    world, positions = g.chain_transforms(rotations, translations, (-1, 0, 1, -1))
+    np.testing.assert_allclose(world[0, 1], quarter @ quarter, atol=1e-12)
+    np.testing.assert_allclose(world[0, 3], quarter, atol=1e-12)
+    np.testing.assert_allclose(
+        positions[0], [[1, 1, 0], [1, 3, 0], [0, 3, 0], [0, 5, 0]], atol=1e-12
+    )

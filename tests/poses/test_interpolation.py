@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stride_nb.poses.interpolation import fill_linear, gap_seconds, held, neighbours
+from stride_nb.poses.interpolation import (
+    fill_linear,
+    find_neighbours,
+    find_repeated_frames,
+    gap_seconds,
+)
 
 masks = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0, 1))
 fast = settings(max_examples=40, deadline=None)
@@ -22,7 +27,7 @@ def drawn(case, lead=()):
 @given(masks)
 def test_neighbours_by_brute_force(case):
     _, trusted = drawn(case)
-    before, after = neighbours(trusted)
+    before, after = find_neighbours(trusted)
     for t, j in np.ndindex(trusted.shape):
         seen = np.flatnonzero(trusted[:, j])
         assert before[t, j] == max(seen[seen <= t], default=-1)
@@ -81,16 +86,34 @@ def test_repeated_frames_are_held_unless_somebody_stands_still(runs, seed):
     trusted = np.ones(points.shape[:2], bool)
     # 11 repeats last 0.25 s at 44 fps
     expected = np.concatenate([(np.arange(n) > 0) & (n <= 12) for n in runs])
-    np.testing.assert_array_equal(held(points, trusted, 44)[:, 0], expected)
-    two = held(np.stack([points, points]), np.stack([trusted, trusted]), 44)
-    np.testing.assert_array_equal(two[1], held(points, trusted, 44))
+    np.testing.assert_array_equal(find_repeated_frames(points, trusted, 44)[:, 0], expected)
+    two = find_repeated_frames(np.stack([points, points]), np.stack([trusted, trusted]), 44)
+    np.testing.assert_array_equal(two[1], find_repeated_frames(points, trusted, 44))
 
 
 def test_trusted_joints_alone_say_whether_a_frame_repeats():
     points, trusted = np.zeros((5, 5, 3)), np.ones((5, 5), bool)
     points[2:, 3, 0] = 0.001
-    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, True, True]
+    assert find_repeated_frames(points, trusted, 50)[:, 0].tolist() == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     points[3, 2], trusted[3, 2] = np.nan, False  # one is missing: the others stay where they are
-    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, True, True]
+    assert find_repeated_frames(points, trusted, 50)[:, 0].tolist() == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     trusted[3] = False  # nobody to tell by
-    assert held(points, trusted, 50)[:, 0].tolist() == [False, True, False, False, False]
+    assert find_repeated_frames(points, trusted, 50)[:, 0].tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]

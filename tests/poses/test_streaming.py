@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stride_nb import io
 from stride_nb.errors import InputError
-from stride_nb.poses.sequence import PoseSequence, on_clock_of
-from stride_nb.poses.streaming import Stored, opened
+from stride_nb.poses.sequence import PoseSequence, resample_like
+from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.refinement.refine import refine
 from tests.refinement.test_refine import PRIOR, SHORT, network
 from tests.refinement.test_sliding_window import LINEAR, lost, walker
@@ -29,10 +29,10 @@ def same(stored, sequence, atol=0.0):
         sequence.name,
     )
     for found in (stored[:], *([] if atol else [stored])):
-        joints = np.concatenate([part.joints for part in found.parts(70)])
+        joints = np.concatenate([part.joints for part in found.iter_parts(70)])
         np.testing.assert_allclose(joints, sequence.joints, rtol=0, atol=atol)
         np.testing.assert_allclose(
-            np.concatenate([part.confidence for part in found.parts(70)]), sequence.confidence
+            np.concatenate([part.confidence for part in found.iter_parts(70)]), sequence.confidence
         )
 
 
@@ -48,9 +48,9 @@ def file(tmp_path):
 @pytest.mark.parametrize("frames", [1, 2, 250, 2600])
 def test_what_is_read_is_what_was_saved(frames, file, tmp_path):
     sequence = walker(frames, missing=0.2).replace(name="walk", fps=30)
-    with opened(file(sequence)) as stored:
+    with open_streamed(file(sequence)) as stored:
         same(stored, sequence)
-        same(stored.kept(stored.parts(99)), sequence)
+        same(stored.store(stored.iter_parts(99)), sequence)
         stored.save(tmp_path / "out.npz")
         folder = stored.folder
     same(PoseSequence.load(tmp_path / "out.npz"), sequence)
@@ -71,11 +71,11 @@ def test_any_slice_at_any_rate_is_that_of_the_whole(
     path = tmp_path_factory.mktemp("rates") / "in.npz"
     sequence = walker(frames, missing=0.2).replace(fps=fps)
     sequence.save(path)
-    whole = on_clock_of(sequence, sequence.resample(new))
-    with opened(path) as stored:
+    whole = resample_like(sequence, sequence.resample(new))
+    with open_streamed(path) as stored:
         again = stored.resample(new)
         assert len(again) == len(sequence.resample(new))
-        back = on_clock_of(stored, again)
+        back = resample_like(stored, again)
         same(back, whole, atol=1e-9)
         a = max(0, start + frames // 2)
         if a < frames:
@@ -97,7 +97,7 @@ def test_any_slice_at_any_rate_is_that_of_the_whole(
 @pytest.mark.parametrize("fps", [None, 50, 24])
 def test_frames_apart_and_backwards_are_those_of_the_whole(cut, fps, file):
     sequence = walker(300, missing=0.2).replace(fps=30)
-    with opened(file(sequence)) as stored:
+    with open_streamed(file(sequence)) as stored:
         stored, sequence = (
             (stored, sequence) if fps is None else (stored.resample(fps), sequence.resample(fps))
         )
@@ -107,8 +107,8 @@ def test_frames_apart_and_backwards_are_those_of_the_whole(cut, fps, file):
 
 @pytest.mark.parametrize("cut", [slice(5, 5), slice(9, 3), slice(3, 9, -1), slice(400, None)])
 def test_no_frame_at_all_is_refused(cut, file):
-    with opened(file(walker(300).replace(name="walk"))) as stored:
-        for made in (stored, stored.resample(24), stored.held(310), stored.to("h36m17")):
+    with open_streamed(file(walker(300).replace(name="walk"))) as stored:
+        for made in (stored, stored.resample(24), stored.pad_with_last(310), stored.to("h36m17")):
             with pytest.raises(InputError, match="walk: frames: expected a slice of one or more"):
                 made[cut]
         with pytest.raises(TypeError, match="cut by slices"):
@@ -119,7 +119,7 @@ def test_no_frame_at_all_is_refused(cut, file):
 def test_a_rate_that_is_none_is_refused_as_in_memory(fps, file):
     for frames in (1, 300):
         with (
-            opened(file(walker(frames))) as stored,
+            open_streamed(file(walker(frames))) as stored,
             pytest.raises(InputError, match="fps: expected a positive number, found"),
         ):
             stored.resample(fps)
@@ -128,10 +128,13 @@ def test_a_rate_that_is_none_is_refused_as_in_memory(fps, file):
 @pytest.mark.parametrize("up", ["y", "-y", "z", None])
 def test_turned_and_converted_like_the_whole(up, file):
     sequence = lost(walker(1500), (300, 1400))
-    with opened(file(sequence)) as stored:
-        same(io.upright(stored, up), io.upright(sequence, up))
-        same(io.facing_camera(stored, up).to("h36m17"), io.facing_camera(sequence, up).to("h36m17"))
-        assert io.up_axis(stored) == io.up_axis(sequence)
+    with open_streamed(file(sequence)) as stored:
+        same(io.rotate_to_y_up(stored, up), io.rotate_to_y_up(sequence, up))
+        same(
+            io.rotate_to_camera_axes(stored, up).to("h36m17"),
+            io.rotate_to_camera_axes(sequence, up).to("h36m17"),
+        )
+        assert io.estimate_up_axis(stored) == io.estimate_up_axis(sequence)
 
 
 @pytest.mark.parametrize("method", ["prior", "stride_ours", "stride_published"])
@@ -140,9 +143,9 @@ def test_refined_like_the_whole(method, fps, file):
     """At the network's own rate to the digit."""
     sequence = lost(walker(900, missing=0.2), (100, 500)).replace(fps=fps)
     whole = refine(sequence, method, PRIOR, device="cpu", **SHORT.get(method, {}))
-    with opened(file(sequence)) as stored:
+    with open_streamed(file(sequence)) as stored:
         found = refine(stored, method, PRIOR, device="cpu", **SHORT.get(method, {}))
-        assert isinstance(found.sequence, Stored) and found.scale is None
+        assert isinstance(found.sequence, StreamedSequence) and found.scale is None
         same(found.sequence, whole.sequence, atol=0 if fps == 50 else 1e-5)
         assert found.trace.note == whole.trace.note and len(found.trace.steps) == len(
             whole.trace.steps
@@ -151,7 +154,7 @@ def test_refined_like_the_whole(method, fps, file):
 
 def test_without_a_path_like_the_whole(file):
     relative = walker(300).root_relative()
-    with opened(file(relative)) as stored:
+    with open_streamed(file(relative)) as stored:
         same(refine(stored, "prior", LINEAR).sequence, refine(relative, "prior", LINEAR).sequence)
 
 
@@ -160,14 +163,14 @@ def test_without_a_path_like_the_whole(file):
 )
 def test_what_needs_the_whole_reads_it(method, kind, file):
     sequence, model = walker(100), kind and network(kind)
-    with opened(file(sequence)) as stored:
+    with open_streamed(file(sequence)) as stored:
         same(refine(stored, method, model).sequence, refine(sequence, method, model).sequence)
 
 
 def test_nobody_at_all_is_refused(file):
     nobody = PoseSequence(np.full((2100, 17, 3), np.nan), name="somebody")
     with (
-        opened(file(nobody)) as stored,
+        open_streamed(file(nobody)) as stored,
         pytest.raises(InputError, match="somebody: joints: expected at least one that was seen"),
     ):
         refine(stored, "prior", LINEAR)
@@ -192,7 +195,7 @@ GOOD = {"joints": np.zeros((2100, 17, 3)), "confidence": np.ones((2100, 17))}
 )
 def test_bad_files_are_named(arrays, said, tmp_path):
     np.savez(tmp_path / "in.npz", **{k: v for k, v in (GOOD | arrays).items() if v is not None})
-    with pytest.raises(InputError, match=f"in.npz.*{said}"), opened(tmp_path / "in.npz"):
+    with pytest.raises(InputError, match=f"in.npz.*{said}"), open_streamed(tmp_path / "in.npz"):
         pass
 
 
@@ -201,8 +204,8 @@ def test_what_is_no_npz_is_named(content, tmp_path):
     if content is not None:
         (tmp_path / "in.npz").write_bytes(content)
     with (
-        pytest.raises(InputError, match="in.npz: file: expected an npz file"),
-        opened(tmp_path / "in.npz"),
+        pytest.raises(InputError, match=r"in\.npz: file: expected an npz file"),
+        open_streamed(tmp_path / "in.npz"),
     ):
         pass
 
@@ -212,8 +215,8 @@ def test_a_value_that_cannot_be_leaves_no_output(tmp_path):
     joints[2050, 3] = np.inf
     np.savez(tmp_path / "in.npz", joints=joints)
     with (
-        pytest.raises(InputError, match="in.npz: joints: expected finite"),
-        opened(tmp_path / "in.npz") as stored,
+        pytest.raises(InputError, match=r"in\.npz: joints: expected finite"),
+        open_streamed(tmp_path / "in.npz") as stored,
     ):
         refine(stored, "prior", LINEAR).sequence.save(tmp_path / "out.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["in.npz"]
@@ -229,7 +232,7 @@ def test_a_value_that_cannot_be_leaves_no_output(tmp_path):
 )
 def test_other_ways_to_lie_on_disk(arrays, tmp_path):
     np.savez(tmp_path / "in.npz", **arrays)
-    with opened(tmp_path / "in.npz") as stored:
+    with open_streamed(tmp_path / "in.npz") as stored:
         same(stored.map(lambda part: part.replace(name="")), PoseSequence.load(tmp_path / "in.npz"))
 
 
@@ -240,12 +243,13 @@ import torch
 from tests.refinement.test_refine import SHORT
 from tests.refinement.test_sliding_window import LINEAR
 from stride_nb import refine
-from stride_nb.poses.streaming import opened
+from stride_nb.poses.streaming import open_streamed
 
 def peak(path, method):
     tracemalloc.start()
-    with opened(path) as poses:
-        refine(poses, method, LINEAR, device="cpu", **SHORT.get(method, {})).sequence.save(path + ".npz")
+    with open_streamed(path) as poses:
+        refined = refine(poses, method, LINEAR, device="cpu", **SHORT.get(method, {}))
+        refined.sequence.save(path + ".npz")
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most

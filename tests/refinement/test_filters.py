@@ -14,7 +14,7 @@ from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import accel_error_mps2, mpjpe_mm
 from stride_nb.poses import gap_filling
 from stride_nb.poses.sequence import PoseSequence
-from stride_nb.poses.skeleton import get
+from stride_nb.poses.skeleton import get_skeleton
 from stride_nb.refinement import filters as b
 
 fast = settings(max_examples=30, deadline=None)
@@ -74,16 +74,17 @@ def test_everything_finite_whatever_is_missing(name, seed, frames, share):
     assert found.joints.shape == sequence.joints.shape and np.isfinite(found.joints).all()
     assert found.fps == sequence.fps and not found.missing.any()
     assert (
-        (found.confidence == gap_filling.FILLED) | (found.confidence == sequence.confidence)
+        (found.confidence == gap_filling.FILLED_CONFIDENCE)
+        | (found.confidence == sequence.confidence)
     ).all()
-    assert (found.confidence[sequence.missing] == gap_filling.FILLED).all()
+    assert (found.confidence[sequence.missing] == gap_filling.FILLED_CONFIDENCE).all()
 
 
 @fast
 @given(seeds, st.sampled_from(["hold", "linear"]))
 def test_filling_leaves_what_is_seen(seed, how):
     sequence = holed(walker(noise=0.02)[1], seed)
-    found = gap_filling.fill(sequence, 0.0, how)
+    found = gap_filling.fill_gaps(sequence, 0.0, how)
     np.testing.assert_allclose(
         found.joints[~sequence.missing], sequence.joints[~sequence.missing], atol=1e-12
     )
@@ -98,7 +99,7 @@ def test_no_gap_and_no_noise_is_left_alone(name):
 
 def test_another_way_to_fill_is_refused():
     with pytest.raises(InputError, match="fill: how: expected linear or hold, found 'spline'"):
-        gap_filling.fill(PoseSequence(np.zeros((3, 17, 3))), how="spline")
+        gap_filling.fill_gaps(PoseSequence(np.zeros((3, 17, 3))), how="spline")
 
 
 def test_linear_fill_is_straight_inside_and_held_at_the_ends():
@@ -150,7 +151,7 @@ def test_a_pelvis_that_is_a_guess_is_read_all_the_same(name):
 def test_joint_sets_whose_parents_come_later_are_filled_too(name):
     rng = np.random.default_rng(0)
     joints, confidence = rng.normal(0, 0.3, (20, 26, 3)) + (0, 0, 4), np.ones((20, 26))
-    skeleton = get("halpe26")
+    skeleton = get_skeleton("halpe26")
     confidence[
         :,
         [
@@ -293,7 +294,7 @@ def test_impossible_options_are_named(name, option, value):
 @pytest.mark.parametrize("frames, fps", [(1, 24.0), (90, 120.0)])
 def test_options_at_the_ends_of_their_ranges_leave_everything_finite(name, frames, fps):
     sequence = holed(walker(frames, fps)[1], 0)
-    for values in product(*(b.LIMITS[option] for option in b.BASELINES[name].grid)):
+    for values in product(*(b.PARAMETER_LIMITS[option] for option in b.BASELINES[name].grid)):
         assert np.isfinite(b.BASELINES[name](sequence, *values).joints).all(), values
 
 

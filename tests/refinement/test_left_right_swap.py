@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stride_nb import datasets
-from stride_nb.datasets.simulation.estimator_noise import FAMILIES
+from stride_nb.datasets.simulation.estimator_noise import NOISE_MODELS
 from stride_nb.errors import InputError
 from stride_nb.models.registry import load_model
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import H36M17
-from stride_nb.poses.streaming import opened
+from stride_nb.poses.streaming import open_streamed
 from stride_nb.refinement import left_right_swap
 from stride_nb.refinement.lifting import lift
 from stride_nb.refinement.refine import refine
 
 CLIP = datasets.load("synthetic", "test", clips=1)[0]
-LEGS, ARMS = ([joint for pair in pairs for joint in pair] for pairs in left_right_swap.PAIRS)
+LEGS, ARMS = ([joint for pair in pairs for joint in pair] for pairs in left_right_swap.LIMB_PAIRS)
 
 
 def exchange(sequence, span, legs=True, arms=True):
@@ -39,7 +39,8 @@ def the_same(one, two):
 
 def test_pairs_are_limbs_left_first():
     names = [
-        [tuple(H36M17.joints[j] for j in pair) for pair in pairs] for pairs in left_right_swap.PAIRS
+        [tuple(H36M17.joints[j] for j in pair) for pair in pairs]
+        for pairs in left_right_swap.LIMB_PAIRS
     ]
     assert names == [
         [("lhip", "rhip"), ("lknee", "rknee"), ("lankle", "rankle")],
@@ -49,19 +50,21 @@ def test_pairs_are_limbs_left_first():
 
 def test_what_a_change_saves_fades_with_the_pause_before_it():
     joints = np.zeros((20, 17, 3))
-    left, right = left_right_swap.PAIRS[0][2]
+    left, right = left_right_swap.LIMB_PAIRS[0][2]
     joints[:12, left, 0], joints[:12, right, 0] = 0.05, -0.05
     joints[12:, left, 0], joints[12:, right, 0] = -0.05, 0.05  # 0.1 m either way, or nothing
-    found = left_right_swap.saved(joints, 50)
+    found = left_right_swap.swap_cost_reduction(joints, 50)
     assert found[1:, 0, 2] == pytest.approx(np.where(np.arange(1, 20) == 12, 0.2, -0.2))
     # the first frame, and joints that do not move, save nothing
     assert np.count_nonzero(found) == 19
     joints[8:12, left] = np.nan
-    assert left_right_swap.saved(joints, 50)[12, 0, 2] == pytest.approx(0.2 * np.exp(-4 / 50 / 0.2))
+    assert left_right_swap.swap_cost_reduction(joints, 50)[12, 0, 2] == pytest.approx(
+        0.2 * np.exp(-4 / 50 / 0.2)
+    )
 
 
 def test_moved_names_the_pairs_that_differ():
-    found = left_right_swap.moved(CLIP, exchange(CLIP, slice(50, 60), legs=False))
+    found = left_right_swap.find_changed_pairs(CLIP, exchange(CLIP, slice(50, 60), legs=False))
     assert found.shape == (len(CLIP), 2, 3)
     assert found[50:60, 1].all() and found.sum() == 30
 
@@ -77,7 +80,7 @@ def test_what_was_exchanged_is_changed_back_exactly(start, length, which, fps):
     clip = CLIP.resample(fps)
     # not near an end, where it may be the others that are exchanged
     span = slice(start, start + length)
-    the_same(left_right_swap.put_right(exchange(clip, span, *which)), clip)
+    the_same(left_right_swap.fix_swaps(exchange(clip, span, *which)), clip)
 
 
 def test_knees_and_ankles_may_be_exchanged_without_hips():
@@ -90,7 +93,7 @@ def test_knees_and_ankles_may_be_exchanged_without_hips():
         for start in range(25, 150, 5):
             mixed = CLIP.joints.copy()
             mixed[start : start + 15] = mixed[start : start + 15][:, order]
-            found = left_right_swap.put_right(CLIP.replace(joints=mixed)).joints
+            found = left_right_swap.fix_swaps(CLIP.replace(joints=mixed)).joints
             back.append(np.array_equal(found, CLIP.joints))
             assert back[-1] or np.array_equal(found, mixed)
     assert np.mean(back) > 0.9
@@ -100,10 +103,10 @@ def test_knees_and_ankles_may_be_exchanged_without_hips():
 def test_people_who_move_are_let_be_in_space_and_in_the_image(fps):
     for i, clip in enumerate(datasets.load("synthetic", "val", clips=8)):
         clip = clip.resample(fps)
-        the_same(left_right_swap.put_right(clip), clip)
+        the_same(left_right_swap.fix_swaps(clip), clip)
         camera = random_camera(np.random.default_rng(i), clip.joints)
         seen = Keypoints2D(camera.project(camera.to_camera(clip.joints)), fps=fps, size=camera.size)
-        np.testing.assert_array_equal(left_right_swap.put_right(seen).pixels, seen.pixels)
+        np.testing.assert_array_equal(left_right_swap.fix_swaps(seen).pixels, seen.pixels)
 
 
 @pytest.mark.parametrize("source, split", [("cmu", "train"), ("cmu", "val"), ("hdm05", "test")])
@@ -115,7 +118,7 @@ def test_nobody_in_real_motion_is_taken_for_exchanged(source, split):
     changed = [
         clip.name
         for clip in clips
-        if left_right_swap.exchanged(clip.joints - clip.joints[:, :1], clip.fps).any()
+        if left_right_swap.find_swaps(clip.joints - clip.joints[:, :1], clip.fps).any()
     ]
     assert not changed
 
@@ -134,7 +137,7 @@ def test_a_spin_is_no_exchange_and_a_turn_unseen_neither(fps):
     )
     stands = CLIP.joints[0] - CLIP.joints[0, :1]
     spun = PoseSequence(np.einsum("tij,kj->tki", turn, stands), fps=fps)
-    the_same(left_right_swap.put_right(spun), spun)
+    the_same(left_right_swap.fix_swaps(spun), spun)
     t = np.arange(100) / 50
     lost = PoseSequence(
         np.where(
@@ -144,24 +147,24 @@ def test_a_spin_is_no_exchange_and_a_turn_unseen_neither(fps):
         ),
         fps=50,
     )
-    the_same(left_right_swap.put_right(lost), lost)
+    the_same(left_right_swap.fix_swaps(lost), lost)
 
 
 def test_pauses_single_frames_and_nobody_at_all():
     for frames in (1, 2, 3):
-        the_same(left_right_swap.put_right(CLIP[:frames]), CLIP[:frames])
+        the_same(left_right_swap.fix_swaps(CLIP[:frames]), CLIP[:frames])
     nobody = PoseSequence(np.full((5, 17, 3), np.nan), fps=50)
-    the_same(left_right_swap.put_right(nobody), nobody)
+    the_same(left_right_swap.fix_swaps(nobody), nobody)
     gone = CLIP.joints.copy()
     gone[60:64] = np.nan  # the exchange begins in frames that are lost
     lost = CLIP.replace(joints=gone)
-    the_same(left_right_swap.put_right(exchange(lost, slice(62, 80))), lost)
+    the_same(left_right_swap.fix_swaps(exchange(lost, slice(62, 80))), lost)
 
 
 @pytest.mark.parametrize("span", [slice(0, 30), slice(170, 200)])
 def test_an_exchange_at_an_end_is_told_by_its_other_end(span):
     clip = CLIP[:200]
-    the_same(left_right_swap.put_right(exchange(clip, span)), clip)
+    the_same(left_right_swap.fix_swaps(exchange(clip, span)), clip)
 
 
 @pytest.mark.parametrize("which", [[0], [0, 1, 4]])
@@ -169,15 +172,15 @@ def test_a_lost_pelvis_does_not_matter(which):
     joints = CLIP.joints.copy()
     joints[60:, which] = np.nan
     lost = CLIP.replace(joints=joints)
-    found = left_right_swap.put_right(exchange(lost, slice(80, 100)))
+    found = left_right_swap.fix_swaps(exchange(lost, slice(80, 100)))
     np.testing.assert_array_equal(found.joints, lost.joints)
 
 
 def test_both_of_a_pair_are_no_surer_than_the_less_sure():
     confidence = CLIP.confidence.copy()
-    left, right = left_right_swap.PAIRS[0][1]
+    left, right = left_right_swap.LIMB_PAIRS[0][1]
     confidence[:, left] = 0.2
-    found = left_right_swap.put_right(exchange(CLIP.replace(confidence=confidence), slice(50, 60)))
+    found = left_right_swap.fix_swaps(exchange(CLIP.replace(confidence=confidence), slice(50, 60)))
     assert (found.confidence[50:60][:, [left, right]] == 0.2).all()
     assert (found.confidence[:50] == confidence[:50]).all() and (
         found.confidence[60:] == confidence[60:]
@@ -186,13 +189,13 @@ def test_both_of_a_pair_are_no_surer_than_the_less_sure():
 
 
 def test_a_reading_that_is_alone_changes_sides_and_is_kept():
-    left, right = left_right_swap.PAIRS[0][2]
+    left, right = left_right_swap.LIMB_PAIRS[0][2]
     joints = CLIP.joints.copy()
     joints[40:70, left] = np.nan
     one = CLIP.replace(
         joints=joints, confidence=np.where(np.isnan(joints[..., 0]), 0, CLIP.confidence)
     )
-    the_same(left_right_swap.put_right(exchange(one, slice(50, 60))), one)
+    the_same(left_right_swap.fix_swaps(exchange(one, slice(50, 60))), one)
 
 
 @settings(max_examples=20, deadline=None)
@@ -201,11 +204,11 @@ def test_which_frames_does_not_depend_on_place_side_or_view(seed):
     rng = np.random.default_rng(seed)
     broken = exchange(CLIP, slice(70, 90))
     relative = broken.joints - broken.joints[:, :1] + rng.normal(0, 0.01, broken.joints.shape)
-    found = left_right_swap.exchanged(relative, 50)
+    found = left_right_swap.find_swaps(relative, 50)
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    np.testing.assert_array_equal(left_right_swap.exchanged(relative @ turn, 50), found)
+    np.testing.assert_array_equal(left_right_swap.find_swaps(relative @ turn, 50), found)
     np.testing.assert_array_equal(
-        left_right_swap.exchanged(relative[:, list(H36M17.mirror)], 50), found
+        left_right_swap.find_swaps(relative[:, list(H36M17.mirror)], 50), found
     )
     assert found[70:90].all() and not found[:70].any() and not found[90:].any()
 
@@ -216,8 +219,10 @@ def test_a_sequence_on_disk_is_put_right_as_one_in_memory(tmp_path):
     )
     broken = exchange(exchange(long, slice(240, 260)), slice(900, 930), arms=False)
     broken.save(tmp_path / "long.npz")
-    with opened(tmp_path / "long.npz") as stored:
-        righted = stored.map(left_right_swap.put_right, round(left_right_swap.AROUND * stored.fps))
+    with open_streamed(tmp_path / "long.npz") as stored:
+        righted = stored.map(
+            left_right_swap.fix_swaps, round(left_right_swap.CONTEXT_SECONDS * stored.fps)
+        )
         assert len(righted) == len(long)
         the_same(righted[:], long)
         for part in (
@@ -244,8 +249,8 @@ def test_exchanges_in_an_image_are_changed_back_whatever_its_size(zoom):
                 *which,
             ).joints[..., :2]
         )
-        np.testing.assert_array_equal(left_right_swap.put_right(mixed).pixels, seen.pixels)
-    np.testing.assert_array_equal(left_right_swap.put_right(seen).pixels, seen.pixels)
+        np.testing.assert_array_equal(left_right_swap.fix_swaps(mixed).pixels, seen.pixels)
+    np.testing.assert_array_equal(left_right_swap.fix_swaps(seen).pixels, seen.pixels)
 
 
 def test_without_a_trunk_the_shoulders_give_the_scale_of_an_image():
@@ -255,7 +260,7 @@ def test_without_a_trunk_the_shoulders_give_the_scale_of_an_image():
     mixed = pixels.copy()
     mixed[80:100] = mixed[80:100][:, list(H36M17.mirror)]
     np.testing.assert_array_equal(
-        left_right_swap.put_right(bust.replace(pixels=mixed)).pixels, pixels
+        left_right_swap.fix_swaps(bust.replace(pixels=mixed)).pixels, pixels
     )
 
 
@@ -263,14 +268,14 @@ def test_without_shoulders_an_image_has_no_scale_and_nothing_is_changed():
     pixels = IMAGE.pixels.copy()
     pixels[:, H36M17.index("lshoulder", "rshoulder")] = np.nan
     legless = IMAGE.replace(pixels=pixels, confidence=np.isfinite(pixels).all(-1).astype(float))
-    np.testing.assert_array_equal(left_right_swap.put_right(legless).pixels, legless.pixels)
+    np.testing.assert_array_equal(left_right_swap.fix_swaps(legless).pixels, legless.pixels)
     point = IMAGE.replace(pixels=np.zeros_like(IMAGE.pixels))
-    np.testing.assert_array_equal(left_right_swap.put_right(point).pixels, point.pixels)
+    np.testing.assert_array_equal(left_right_swap.fix_swaps(point).pixels, point.pixels)
 
 
 def test_another_joint_set_is_refused():
     with pytest.raises(InputError, match="skeleton: expected h36m17.*found coco17"):
-        left_right_swap.put_right(PoseSequence(np.zeros((3, 17, 3)), skeleton="coco17"))
+        left_right_swap.fix_swaps(PoseSequence(np.zeros((3, 17, 3)), skeleton="coco17"))
 
 
 def test_the_lifter_sees_no_exchange():
@@ -291,8 +296,8 @@ def test_ours_answers_as_if_nothing_had_been_exchanged():
     straight, put = (refine(x, model=network, steps=0) for x in (noisy, mixed))
     np.testing.assert_array_equal(put.sequence.joints, straight.sequence.joints)
     assert (
-        put.trace.note.startswith("left and right changed back in 20 frames; ")
-        and "changed back" not in straight.trace.note
+        put.trace.note.startswith("left/right swaps corrected in 20 frames; ")
+        and "swaps corrected" not in straight.trace.note
     )
     off = np.abs(refine(mixed, "prior", network).sequence.joints - straight.sequence.joints)
     assert off[100:120].mean() > 5 * off[:60].mean()
@@ -303,7 +308,7 @@ def test_the_noise_that_exchanges_sides_is_its_neighbour_otherwise():
     visible = np.ones(relative.shape[:2], bool)
     for seed in range(5):
         swapped, crossed = (
-            relative + FAMILIES[name](np.random.default_rng(seed), relative, visible, 50)
+            relative + NOISE_MODELS[name](np.random.default_rng(seed), relative, visible, 50)
             for name in ("swapped", "crossed")
         )
         moved = np.abs(swapped - crossed).max(-1) > 1e-9

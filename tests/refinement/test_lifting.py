@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stride_nb import datasets
-from stride_nb.datasets.simulation.estimator_noise import detect
+from stride_nb.datasets.simulation.estimator_noise import simulate_detections
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import mpjpe_mm
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import build
+from stride_nb.models.registry import build_network
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import COCO17, H36M17
@@ -24,7 +24,7 @@ MIRROR = list(H36M17.mirror)
 
 def network(head="lifter", seed=0):
     torch.manual_seed(seed)
-    model = build(head, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
+    model = build_network(head, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
     torch.nn.init.normal_(model.backbone.head.weight, std=0.05)
     return model
 
@@ -173,7 +173,7 @@ def seen(clip, seed, noisy=True):
     truth = camera.to_camera(joints)
     pixels, confidence = camera.project(truth), None
     if noisy:
-        pixels, confidence = detect(pixels, np.ones((len(truth), 17), bool), 50, rng)
+        pixels, confidence = simulate_detections(pixels, np.ones((len(truth), 17), bool), 50, rng)
     return truth - truth[:, :1], Keypoints2D(pixels, confidence, 50, camera.size)
 
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from stride_nb import datasets
 from stride_nb.evaluation import harness
 from stride_nb.evaluation.metrics import joint_errors_mm
+from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.registry import load_model
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
-from stride_nb.refinement.outlier_rejection import DOUBT, UNSURE, disbelieved
+from stride_nb.refinement.outlier_rejection import OUTLIER_CONFIDENCE, OUTLIER_RATIO, find_outliers
 from stride_nb.refinement.refine import refine
-from stride_nb.refinement.sliding_window import Windows, both_ways
+from stride_nb.refinement.sliding_window import Windows
 
 SHAPE = (50, 17)
 
@@ -30,7 +31,7 @@ def readings(seed=0, error=0.03):
 def test_readings_alike_are_all_believed_however_far_off():
     for error in (0.0, 0.01, 0.1, 1.0):
         observed, answer = readings(error=error)
-        assert not disbelieved(observed, np.ones(SHAPE, bool), answer, np.zeros(SHAPE)).any()
+        assert not find_outliers(observed, np.ones(SHAPE, bool), answer, np.zeros(SHAPE)).any()
 
 
 @settings(max_examples=50, deadline=None)
@@ -41,7 +42,7 @@ def test_the_one_that_jumps_is_found(frame, joint, jump):
     expected = np.zeros(SHAPE, bool)
     expected[frame, joint] = True
     np.testing.assert_array_equal(
-        disbelieved(observed, np.ones(SHAPE, bool), answer, np.zeros(SHAPE)), expected
+        find_outliers(observed, np.ones(SHAPE, bool), answer, np.zeros(SHAPE)), expected
     )
 
 
@@ -50,20 +51,20 @@ def test_what_is_not_trusted_what_the_answer_is_unsure_of_and_the_pelvis_are_let
     observed[7:9, [0, 3]] += 0.5
     trusted, scale = np.ones(SHAPE, bool), np.zeros(SHAPE)
     trusted[7, 3], scale[8, 3] = False, 0.5
-    assert not disbelieved(observed, trusted, answer, scale).any()
-    assert not disbelieved(observed, np.zeros(SHAPE, bool), answer, scale).any()
-    assert not disbelieved(np.full_like(observed, np.nan), trusted, answer, scale).any()
+    assert not find_outliers(observed, trusted, answer, scale).any()
+    assert not find_outliers(observed, np.zeros(SHAPE, bool), answer, scale).any()
+    assert not find_outliers(np.full_like(observed, np.nan), trusted, answer, scale).any()
 
 
 def test_the_threshold_is_as_documented():
     observed = np.zeros((5, 17, 3))
     # median 0.04, and 0.03 expected: 2.5 · 0.05
     observed[:, 4, 0] = (0.04, 0.04, 0.04, 0.124, 0.126)
-    found = disbelieved(
+    found = find_outliers(
         observed, np.ones((5, 17), bool), np.zeros((5, 17, 3)), np.full((5, 17), 0.01), 2.5
     )
     np.testing.assert_array_equal(found[:, 4], [False, False, False, False, True])
-    assert found.sum() == 1 and DOUBT > 1 and UNSURE < CONFIDENCE_THRESHOLD
+    assert found.sum() == 1 and OUTLIER_RATIO > 1 and OUTLIER_CONFIDENCE < CONFIDENCE_THRESHOLD
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def jumping():
     return [
         case
         for seed in range(2)
-        for case in harness.cases(
+        for case in harness.make_cases(
             datasets.load("synthetic", "test", clips=4), ["limb"], "outlier", seed=seed
         )
     ]
@@ -82,8 +83,8 @@ def test_a_second_look_is_nearer_to_the_truth_under_outliers(jumping):
     network, once, twice = load_model("prior"), [], []
     for case in jumping:
         windows = Windows(case.sequence, network)
-        first = both_ways(network, windows.features(0))[0]
-        second = both_ways(network, windows.reread(0, *first))[0]
+        first = predict_with_flip(network, windows.make_features(0))[0]
+        second = predict_with_flip(network, windows.make_second_pass_features(0, *first))[0]
         once, twice = (
             [*errors, joint_errors_mm(x[0], case.truth).mean()]
             for errors, x in ((once, first), (twice, second))
@@ -95,9 +96,9 @@ def test_predicting_twice_is_the_mean_with_rereading(jumping):
     network = load_model("prior")
     windows = Windows(jumping[0].sequence, network)
     assert len(windows) == 1
-    ((_, joints, _, _),) = windows.predict(network, twice=True)
-    plain, scale = both_ways(network, windows.features(0))[0]
-    second = both_ways(network, windows.reread(0, plain, scale))[0][0]
+    ((_, joints, _, _),) = windows.predict(network, second_pass=True)
+    plain, scale = predict_with_flip(network, windows.make_features(0))[0]
+    second = predict_with_flip(network, windows.make_second_pass_features(0, plain, scale))[0][0]
     np.testing.assert_allclose(joints[:, 1:], (plain + second)[:, 1:] / 2, atol=1e-6)
     assert np.abs(joints - plain).max() > 1e-3
 
@@ -106,19 +107,21 @@ def test_an_unadapted_answer_of_ours_is_the_frozen_prior_looking_twice(jumping):
     sequence = jumping[0].sequence
     found = refine(sequence, "stride_ours", steps=0).sequence.root_relative().joints
     network = load_model("prior")
-    ((_, joints, _, _),) = Windows(sequence, network).predict(network, twice=True)
+    ((_, joints, _, _),) = Windows(sequence, network).predict(network, second_pass=True)
     np.testing.assert_allclose(found - found[:, :1], joints, atol=1e-6)
 
 
 def test_where_all_is_believed_a_second_look_changes_nothing():
     case = next(
-        iter(harness.cases(datasets.load("synthetic", "test", clips=1), ["none"], "estimator"))
+        iter(harness.make_cases(datasets.load("synthetic", "test", clips=1), ["none"], "estimator"))
     )
     clean = case.sequence.replace(
         joints=np.array(case.truth, float), confidence=np.ones(case.truth.shape[:2])
     )
     network = load_model("prior")
     windows = Windows(clean, network)
-    first = both_ways(network, windows.features(0))[0]
-    assert not disbelieved(windows.relative(0), np.ones(case.truth.shape[:2], bool), *first).any()
-    assert torch.equal(windows.features(0), windows.reread(0, *first))
+    first = predict_with_flip(network, windows.make_features(0))[0]
+    assert not find_outliers(
+        windows.fill_relative(0), np.ones(case.truth.shape[:2], bool), *first
+    ).any()
+    assert torch.equal(windows.make_features(0), windows.make_second_pass_features(0, *first))

@@ -12,20 +12,22 @@ from hypothesis import strategies as st
 
 from stride_nb import datasets
 from stride_nb.datasets.simulation import occlusion
-from stride_nb.datasets.simulation.estimator_noise import estimate
+from stride_nb.datasets.simulation.estimator_noise import simulate_estimates
 from stride_nb.errors import InputError
 from stride_nb.evaluation import harness as cs
-from stride_nb.evaluation.metrics import evaluate
-from stride_nb.models import checkpoints, registry
+from stride_nb.evaluation.metrics import evaluate_poses
+from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.registry import build
+from stride_nb.models.flip_averaging import predict_with_flip
+from stride_nb.models.registry import build_network
+from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement import test_time_training
 from stride_nb.refinement.filters import BASELINES, gaussian
-from stride_nb.refinement.refine import METHODS, chance_within, refine
-from stride_nb.refinement.sliding_window import Windows, both_ways
+from stride_nb.refinement.refine import METHODS, refine
+from stride_nb.refinement.sliding_window import Windows
 from tests.refinement.test_sliding_window import LINEAR, walker
 
 SHORT = {"stride_published": {"epochs": 2}, "stride_ours": {"steps": 2, "batch": 2}}
@@ -39,8 +41,8 @@ def network(kind="prior", seed=0):
     if kind == "bare":
         return DSTformer(dim=12, rep=8, depth=1, heads=3, mlp_ratio=2, maxlen=60).eval()
     if kind == "smoothnet":
-        return build("plain", "smoothnet", {"hidden": 16}).eval()
-    return build(kind, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
+        return build_network("plain", "smoothnet", {"hidden": 16}).eval()
+    return build_network(kind, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
 
 
 PRIOR, SMOOTHNET = network(), network("smoothnet")
@@ -69,7 +71,7 @@ def noisy(regime="limb", family="estimator", seed=0, clip=0, frames=243):
     world = datasets.load("synthetic", clips=clip + 1, seconds=5.0)[clip].joints[:frames]
     truth = random_camera(rng, world).to_camera(world)
     visible = occlusion.occlude(regime, truth, 50, rng)
-    return truth, visible, PoseSequence(*estimate(truth, visible, 50, rng, family), 50)
+    return truth, visible, PoseSequence(*simulate_estimates(truth, visible, 50, rng, family), 50)
 
 
 def whole(sequence, refined):
@@ -106,7 +108,7 @@ def test_joints_that_are_never_trusted_among_others_that_are_get_told(method):
     confidence = np.full(sequence.confidence.shape, 0.9)
     confidence[:, [3, 6]] = 0.45
     assert (
-        "no confidence reaches 0.5: rankle, lankle;"
+        "in every frame: rankle, lankle;"
         in run(sequence.replace(confidence=confidence), method).trace.note
     )
 
@@ -316,14 +318,14 @@ def test_an_adaptation_that_cannot_help_is_taken_back(lr):
     _, _, sequence = noisy()
     refined = run(sequence, "stride_ours", lr=lr, steps=4)
     np.testing.assert_array_equal(refined.sequence.joints, run(sequence, "prior").sequence.joints)
-    assert "taken back" in refined.trace.note
+    assert "rejected" in refined.trace.note
 
 
 def test_nothing_to_judge_by_is_nothing_to_adapt_by():
     sequence = walker(60).replace(confidence=np.full((60, 17), 0.2))  # seen, but not to be trusted
     refined = run(sequence, "stride_ours")
     np.testing.assert_array_equal(refined.sequence.joints, run(sequence, "prior").sequence.joints)
-    assert "taken back" in refined.trace.note
+    assert "rejected" in refined.trace.note
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.15, 0.9])
@@ -426,13 +428,13 @@ def test_impossible_options_are_named(method, option):
 
 def test_whole_numbers_and_shares_of_numpy_are_taken_and_truth_is_not():
     """As they come from an array of settings to try."""
-    how = test_time_training.settings(
-        test_time_training.BlindSpot,
+    how = test_time_training.make_settings(
+        test_time_training.SelfDistillationTTT,
         {"steps": np.int64(2), "batch": np.int32(1), "lr": np.float32(1e-4), "margin": 0},
     )
     assert (how.steps, how.batch, how.margin) == (2, 1, 0)
     with pytest.raises(InputError, match="steps: expected finite int ≥ 0, found True"):
-        test_time_training.settings(test_time_training.BlindSpot, {"steps": True})
+        test_time_training.make_settings(test_time_training.SelfDistillationTTT, {"steps": True})
 
 
 @every
@@ -447,14 +449,16 @@ def test_keypoints_of_an_image_are_refused(method):
 def test_what_is_held_out_of_a_long_sequence_is_held_out_of_every_window_that_has_it():
     """Windows overlap; a joint that one shows would teach what another is judged by."""
     windows = Windows(walker(900), LINEAR)
-    lessons = test_time_training._lessons(windows, LINEAR, np.random.default_rng(0), 0.1)
+    lessons = test_time_training.make_samples(windows, LINEAR, np.random.default_rng(0), 0.1)
     held = np.zeros((len(windows.sequence), 17), bool)
     for lesson in lessons:
-        held[lesson.frames] |= lesson.held
+        held[lesson.frames] |= lesson.held_out
     assert len(lessons) > 3 and held.any() and not held.all()
     for lesson in lessons:
-        np.testing.assert_array_equal(lesson.held, held[lesson.frames])
-        torch.testing.assert_close(lesson.shown, windows.features(lesson.i, lesson.held))
+        np.testing.assert_array_equal(lesson.held_out, held[lesson.frames])
+        torch.testing.assert_close(
+            lesson.held_out_inputs, windows.make_features(lesson.i, lesson.held_out)
+        )
 
 
 @every
@@ -496,9 +500,9 @@ def test_methods_are_compared_each_with_its_own_network(monkeypatch):
     """A benchmark hands one prior to all methods; SmoothNet takes its own weights."""
     truth, visible, sequence = noisy(frames=60)
     case = cs.Case("clip", 0, "limb", "estimator", "estimator", 0, truth, visible, sequence, None)
-    monkeypatch.setattr(registry, "load_model", {"smoothnet": SMOOTHNET, "prior": PRIOR}.get)
+    monkeypatch.setattr(cs, "load_model", {"smoothnet": SMOOTHNET, "prior": PRIOR}.get)
     for model in ("prior", PRIOR):
-        rows = cs.compare([case], ["input", "linear", "smoothnet", "prior"], model)
+        rows = cs.compare_methods([case], ["input", "linear", "smoothnet", "prior"], model)
         assert [row["method"] for row in rows] == ["input", "linear", "smoothnet", "prior"]
 
 
@@ -509,20 +513,6 @@ def test_a_name_that_is_no_weights_lists_those_there_are(method):
 
 
 # How sure.
-
-
-def test_the_chance_is_that_of_a_laplace_error():
-    rng = np.random.default_rng(0)
-    for scale in (0.01, 0.04, 0.1, 0.5):
-        # |x| where the density of x in space is ∝ exp(−|x|/s)
-        distance = rng.gamma(3, scale, 200_000)
-        assert chance_within(0.1, np.array(scale)) == pytest.approx(
-            np.mean(distance < 0.1), abs=5e-3
-        )
-    assert (
-        chance_within(0.1, np.array([0.0])) == 1
-        and (np.diff(chance_within(0.1, np.linspace(0.01, 0.4))) < 0).all()
-    )
 
 
 def test_confidence_is_the_chance_to_be_within_ten_centimetres():
@@ -553,7 +543,7 @@ def compared(shipped):
             for method in ("gaussian", "prior"):
                 found = refine(sequence, method, shipped, device="cpu")
                 rows.setdefault((regime, method), []).append(
-                    evaluate(found.sequence.joints, truth, visible, 50)
+                    evaluate_poses(found.sequence.joints, truth, visible, 50)
                 )
     return {
         key: {name: np.mean([row[name] for row in found]) for name in found[0]}
@@ -590,9 +580,10 @@ def test_243_frames_cost_a_pass_of_the_network_a_step_and_a_few_to_judge_and_ans
     model.register_forward_pre_hook(lambda _, told: passes.append(len(told[0])))
     _, _, sequence = noisy()
     refine(sequence, "stride_ours", model, device="cpu")
-    assert len(passes) <= test_time_training.BlindSpot().steps + 12 <= 60 and max(passes) <= 2, (
-        passes
-    )
+    assert (
+        len(passes) <= test_time_training.SelfDistillationTTT().steps + 12 <= 60
+        and max(passes) <= 2
+    ), passes
 
 
 def test_a_mirrored_step_costs_what_a_plain_one_costs():
@@ -608,13 +599,17 @@ def test_a_mirrored_step_costs_what_a_plain_one_costs():
 
 def test_a_lesson_hides_what_it_asks_for_and_never_shows_what_is_held_out():
     windows = Windows(noisy()[2], PRIOR)
-    lesson = test_time_training._Lesson(windows, 0, PRIOR, np.random.default_rng(0), 0.1)
-    told, target, blind, seen = lesson.hide(np.random.default_rng(1))
+    lesson = test_time_training.TTTSample(windows, 0, PRIOR, np.random.default_rng(0), 0.1)
+    told, target, blind, seen = lesson.mask_joints(np.random.default_rng(1))
     blind, seen, confidence = blind.bool().numpy(), seen.bool().numpy(), told[..., 6].numpy()
-    assert blind.any() and seen.any() and lesson.held.any()
-    assert not (blind & seen).any() and not ((blind | seen) & lesson.held).any()
-    assert (confidence[blind | lesson.held] == 0).all() and (confidence[seen] >= CONFIDENCE_THRESHOLD).all()
-    np.testing.assert_allclose(target, both_ways(PRIOR, windows.features(0))[0][0], atol=1e-6)
+    assert blind.any() and seen.any() and lesson.held_out.any()
+    assert not (blind & seen).any() and not ((blind | seen) & lesson.held_out).any()
+    assert (confidence[blind | lesson.held_out] == 0).all() and (
+        confidence[seen] >= CONFIDENCE_THRESHOLD
+    ).all()
+    np.testing.assert_allclose(
+        target, predict_with_flip(PRIOR, windows.make_features(0))[0][0], atol=1e-6
+    )
 
 
 def test_the_anchor_pulls_from_the_second_step():
@@ -631,11 +626,11 @@ def test_gaps_are_the_recordings_own_and_windows_are_spread():
     windows = Windows(
         PoseSequence(np.random.default_rng(0).normal(size=(243, 17, 3)), confidence), PRIOR
     )
-    assert test_time_training._gaps(windows, 0).tolist() == [40]
+    assert test_time_training.measure_gap_lengths(windows, 0).tolist() == [40]
     assert (
-        test_time_training._spread(5) == [0, 1, 2, 3, 4]
-        and len(test_time_training._spread(100)) == 16
-        and test_time_training._spread(100)[-1] > 90
+        test_time_training.select_windows(5) == [0, 1, 2, 3, 4]
+        and len(test_time_training.select_windows(100)) == 16
+        and test_time_training.select_windows(100)[-1] > 90
     )
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from stride_nb.models.motion_prior import ANSWER_SIGMA, CHANNELS, Prior, condition
+from stride_nb.models.motion_prior import OUTPUT_SIGMA, PRIOR_CHANNELS, Prior, make_input_features
 from stride_nb.poses.interpolation import fill_linear
-from stride_nb.poses.sequence import PoseSequence
+from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence
 from stride_nb.refinement.filters import gaussian
-from stride_nb.refinement.sliding_window import LENGTH, STRIDE, Windows
+from stride_nb.refinement.sliding_window import WINDOW_STRIDE, Windows
 
 
 class Silent(nn.Module):
@@ -59,7 +59,7 @@ def predicted(windows, network):
 
 def smoothed(x):
     """What a network that adds nothing answers where nothing is missing."""
-    apart = (np.arange(len(x))[:, None] - np.arange(len(x))) / 50 / ANSWER_SIGMA
+    apart = (np.arange(len(x))[:, None] - np.arange(len(x))) / 50 / OUTPUT_SIGMA
     weights = np.exp(-(apart**2) / 2)
     return np.einsum("ts,sjc->tjc", weights / weights.sum(1, keepdims=True), x)
 
@@ -76,10 +76,15 @@ def test_windows_cover_every_frame(frames):
     windows = Windows(walker(frames), LINEAR)
     covered = np.zeros(frames)
     for i in range(len(windows)):
-        assert windows.features(i).shape == (1, len(windows.confidence(i)), 17, CHANNELS)
-        covered[windows.starts[i] : windows.starts[i] + LENGTH] += 1
+        assert windows.make_features(i).shape == (
+            1,
+            len(windows.get_confidence(i)),
+            17,
+            PRIOR_CHANNELS,
+        )
+        covered[windows.starts[i] : windows.starts[i] + WINDOW_FRAMES] += 1
     assert covered.min() >= 1
-    assert sorted(i for batch in windows.batches() for i in batch) == list(range(len(windows)))
+    assert sorted(i for batch in windows.make_batches() for i in batch) == list(range(len(windows)))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +92,8 @@ def test_windows_cover_every_frame(frames):
 )
 def test_the_published_cutting(frames, lengths):
     windows = Windows(walker(frames), Copy(), 27, 27, partial=True)
-    assert [windows.features(i).shape[1] for i in range(len(windows))] == lengths
-    assert [b for batch in windows.batches() for b in batch] == list(range(len(lengths)))
+    assert [windows.make_features(i).shape[1] for i in range(len(windows))] == lengths
+    assert [b for batch in windows.make_batches() for b in batch] == list(range(len(lengths)))
 
 
 def test_a_short_sequence_is_told_as_condition_tells_it():
@@ -96,14 +101,14 @@ def test_a_short_sequence_is_told_as_condition_tells_it():
     confidence = np.where(np.random.default_rng(1).random((100, 17)) < 0.2, 0, sequence.confidence)
     confidence[:, 0] = 0.9
     sequence = sequence.replace(confidence=confidence)
-    expected = condition(sequence.joints, sequence.confidence, 50)
-    np.testing.assert_array_equal(Windows(sequence, LINEAR).features(0)[0], expected)
+    expected = make_input_features(sequence.joints, sequence.confidence, 50)
+    np.testing.assert_array_equal(Windows(sequence, LINEAR).make_features(0)[0], expected)
 
 
 def test_a_bare_network_gets_the_joints_as_they_come():
     sequence = walker(100, missing=0.2)
     expected = fill_linear(sequence.joints, ~sequence.missing).astype(np.float32)
-    np.testing.assert_array_equal(Windows(sequence, Copy()).features(0)[0], expected)
+    np.testing.assert_array_equal(Windows(sequence, Copy()).make_features(0)[0], expected)
 
 
 def test_a_window_looks_beyond_its_ends():
@@ -113,10 +118,12 @@ def test_a_window_looks_beyond_its_ends():
     confidence = np.full((700, 17), 0.9)
     confidence[150:230, 5] = confidence[380:460, 5] = 0
     sequence = sequence.replace(confidence=confidence)
-    whole = condition(sequence.joints, confidence, 50)
+    whole = make_input_features(sequence.joints, confidence, 50)
     windows = Windows(sequence, LINEAR)
     for i, a in enumerate(windows.starts):
-        np.testing.assert_allclose(windows.features(i)[0], whole[a : a + LENGTH], atol=1e-6)
+        np.testing.assert_allclose(
+            windows.make_features(i)[0], whole[a : a + WINDOW_FRAMES], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
@@ -126,28 +133,30 @@ def test_far_frames_do_not_matter(missing):
     changed[:1000] += 1.0
     changed[2000:] -= 1.0
     near, far = Windows(sequence, LINEAR), Windows(sequence.replace(joints=changed), LINEAR)
-    inner = [i for i, a in enumerate(near.starts) if 1300 < a < 1700 - LENGTH + 100]
+    inner = [i for i, a in enumerate(near.starts) if 1300 < a < 1700 - WINDOW_FRAMES + 100]
     assert inner
     for i in inner:
-        assert torch.equal(near.features(i), far.features(i))
-        np.testing.assert_array_equal(near.root(i), far.root(i))
-        np.testing.assert_array_equal(near.relative(i), far.relative(i))
+        assert torch.equal(near.make_features(i), far.make_features(i))
+        np.testing.assert_array_equal(near.smooth_root(i), far.smooth_root(i))
+        np.testing.assert_array_equal(near.fill_relative(i), far.fill_relative(i))
 
 
 def test_joints_taken_for_missing_are_not_looked_at():
     sequence = walker(300)
     rng = np.random.default_rng(0)
-    blind = rng.random((LENGTH, 17)) < 0.3
+    blind = rng.random((WINDOW_FRAMES, 17)) < 0.3
     blind[:, 0] = False
     windows = Windows(sequence, LINEAR)
     changed = sequence.joints.copy()
-    changed[:LENGTH][blind] += 5.0
+    changed[:WINDOW_FRAMES][blind] += 5.0
     other = Windows(sequence.replace(joints=changed), LINEAR)
-    told = windows.features(0, blind)
-    assert torch.equal(told, other.features(0, blind)) and not torch.equal(told, other.features(0))
+    told = windows.make_features(0, blind)
+    assert torch.equal(told, other.make_features(0, blind)) and not torch.equal(
+        told, other.make_features(0)
+    )
     assert (told[0, ..., 6:8].numpy()[blind] == 0).all()
     # and are not lost for good
-    np.testing.assert_array_equal(windows.confidence(0), sequence.confidence[:LENGTH])
+    np.testing.assert_array_equal(windows.get_confidence(0), sequence.confidence[:WINDOW_FRAMES])
 
 
 def test_a_lost_pelvis_is_where_the_other_joints_say():
@@ -159,9 +168,9 @@ def test_a_lost_pelvis_is_where_the_other_joints_say():
     confidence = np.full((300, 17), 0.9)
     confidence[100:160, 0] = 0
     windows = Windows(PoseSequence(joints, confidence), LINEAR)
-    expected = np.broadcast_to(pose - pose[0], (LENGTH, 17, 3))
-    np.testing.assert_allclose(windows.features(0)[0, ..., :3] * 0.25, expected, atol=1e-6)
-    np.testing.assert_allclose(windows.relative(0), expected, atol=1e-6)
+    expected = np.broadcast_to(pose - pose[0], (WINDOW_FRAMES, 17, 3))
+    np.testing.assert_allclose(windows.make_features(0)[0, ..., :3] * 0.25, expected, atol=1e-6)
+    np.testing.assert_allclose(windows.fill_relative(0), expected, atol=1e-6)
 
 
 def test_frames_that_repeat_stay_unseen_whatever_is_put_in_place_of_hidden_joints():
@@ -170,7 +179,7 @@ def test_frames_that_repeat_stay_unseen_whatever_is_put_in_place_of_hidden_joint
     rng, blind = np.random.default_rng(0), np.zeros((240, 17), bool)
     blind[40:90, :5] = True
     guesses = rng.normal(size=(240, 17, 3)), np.full((240, 17), 0.2)
-    trusted = Windows(sequence, LINEAR).features(0, blind, guesses)[0, :, :, 7].numpy()
+    trusted = Windows(sequence, LINEAR).make_features(0, blind, guesses)[0, :, :, 7].numpy()
     np.testing.assert_array_equal(trusted, (np.arange(240) % 4 == 0)[:, None] & ~blind)
 
 
@@ -211,10 +220,10 @@ def test_nobody_for_long(spans):
     assert np.abs(root - full.joints[:, :1])[seen].max() < 0.1
     for a, b in spans:
         # there the nearest changes over
-        middle = (a + b) // 2 if 0 < a and b < 2000 else b if a else 0
+        middle = (a + b) // 2 if a > 0 and b < 2000 else b if a else 0
         before, after = (
             np.arange(a + 20, middle - 20),
-            np.arange(middle + LENGTH if a else a, b - 20),
+            np.arange(middle + WINDOW_FRAMES if a else a, b - 20),
         )
         assert len(before) + len(after) > 400
         for frames, t in ((before, a - 1), (after, b)):
@@ -245,8 +254,8 @@ def peak(frames, spans=()):
     windows = Windows(sequence, LINEAR)
     # imports, and what is kept for every length of window, are not asked after
     for i in (0, 1, 2, -3, -2, -1):
-        windows.features(i % len(windows))
-        windows.root(i % len(windows))
+        windows.make_features(i % len(windows))
+        windows.smooth_root(i % len(windows))
     tracemalloc.start()
     for _ in windows.predict(LINEAR):
         pass
@@ -276,4 +285,4 @@ def test_time_grows_with_the_length_and_no_faster():
 
 
 def test_stride_is_less_than_length():
-    assert 0 < STRIDE < LENGTH
+    assert 0 < WINDOW_STRIDE < WINDOW_FRAMES

@@ -24,93 +24,41 @@ import numpy as np
 import torch
 from matplotlib import pyplot
 
-from benchmarks import (
-    bone_projection,
-    motion_statistics,
-    occlusion_benchmark,
-    paired_statistics,
-    records,
-    tune_filters,
-)
+from benchmarks import bone_projection, motion_statistics, occlusion_benchmark, paired_statistics, records, study, tune_filters
 from benchmarks.__main__ import STUDIES
 from benchmarks.__main__ import main as run_study
-from benchmarks.reports import (
-    ablations,
-    acceptance,
-    benchmark_tables,
-    effect_sizes,
-    parity,
-    ranking_tables,
-)
+from benchmarks.reports import ablations, acceptance, benchmark_tables, effect_sizes, parity, ranking_tables
 from book.tools import build, run_notebook
 from stride_nb import datasets, errors, smpl
 from stride_nb import io as pose_io
 from stride_nb._pickles import numpy_pickle, torch_file
 from stride_nb.cli import main
-from stride_nb.datasets import (
-    amass,
-    bedlam_cliff,
-    cleaning,
-    cmu,
-    download,
-    h36m,
-    joint_mapping,
-    prepare,
-    smpl_sources,
-    synthetic,
-    synthetic_body,
-    synthetic_gait,
-)
-from stride_nb.datasets.example_detections import example
+from stride_nb.datasets import amass, bedlam_cliff, cleaning, cmu, download, h36m, joint_mapping, prepare, smpl_sources, synthetic, synthetic_body, synthetic_gait
+from stride_nb.datasets.example_detections import write_example_detections
 from stride_nb.datasets.simulation import augmentation, estimator_noise, occlusion
-from stride_nb.evaluation import (
-    bootstrap,
-    h36m_protocol,
-    harness,
-    lifter_harness,
-    lsp14_protocol,
-    metrics,
-    missing_data,
-)
+from stride_nb.evaluation import bootstrap, h36m_protocol, harness, lifter_harness, lsp14_protocol, metrics, missing_data
 from stride_nb.io import asf_amc, bvh_reader, clip_archive
 from stride_nb.io.amass import write_motion
-from stride_nb.io.tracking import link
-from stride_nb.models import (
-    checkpoints,
-    dstformer,
-    frameformer,
-    lifter,
-    losses,
-    motion_prior,
-    registry,
-    smoothnet,
-)
+from stride_nb.io.tracking import link_detections
+from stride_nb.models import checkpoints, dstformer, frameformer, lifter, losses, motion_prior, registry, smoothnet
+from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses import gap_filling, geometry, interpolation, sequence, skeleton
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
-from stride_nb.poses.streaming import opened
-from stride_nb.refinement import (
-    filters,
-    left_right_swap,
-    outlier_rejection,
-    sliding_window,
-    test_time_training,
-)
+from stride_nb.poses.skeleton import mirror_joints
+from stride_nb.poses.streaming import open_streamed
+from stride_nb.refinement import filters, left_right_swap, outlier_rejection, sliding_window, test_time_training
 from stride_nb.refinement.lifting import lift
-from stride_nb.refinement.refine import chance_within, refine
-from stride_nb.smpl import (
-    analytic_ik,
-    forward_kinematics,
-    gltf,
-    implicit_surface,
-    joint_limits,
-    model_files,
-)
-from stride_nb.smpl.standin_body import standin
+from stride_nb.refinement.refine import refine
+from stride_nb.smpl import analytic_ik, forward_kinematics, gltf, implicit_surface, joint_limits, model_files
+from stride_nb.smpl.standin_body import make_standin_body
 from stride_nb.training import h36m_task, lifter_training, pool, recipes, tasks, trainer
 from stride_nb.viz import figures, mesh_figures, tables, uncertainty
-from stride_nb.viz.mesh_player import mesh_player
-from stride_nb.viz.pose_player import player
+from stride_nb.viz.mesh_player import play_body
+from stride_nb.viz.pose_player import play_poses
 from tests.regression import samples
+from stride_nb.models import flip_averaging
+from stride_nb.io import animation
+from stride_nb.cli import arguments
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,7 +134,7 @@ def describe_text(text):
 
 def describe_rows(rows):
     """Dictionaries, lists and numbers as their JSON text."""
-    return describe_text(json.dumps(records.plain(rows), ensure_ascii=False))
+    return describe_text(json.dumps(records.make_plain(rows), ensure_ascii=False))
 
 
 def describe_track(name, track):
@@ -260,7 +208,7 @@ def make_clips(count=3, seconds=5.0, split="test", fps=50):
 def make_case(regime="limb", family="estimator", frames=120, clip=0):
     """One window as an estimator sees it."""
     cut = make_clips()[clip][:frames]
-    return harness.cases([cut], [regime], family, frames=frames)[0]
+    return harness.make_cases([cut], [regime], family, frames=frames)[0]
 
 
 def make_walker(frames, missing=0.0, fps=50):
@@ -276,7 +224,7 @@ def make_walker(frames, missing=0.0, fps=50):
 def make_tiny(head="prior", backbone="frameformer", seed=0):
     """A small network with fresh weights."""
     torch.manual_seed(seed)
-    return registry.build(head, backbone, TINY[backbone]).eval()
+    return registry.build_network(head, backbone, TINY[backbone]).eval()
 
 
 TINY = {
@@ -301,7 +249,7 @@ def load_shipped(name):
 @lru_cache
 def load_body():
     """The stand-in body."""
-    return smpl.load("standin", device="cpu")
+    return smpl.load_body("standin", device="cpu")
 
 
 def make_motion(frames=8, seed=0, fps=30):
@@ -319,7 +267,7 @@ def make_keypoints(frames=150, fps=50):
     camera = geometry.random_camera(rng, clip.joints)
     seen = camera.to_camera(clip.joints)
     visible = occlusion.occlude("half", seen, fps, rng)
-    pixels, confidence = estimator_noise.detect(camera.project(seen), visible, fps, rng)
+    pixels, confidence = estimator_noise.simulate_detections(camera.project(seen), visible, fps, rng)
     return Keypoints2D(pixels, confidence, fps, camera.size, name="seen")
 
 
@@ -391,7 +339,7 @@ def refining_by_baselines():
             )
     given = make_case().sequence
     for how in ("hold", "linear"):
-        found |= describe_track(f"fill {how}", gap_filling.fill(given, 0.3, how))
+        found |= describe_track(f"fill {how}", gap_filling.fill_gaps(given, 0.3, how))
     found |= describe_track("options", refine(given, "rts", accel=4.0, power=2.0).sequence)
     found |= describe_track("smoother", filters.savgol(given, 0.5, 0.5, 2))
     found |= describe_track("other joints", refine(make_walker(20).to("h36m17"), "linear").sequence)
@@ -450,7 +398,7 @@ def refining_files():
     with open_folder() as folder:
         walk = make_walker(420, 0.2, 30)
         walk.save(folder / "in.npz")
-        with opened(folder / "in.npz") as stored:
+        with open_streamed(folder / "in.npz") as stored:
             for method, model in (
                 ("gaussian", None),
                 ("prior", make_tiny()),
@@ -460,9 +408,9 @@ def refining_files():
                 found |= describe_track(f"stored {method}", made.sequence[:])
                 found[f"stored {method} note"] = made.trace.note
             found |= describe_track("resampled", stored.resample(50)[:])
-            found |= describe_track("back", sequence.on_clock_of(stored, stored.resample(50))[:])
-            found |= describe_track("held", stored.held(500)[400:])
-            found |= describe_track("turned", pose_io.upright(stored, "-y")[10:300:7])
+            found |= describe_track("back", sequence.resample_like(stored, stored.resample(50))[:])
+            found |= describe_track("held", stored.pad_with_last(500)[400:])
+            found |= describe_track("turned", pose_io.rotate_to_y_up(stored, "-y")[10:300:7])
             stored.save(folder / "copy.npz")
             found["copy"] = describe_file(folder / "copy.npz")
         make_case().sequence.save(folder / "one.npz")
@@ -476,7 +424,7 @@ def refining_files():
             if words[0] == "out.bvh":
                 found[f"file {words[0]}"] = describe_file(folder / words[0])
         found |= describe_track("command npz", PoseSequence.load(folder / "out.npz"))
-        example(folder / "two.json", seconds=2.0)
+        write_example_detections(folder / "two.json", seconds=2.0)
         found["command two"] = call_main(
             folder,
             "refine",
@@ -510,13 +458,13 @@ def refusals():
         "fps": describe_error(PoseSequence, np.zeros((3, 17, 3)), fps=-1),
         "source": describe_error(datasets.load, "nowhere"),
         "split": describe_error(datasets.load, "synthetic", "dev"),
-        "regime": describe_error(harness.cases, make_clips(), ["fog"]),
-        "family": describe_error(harness.cases, make_clips(), ["limb"], "odd"),
+        "regime": describe_error(harness.make_cases, make_clips(), ["fog"]),
+        "family": describe_error(harness.make_cases, make_clips(), ["limb"], "odd"),
         "metric": describe_error(metrics.mpjpe, np.zeros((2, 3)), np.zeros((3, 3))),
         "convert": describe_error(walk.to("coco17").to, "body25"),
         "keypoints": describe_error(lift, walk),
         "suffix": describe_error(pose_io.write, "a.xyz", walk),
-        "loss": describe_error(losses.combine, {"no": 1}, None, None),
+        "loss": describe_error(losses.combine_losses, {"no": 1}, None, None),
     }
 
 
@@ -576,8 +524,8 @@ def reading_formats():
 def writing_formats():
     """Every format that is written, its bytes, and what is read back."""
     found, case = {}, make_case(frames=60)
-    solid = gap_filling.fill(case.sequence)
-    upright = pose_io.upright(solid, "-y").replace(name="one")
+    solid = gap_filling.fill_gaps(case.sequence)
+    upright = pose_io.rotate_to_y_up(solid, "-y").replace(name="one")
     other = make_walker(60, 0.2).replace(name="two")
     with open_folder() as folder:
         for suffix in (".npz", ".csv"):
@@ -586,7 +534,7 @@ def writing_formats():
                 found |= describe_reading(f"{suffix} {i}", pose_io.read(path))
         (path,) = pose_io.write(folder / "a.bvh", upright)
         found["bvh"] = describe_file(path)
-        found["bvh read"] = describe(bvh_reader.read(path).positions())
+        found["bvh read"] = describe(bvh_reader.read_bvh(path).compute_positions())
         flat = make_keypoints(40)
         for suffix in (".json", ".csv", ".npz"):
             given = flat.to("coco17") if suffix == ".json" else flat
@@ -596,23 +544,23 @@ def writing_formats():
         (path,) = pose_io.write(folder / "c.glb", upright[:6], body="standin")
         found["glb size"] = path.stat().st_size
         (path,) = pose_io.write(folder / "c.npz", upright[:6], format="amass")
-        back = amass.read(path)
+        back = amass.read_amass_clip(path)
         found |= describe_many("amass", [back.pose, back.shape, back.translation])
-        truth = example(folder / "d.json", seed=1, seconds=2.0)
+        truth = write_example_detections(folder / "d.json", seed=1, seconds=2.0)
         found["example"] = describe_file(folder / "d.json")
         found |= describe_track("example truth", truth[0])
         reading, tracks = pose_io.read_tracks(folder / "d.json", fps=30.0, size=(1000, 1000))
         found |= describe_reading("example read", reading)
         found |= describe_track("example mended", tracks[0])
     for up in ("y", "-y", "z"):
-        found |= {f"up {up}": describe(pose_io.upright(solid, up).joints)}
-        found |= {f"facing {up}": describe(pose_io.facing_camera(solid, up).joints)}
-    found["axis"] = f"{pose_io.up_axis(solid)} {pose_io.up_axis(upright)}"
+        found |= {f"up {up}": describe(pose_io.rotate_to_y_up(solid, up).joints)}
+        found |= {f"facing {up}": describe(pose_io.rotate_to_camera_axes(solid, up).joints)}
+    found["axis"] = f"{pose_io.estimate_up_axis(solid)} {pose_io.estimate_up_axis(upright)}"
     points = np.concatenate(samples.make_people(17))
     kept = np.isfinite(points).all((1, 2))
     frames = np.tile(np.arange(samples.FRAMES), 2)[kept]
     order = np.argsort(frames, kind="stable")
-    found["link"] = describe(link(frames[order], points[kept][order], 30.0))
+    found["link"] = describe(link_detections(frames[order], points[kept][order], 30.0))
     return found
 
 
@@ -624,20 +572,20 @@ def reading_motion_capture():
         (folder / "a.bvh").write_text(samples.BVH)
         (folder / "90.asf").write_text(samples.make_asf())
         (folder / "90_01.amc").write_text(samples.make_amc())
-        moved = bvh_reader.read(folder / "a.bvh", unit=0.5)
+        moved = bvh_reader.read_bvh(folder / "a.bvh", unit=0.5)
         found["bvh names"] = f"{moved.names} {moved.parents} {moved.fps:.9g}"
-        found |= describe_many("bvh", [moved.positions(), moved.offsets, *moved.frames()])
-        moved = asf_amc.read(folder / "90.asf", folder / "90_01.amc", 120)
+        found |= describe_many("bvh", [moved.compute_positions(), moved.offsets, *moved.compute_world_frames()])
+        moved = asf_amc.read_asf_amc(folder / "90.asf", folder / "90_01.amc", 120)
         found["asf names"] = describe_text(f"{moved.names} {moved.parents}")
-        found |= describe_many("asf", [moved.positions(), moved.rotations])
-        joints = joint_mapping.joints17(moved, "amc")
+        found |= describe_many("asf", [moved.compute_positions(), moved.rotations])
+        joints = joint_mapping.map_to_h36m17(moved, "amc")
         found["joints"] = describe(joints)
         entry = download.Entry(
             "90", "01", "amc", "test", "https://x/me/mocap/c/a", 1, "0" * 64, "CMU", "wave", 120.0
         )
-        made = prepare.convert(entry, folder / "90_01.amc", folder / "90.asf")
+        made = prepare.convert_trial(entry, folder / "90_01.amc", folder / "90.asf")
         found |= describe_track("converted", made[0])
-        path, kept, left = prepare.prepare(
+        path, kept, left = prepare.prepare_clips(
             [entry], download.LocalFiles(folder), folder / "cmu_h36m17_test.npz"
         )
         found["prepared file"] = describe_file(path) | {"left out": left}
@@ -649,12 +597,12 @@ def reading_motion_capture():
             found |= describe_track("hdm05", datasets.load("hdm05")[0])
     broken = joints.copy()
     broken[70] += 0.5
-    found |= describe_many("cleaned", cleaning.clean(broken, 120))
-    found["glitches"] = describe(cleaning.glitches(broken, 120))
-    found["registry"] = describe_rows([dataclasses.astuple(e) for e in download.registry()])
-    found["sources"] = " ".join(datasets.sources())
-    found["terms"] = describe_text(str([datasets.terms(name) for name in datasets.sources()]))
-    found["euler"] = describe(bvh_reader.euler("zyx", np.array([[10.0, 20, 30], [-5, 0, 90]])))
+    found |= describe_many("cleaned", cleaning.clean_motion(broken, 120))
+    found["glitches"] = describe(cleaning.find_glitches(broken, 120))
+    found["registry"] = describe_rows([dataclasses.astuple(e) for e in download.read_registry()])
+    found["sources"] = " ".join(datasets.list_sources())
+    found["terms"] = describe_text(str([datasets.get_terms(name) for name in datasets.list_sources()]))
+    found["euler"] = describe(animation.euler_to_matrix("zyx", np.array([[10.0, 20, 30], [-5, 0, 90]])))
     return found
 
 
@@ -693,7 +641,7 @@ def write_3dpw(path, person, frames=8):
                 "genders": ["m", "f"],
                 "cam_poses": np.stack([make_view(t) for t in range(frames)]),
                 "campose_valid": valid,
-                "jointPositions": [person.joints(p).reshape(frames, 72) for p in everyone],
+                "jointPositions": [person.compute_joints(p).reshape(frames, 72) for p in everyone],
                 "img_frame_ids": np.arange(frames),
                 "cam_intrinsics": np.eye(3),
                 "texture_maps": [],
@@ -737,9 +685,9 @@ def write_bedlam(path, person, frames=8):
     """A file of BEDLAM's: one person, two frames left out."""
     p = make_motion(frames, 30).to("smplx")
     kept = np.array([t for t in range(frames) if t not in (2, 5)])
-    down, view, rest = np.diag([1.0, -1, -1]), make_view(60), person.rest(p.shape)[0]
-    world = p.turned(down, rest)
-    seen = world.turned(view[:3, :3], rest)
+    down, view, rest = np.diag([1.0, -1, -1]), make_view(60), person.compute_rest_joints(p.shape)[0]
+    world = p.rotate(down, rest)
+    seen = world.rotate(view[:3, :3], rest)
     shift = np.eye(4)
     shift[:3, 3] = view[:3, 3]
     rows = {
@@ -789,7 +737,9 @@ def reading_data_sets():
         found |= describe_all("3dpw own", datasets.load("3dpw", "test", folder=folder))
         seen = datasets.load("3dpw", "test", folder=folder, body=person, space="camera")
         wrong = {s.name: 1.1 * np.nan_to_num(s.joints) for s in seen}
-        found["3dpw score"] = describe_rows(lsp14_protocol.evaluate_3dpw(wrong, "test", folder, person))
+        found["3dpw score"] = describe_rows(
+            lsp14_protocol.evaluate_3dpw(wrong, "test", folder, person)
+        )
         found["protocol"] = describe_rows(lsp14_protocol.evaluate_lsp14(wrong, seen))
         seen = datasets.load("ocmotion", "test", folder=folder, body=person, space="camera")
         wrong = {s.name: 1.1 * np.nan_to_num(s.joints) for s in seen}
@@ -799,7 +749,7 @@ def reading_data_sets():
         found |= read_cliff(folder / "cliff") | read_h36m(folder / "h36m.pkl")
         np.savez(folder / "mine.npz", mine=make_walker(5).joints, fps=25.0)
         found |= describe_all("arrays", datasets.load("arrays", path=folder / "mine.npz"))
-    turn, first, last = smpl_sources.slots("here", np.array([0, 5, 10, 20]))
+    turn, first, last = smpl_sources.place_frames("here", np.array([0, 5, 10, 20]))
     return found | {"slots": describe(turn), "slots ends": f"{first} {last}"}
 
 
@@ -831,15 +781,15 @@ def read_cliff(folder):
         fps=25,
     )
     return describe_all("cliff", made) | {
-        "cliff filled": describe(bedlam_cliff.filled(np.arange(12), vertices)),
-        "cliff number": bedlam_cliff.frame_number(Path("7_result.pth"), "video/000012.jpg"),
+        "cliff filled": describe(bedlam_cliff.find_filled_frames(np.arange(12), vertices)),
+        "cliff number": bedlam_cliff.parse_image_number(Path("7_result.pth"), "video/000012.jpg"),
     }
 
 
 def read_h36m(path):
     """Human3.6M's file: units, clips, the protocol."""
     path.write_bytes(pickle.dumps(samples.make_h36m()))
-    data, found = h36m.read(path, "test"), {}
+    data, found = h36m.read_h36m(path, "test"), {}
     every = np.arange(len(data))
     found |= describe_many("h36m", [data.inputs(every), data.labels(every)])
     found["h36m mm"] = describe(data.to_millimetres(data.labels(every), every))
@@ -849,16 +799,16 @@ def read_h36m(path):
         found |= describe_many(f"h36m clips {relative}", [held.frames, *held.batch(1, 4)])
     torch.manual_seed(0)
     model = dstformer.DSTformer(**TINY["dstformer"])
-    answers = h36m_protocol.predict(model, held, 4)
+    answers = h36m_protocol.predict_clips(model, held, 4)
     found["h36m answers"] = describe(answers)
-    found["h36m scores"] = describe_rows(h36m_protocol.evaluate(held, answers))
-    learnt = h36m.H36MClips(h36m.read(path, "train"), 9, 5)
+    found["h36m scores"] = describe_rows(h36m_protocol.evaluate_h36m(held, answers))
+    learnt = h36m.H36MClips(h36m.read_h36m(path, "train"), 9, 5)
     task = h36m_task.H36MLift(learnt, held, 2, rank=(1.0, 1.0))
     found["h36m identity"] = describe_rows(task.identity)
     found |= describe_fit("h36m", model, task)
-    plan = lifter_training.plan("h36m", str(path), epochs=1, size="tiny", frames=9, batch=4)
-    found["h36m plan"] = describe_rows(plan.row())
-    found["h36m actions"] = describe_table(lifter_training.by_action(task, {"one": model}))
+    plan = lifter_training.plan_training("h36m", str(path), epochs=1, size="tiny", frames=9, batch=4)
+    found["h36m plan"] = describe_rows(plan.to_row())
+    found["h36m actions"] = describe_table(lifter_training.tabulate_by_action(task, {"one": model}))
     return found
 
 
@@ -868,7 +818,7 @@ def read_h36m(path):
 def make_pair():
     """An answer and the truth, root-relative, and who is visible."""
     case = make_case()
-    answer = gap_filling.fill(case.sequence).joints
+    answer = gap_filling.fill_gaps(case.sequence).joints
     return answer, case.truth, case.visible
 
 
@@ -880,7 +830,7 @@ def measuring():
     found = {
         "mpjpe": describe(metrics.mpjpe(answer, truth)),
         "p_mpjpe": describe(metrics.p_mpjpe(answer, truth)),
-        "n_mpjpe": describe(metrics.n_mpjpe(answer, truth)),
+        "n_mpjpe": describe(metrics.scaled_mpjpe(answer, truth)),
         "accel": describe(metrics.accel(answer)),
         "error_accel": describe(metrics.error_accel(answer, truth)),
         "error_accel seen": describe(metrics.error_accel(answer, truth, visible.all(1))),
@@ -891,15 +841,15 @@ def measuring():
         "accel mps2": metrics.accel_error_mps2(answer, truth, 50, visible),
         "bones": describe(geometry.bone_lengths(answer)),
         "bone std": metrics.bone_std_mm(answer),
-        "all": describe_rows(metrics.evaluate(answer, truth, visible, 50)),
+        "all": describe_rows(metrics.evaluate_poses(answer, truth, visible, 50)),
         "units": describe_rows([metrics.UNITS, metrics.TITLES]),
         "spatial": describe_rows(metrics.depth_order_accuracy_spatial(deep, true, visible)),
         "temporal": describe_rows(metrics.depth_order_accuracy_temporal(deep, true, visible)),
-        "plausible": describe_rows(missing_data.plausibility(make_case().sequence)),
+        "plausible": describe_rows(missing_data.measure_plausibility(make_case().sequence)),
     }
     groups = np.repeat(np.arange(6), 5)
     for name, other in (("mean", None), ("ratio", draw(1).random(30) + 1)):
-        made = bootstrap.paired_bootstrap(draw().random(30), other, groups, draw(2), 500)
+        made = bootstrap.bootstrap_interval(draw().random(30), other, groups, draw(2), 500)
         found[f"bootstrap {name}"] = describe_rows(list(made))
     return found
 
@@ -924,9 +874,9 @@ def losing():
     every |= {
         "weighted": lambda p, g: losses.weighted_mpjpe(p, g, weight),
         "weighted 2d": lambda p, g: losses.loss_2d_weighted(p, g, weight[..., None]),
-        "published": lambda p, g: losses.combine(losses.STRIDE, p, g)[0],
-        "ranked": lambda p, g: losses.combine(losses.with_ranking((1.0, 0.5)), p, g)[0],
-        "flip": lambda p, g: (losses.flip(p) * g).sum(),
+        "published": lambda p, g: losses.combine_losses(losses.STRIDE_WEIGHTS, p, g)[0],
+        "ranked": lambda p, g: losses.combine_losses(losses.make_loss_weights((1.0, 0.5)), p, g)[0],
+        "flip": lambda p, g: (mirror_joints(p) * g).sum(),
     }
     for name, loss in every.items():
         for kind in (torch.float64, torch.float32):
@@ -935,7 +885,7 @@ def losing():
             value.backward()
             both = np.r_[value.item(), pred.grad.numpy().ravel()]
             found[f"{name} {str(kind)[6:]}"] = describe(both)
-    found["weights"] = describe_rows([losses.MOTIONBERT, losses.STRIDE])
+    found["weights"] = describe_rows([losses.MOTIONBERT_WEIGHTS, losses.STRIDE_WEIGHTS])
     return found
 
 
@@ -948,7 +898,7 @@ def placing():
     pixels = camera.project(seen)
     trusted = draw(3).random((2, 30, 17)) > 0.4
     points = draw(4).normal(size=(2, 30, 17, 3)).round(3)
-    before, after = interpolation.neighbours(trusted)
+    before, after = interpolation.find_neighbours(trusted)
     answer, truth, _ = make_pair()
     found = describe_many("camera", [camera.R, camera.t, camera.focal, camera.center])
     found |= describe_many("look_at", geometry.look_at((1, 2, 3), (0, 1, 0)))
@@ -966,9 +916,9 @@ def placing():
         "after": describe(after),
         "filled": describe(interpolation.fill_linear(points, trusted)),
         "seconds": describe(interpolation.gap_seconds(trusted, 25)),
-        "held": describe(interpolation.held(points.repeat(2, 1), trusted.repeat(2, 1), 50)),
+        "held": describe(interpolation.find_repeated_frames(points.repeat(2, 1), trusted.repeat(2, 1), 50)),
         "carried": describe(
-            interpolation.carried(
+            interpolation.resample_confidence(
                 np.linspace(0.1, 1, 5), np.array([0, 2, 3, 7, 9]), np.arange(0, 12, 0.6), 0.5
             )
         ),
@@ -980,11 +930,11 @@ def placing():
             f"{joints.mirror} {joints.bones} {joints.from_root}"
         )
     for source, target in skeleton.CONVERSIONS:
-        size = len(skeleton.get(source))
+        size = len(skeleton.get_skeleton(source))
         given = draw(5).normal(size=(4, size, 3))
         sure = draw(6).random((4, size)) * (draw(7).random((4, size)) > 0.2)
         given[sure == 0] = np.nan
-        made = skeleton.convert(given, sure, source, target)
+        made = skeleton.convert_joints(given, sure, source, target)
         found |= describe_many(f"{source} to {target}", made)
     return found
 
@@ -999,28 +949,28 @@ def handling_sequences():
     found |= describe_track("mirror", walk.mirror())
     for fps in (24, 29.97, 30, 60, 120):
         found |= describe_track(f"at {fps}", walk.resample(fps))
-        back = sequence.on_clock_of(walk, walk.resample(fps))
+        back = sequence.resample_like(walk, walk.resample(fps))
         found[f"back from {fps}"] = describe(back.joints)
     found |= describe_track("2d at 30", flat.resample(30))
-    found |= describe_track("held", walk[:5].held(9))
-    found |= describe_track("moments", walk.at(np.array([0.0, 0.3, 7.7, 40.2]), 25))
+    found |= describe_track("held", walk[:5].pad_with_last(9))
+    found |= describe_track("moments", walk.sample_at(np.array([0.0, 0.3, 7.7, 40.2]), 25))
     found |= describe_track("cut", walk[10:80:3]) | describe_track("2d coco", flat.to("coco17"))
     found |= describe_track("stitched", sequence.stitch(cut, sequence.window_starts(101, 40, 25)))
-    found |= describe_track("taken", sequence.taken_as_seen(walk))
+    found |= describe_track("taken", sequence.floor_confidence(walk))
     found["starts"] = str([sequence.window_starts(n, 40, 25) for n in (1, 40, 41, 101)])
     found["blend"] = describe(sequence.blend_weights(11))
-    found["frames"] = str([sequence.frames_at(n, 30, 50) for n in range(1, 9)])
+    found["frames"] = str([sequence.count_resampled(n, 30, 50) for n in range(1, 9)])
     with open_folder() as folder:
         walk.save(folder / "a.npz")
         flat.save(folder / "b.npz")
         found |= {f"saved {name}": describe_file(folder / f"{name}.npz") for name in "ab"}
         found |= describe_track("loaded", PoseSequence.load(folder / "a.npz"))
         found |= describe_track("2d loaded", Keypoints2D.load(folder / "b.npz"))
-    for name, track in {"walk": walk, "flat": flat, "still": walk[:1].held(60)}.items():
-        told = missing_data.report(track)
+    for name, track in {"walk": walk, "flat": flat, "still": walk[:1].pad_with_last(60)}.items():
+        told = missing_data.report_missing_data(track)
         found[f"report {name}"] = describe_text(str(told))
-        found[f"report table {name}"] = describe_table(told.table())
-    found["runs"] = describe(interpolation.runs(walk.missing[:, 3]))
+        found[f"report table {name}"] = describe_table(told.make_table())
+    found["runs"] = describe(interpolation.find_runs(walk.missing[:, 3]))
     return found
 
 
@@ -1030,25 +980,25 @@ def righting_and_doubting():
     found = {}
     for family in ("swapped", "lag", "tracked"):
         given = make_case("half", family, 240, 1).sequence
-        fixed = left_right_swap.put_right(given)
+        fixed = left_right_swap.fix_swaps(given)
         relative = given.root_relative().joints
-        gain = left_right_swap.saved(relative, 50)
+        gain = left_right_swap.swap_cost_reduction(relative, 50)
         found |= describe_track(f"{family} put right", fixed)
         found |= {
             f"{family} saved": describe(gain),
-            f"{family} limbs": describe(left_right_swap.of_limbs(gain)),
-            f"{family} exchanged": describe(left_right_swap.exchanged(relative, 50)),
-            f"{family} moved": describe(left_right_swap.moved(given, fixed)),
+            f"{family} limbs": describe(left_right_swap.sum_over_pairs(gain)),
+            f"{family} exchanged": describe(left_right_swap.find_swaps(relative, 50)),
+            f"{family} moved": describe(left_right_swap.find_changed_pairs(given, fixed)),
         }
-    found |= describe_track("2d", left_right_swap.put_right(make_keypoints()))
+    found |= describe_track("2d", left_right_swap.fix_swaps(make_keypoints()))
     answer, truth, visible = make_pair()
     scale = draw().uniform(0.01, 0.1, visible.shape)
-    found["disbelieved"] = describe(outlier_rejection.disbelieved(answer, visible, truth, scale))
-    found["doubt"] = f"{outlier_rejection.DOUBT} {outlier_rejection.UNSURE}"
-    lengths = bone_projection.measured([(answer[:60], scale[:60]), (answer[60:], scale[60:])])
+    found["disbelieved"] = describe(outlier_rejection.find_outliers(answer, visible, truth, scale))
+    found["doubt"] = f"{outlier_rejection.OUTLIER_RATIO} {outlier_rejection.OUTLIER_CONFIDENCE}"
+    lengths = bone_projection.estimate_bone_lengths([(answer[:60], scale[:60]), (answer[60:], scale[60:])])
     return found | {
         "lengths": describe(lengths),
-        "cut": describe(bone_projection.cut(answer, lengths)),
+        "cut": describe(bone_projection.set_bone_lengths(answer, lengths)),
     }
 
 
@@ -1059,40 +1009,40 @@ def righting_and_doubting():
 def embodying():
     """The stand-in, kinematics, limits, inverse kinematics, fitting."""
     person, motion = load_body(), make_motion()
-    found = describe_many("standin", standin())
+    found = describe_many("standin", make_standin_body())
     found |= {
         "names": " ".join(smpl.SHAPE_NAMES),
-        "vertices": describe(person.vertices(motion)),
-        "joints": describe(person.joints(motion)),
-        "rest": describe(person.rest(motion.shape)),
-        "shaped": describe(person.shaped(motion.shape)),
+        "vertices": describe(person.compute_vertices(motion)),
+        "joints": describe(person.compute_joints(motion)),
+        "rest": describe(person.compute_rest_joints(motion.shape)),
+        "shaped": describe(person.compute_rest_vertices(motion.shape)),
         "faces": describe(person.faces),
-        "rotations": describe(person.rotations(motion)),
+        "rotations": describe(person.compute_rotations(motion)),
     }
-    found |= describe_track("sequence", person.sequence(motion))
-    moving = person.kinematics(person.regressor)
-    turns = person.rotations(motion)
+    found |= describe_track("sequence", person.compute_sequence(motion))
+    moving = person.make_kinematics(person.regressor)
+    turns = person.compute_rotations(motion)
     posed = moving(turns, motion.shape, motion.translation)
     found |= {
         "points": describe(posed.points),
         "parts": describe(posed.parts),
-        "by rotation": describe(moving.by_rotation(posed, motion.pose)),
-        "by shape": describe(moving.by_shape(turns, 10)),
+        "by rotation": describe(moving.compute_pose_jacobian(posed, motion.pose)),
+        "by shape": describe(moving.compute_shape_jacobian(turns, 10)),
         "total": describe(moving.total),
     }
     plain = forward_kinematics.Kinematics(person.arrays, person.parents, np.eye(24))
     found["of joints"] = describe(plain(turns, motion.shape, motion.translation).points)
-    found |= describe_many("limits", joint_limits.joint_limits())
+    found |= describe_many("limits", joint_limits.get_joint_limits())
     found |= describe_many(
-        "guess", analytic_ik.guess(person.joints(motion), person.rest(motion.shape))
+        "guess", analytic_ik.estimate_pose(person.compute_joints(motion), person.compute_rest_joints(motion.shape))
     )
-    found["told"] = describe(analytic_ik.told(draw(2).random((8, 24)) > 0.3))
+    found["told"] = describe(analytic_ik.find_determined_rotations(draw(2).random((8, 24)) > 0.3))
     for kind in ("smplh", "smplx"):
         found[f"to {kind}"] = describe(motion.to(kind).pose)
     view = make_view(3)[:3, :3]
-    turned = motion.turned(view, person.rest(motion.shape)[0])
+    turned = motion.rotate(view, person.compute_rest_joints(motion.shape)[0])
     found |= describe_many("turned", [turned.pose, turned.translation])
-    given = person.sequence(make_motion(10, 4))
+    given = person.compute_sequence(make_motion(10, 4))
     hidden = given.confidence.copy()
     hidden[3:7, 11:14] = 0
     for name, track in {
@@ -1119,7 +1069,7 @@ def showing_bodies():
     person, motion = load_body(), make_motion()
     found = {}
     with open_folder() as folder:
-        gltf.write(folder / "a.glb", person, motion)
+        gltf.write_glb(folder / "a.glb", person, motion)
         found["gltf"] = describe_file(folder / "a.glb")
         kept = {
             key: person.arrays[key]
@@ -1134,21 +1084,21 @@ def showing_bodies():
             )
         }
         np.savez(folder / "mine.npz", **kept)
-        again = smpl.load(folder / "mine.npz", device="cpu")
+        again = smpl.load_body(folder / "mine.npz", device="cpu")
         found["read"] = f"{again.kind} {again.name}"
-        found |= describe_track("read", again.sequence(motion))
+        found |= describe_track("read", again.compute_sequence(motion))
         (folder / "smpl").mkdir()
         (folder / "mine.npz").rename(folder / "smpl" / "SMPL_NEUTRAL.npz")
-        found["found"] = model_files.find("smpl", "neutral", folder).name
-    shown = mesh_player(person, motion)
+        found["found"] = model_files.find_model_file("smpl", "neutral", folder).name
+    shown = play_body(person, motion)
     found["player"] = f"{shorten(shown.markup)} {len(shown.markup)} {shown!r}"
-    shown = mesh_player(person, motion, person.sequence(motion), up="-y", height=200)
+    shown = play_body(person, motion, person.compute_sequence(motion), up="-y", height=200)
     found["player down"] = f"{shorten(shown.markup)} {len(shown.markup)}"
-    found["picture"] = describe_figure(mesh_figures.picture(person, motion, frames=2))
+    found["picture"] = describe_figure(mesh_figures.plot_body_strip(person, motion, frames=2))
     rods = [((0, 0, 0), (0, 0.3, 0), 0.1, 0.05), ((0, 0.2, 0), (0.2, 0.2, 0), 0.05, 0.05)]
-    field = implicit_surface.melt(rods, 0.02)
+    field = implicit_surface.make_rod_field(rods, 0.02)
     low, high = np.array([-0.2, -0.2, -0.2]), np.array([0.4, 0.5, 0.2])
-    return found | describe_many("surface", implicit_surface.mesh(field, low, high, 0.03))
+    return found | describe_many("surface", implicit_surface.extract_mesh(field, low, high, 0.03))
 
 
 # Simulation.
@@ -1160,27 +1110,27 @@ def hiding_and_erring():
     clip = make_clips()[1]
     camera = geometry.random_camera(draw(), clip.joints)
     truth = camera.to_camera(clip.joints)
-    found = {"regimes": " ".join(occlusion.REGIMES), "families": " ".join(estimator_noise.FAMILIES)}
+    found = {"regimes": " ".join(occlusion.REGIMES), "families": " ".join(estimator_noise.NOISE_MODELS)}
     for name in occlusion.REGIMES:
         for fps in (50, 25):
             made = occlusion.occlude(name, truth[:: 50 // fps], fps, draw(1))
             found[f"{name} at {fps}"] = describe(made)
     visible = occlusion.occlude("half", truth, 50, draw(2))
-    for name in estimator_noise.FAMILIES:
-        made = estimator_noise.estimate(truth, visible, 50, draw(3), name)
+    for name in estimator_noise.NOISE_MODELS:
+        made = estimator_noise.simulate_estimates(truth, visible, 50, draw(3), name)
         found |= describe_many(f"noise {name}", made)
     found |= describe_many(
-        "detect", estimator_noise.detect(camera.project(truth), visible, 50, draw(4))
+        "detect", estimator_noise.simulate_detections(camera.project(truth), visible, 50, draw(4))
     )
     found |= {
-        "smooth": describe(estimator_noise.smooth_noise(draw(5), (100, 3), 0.3, 50)),
-        "sureness": describe(estimator_noise.sureness(draw(6), visible, 50)),
-        "exchange": describe(estimator_noise.exchange(draw(7), truth, 50)),
+        "smooth": describe(estimator_noise.draw_smooth_noise(draw(5), (100, 3), 0.3, 50)),
+        "sureness": describe(estimator_noise.simulate_confidence(draw(6), visible, 50)),
+        "exchange": describe(estimator_noise.swap_left_right(draw(7), truth, 50)),
         "kinds": f"{estimator_noise.SEEN} {estimator_noise.TUNING} {estimator_noise.UNSEEN}",
         "limbs": describe_rows([skeleton.LIMBS, skeleton.HALVES]),
-        "spans": describe_text(str(list(occlusion.hidden_spans(250, 50, draw(8))))),
+        "spans": describe_text(str(list(occlusion.draw_hidden_spans(250, 50, draw(8))))),
         "box": describe(
-            occlusion.behind_box(truth, np.array([0, 0, 2.0]), np.array([0.3, 0.3, 0.2]), 0.4)
+            occlusion.is_behind_box(truth, np.array([0, 0, 2.0]), np.array([0.3, 0.3, 0.2]), 0.4)
         ),
     }
     return found
@@ -1190,23 +1140,23 @@ def hiding_and_erring():
 def varying():
     """Augmentations."""
     one, two, three = (clip.joints for clip in make_clips())
-    people = augmentation.distinct_bodies([one, two, three])
-    stranger = augmentation.stranger(people, draw(1))
+    people = augmentation.find_distinct_bodies([one, two, three])
+    stranger = augmentation.sample_body_proportions(people, draw(1))
     found = {
         "bodies": describe(people),
         "stranger": describe(stranger),
-        "body": describe(augmentation.body_of(one)),
+        "body": describe(augmentation.measure_body_proportions(one)),
         "mirror": describe(augmentation.mirror(one)),
-        "alike": f"{augmentation.alike(people[0], people[0])} {augmentation.alike(people[0], stranger)}",
-        "paced": describe(augmentation.paced(one, np.linspace(-1, 200, 77))),
-        "crop": describe(augmentation.crop(one, 120, draw(2))),
-        "crop short": describe(augmentation.crop(one[:40], 120, draw(3))),
-        "reproportion": describe(augmentation.reproportion(one, draw(4).uniform(0.8, 1.2, 17))),
-        "embodied": describe(augmentation.embodied(one, stranger)),
-        "grafted": describe(augmentation.grafted(one, two)),
+        "alike": f"{augmentation.have_same_proportions(people[0], people[0])} {augmentation.have_same_proportions(people[0], stranger)}",
+        "paced": describe(augmentation.time_warp(one, np.linspace(-1, 200, 77))),
+        "crop": describe(augmentation.crop_at_random_pace(one, 120, draw(2))),
+        "crop short": describe(augmentation.crop_at_random_pace(one[:40], 120, draw(3))),
+        "reproportion": describe(augmentation.scale_bones(one, draw(4).uniform(0.8, 1.2, 17))),
+        "embodied": describe(augmentation.apply_body_proportions(one, stranger)),
+        "grafted": describe(augmentation.mix_upper_lower_body(one, two)),
     }
     for seed in range(6):
-        made = augmentation.vary(one, 100, draw(seed), people, two)
+        made = augmentation.augment_motion(one, 100, draw(seed), people, two)
         found[f"vary {seed}"] = describe(made)
     return found
 
@@ -1218,28 +1168,28 @@ def moving():
     for split in ("train", "val", "test"):
         made = datasets.load("synthetic", split, clips=10, seconds=2.0, seed=1, fps=30)
         found |= {f"{split} {clip.name}": describe(clip.joints) for clip in made}
-    t, person = np.arange(0, 2, 0.02), synthetic_body.draw_body(draw())
-    found["person"] = f"{person.stature:.12g} {synthetic_body.LIMITS['rknee']}"
+    t, person = np.arange(0, 2, 0.02), synthetic_body.draw_synthetic_body(draw())
+    found["person"] = f"{person.stature:.12g} {synthetic_body.ANGLE_LIMITS['rknee']}"
     found |= describe_many("offset", {k: person.offsets[k] for k in ("rhip", "rknee", "head")})
     for name in synthetic.ACTIVITIES:
-        pose = synthetic.perform(name, t, draw(1), person)
-        joints, feet = synthetic_body.forward(person, pose, np.zeros(len(t)))
+        pose = synthetic.perform_activity(name, t, draw(1), person)
+        joints, feet = synthetic_body.place_joints(person, pose, np.zeros(len(t)))
         found[f"perform {name}"] = describe(np.r_[joints.ravel(), feet.ravel()])
     found["facing"] = describe(synthetic_body.face_forward(joints))
-    found["ground"] = describe(synthetic_body.ground(pose, feet, 50))
-    waves = synthetic_gait.harmonics(synthetic_gait.GAITS["walk"]["hip"])
-    found["curve"] = describe(synthetic_gait.curve(waves, np.linspace(0, 1, 20)))
-    groups = motion_statistics.by_activity("synthetic", "test", 10, 3.0, 0)
+    found["ground"] = describe(synthetic_body.plan_root_path(pose, feet, 50))
+    waves = synthetic_gait.fit_harmonics(synthetic_gait.GAITS["walk"]["hip"])
+    found["curve"] = describe(synthetic_gait.evaluate_curve(waves, np.linspace(0, 1, 20)))
+    groups = motion_statistics.load_activities("synthetic", "test", 10, 3.0, 0)
     found["groups"] = str({name: len(found) for name, found in groups.items()})
     for quantity in ("speed", "acceleration"):
         found[f"quantiles {quantity}"] = describe(
-            motion_statistics.quantiles(groups["walk"], quantity)
+            motion_statistics.compute_quantiles(groups["walk"], quantity)
         )
-        panels = motion_statistics.compare(groups, quantity, "synthetic")
+        panels = motion_statistics.compare_with_cmu(groups, quantity, "synthetic")
         found[f"compare {quantity}"] = describe_rows(panels)
-    found["ratios"] = describe_rows(motion_statistics.ratios(groups, "synthetic"))
-    found["apex"] = motion_statistics.apex_acceleration(groups["jump"][0])
-    found["recorded"] = describe_rows({str(k): v for k, v in motion_statistics.recorded().items()})
+    found["ratios"] = describe_rows(motion_statistics.tabulate_ratios(groups, "synthetic"))
+    found["apex"] = motion_statistics.fit_apex_acceleration(groups["jump"][0])
+    found["recorded"] = describe_rows({str(k): v for k, v in motion_statistics.load_quantiles().items()})
     return found
 
 
@@ -1263,22 +1213,22 @@ def drawing_cases():
     people, regimes, found = make_clips(), list(occlusion.REGIMES), {}
     for name, (source, families) in occlusion_benchmark.EXPERIMENTS.items():
         for family in families:
-            made = occlusion_benchmark.chosen(people, regimes, family, 2, 1)
+            made = study.choose_cases(people, regimes, family, 2, 1)
             found |= describe_cases(f"{name} {source} {family}", made)
-    made = occlusion_benchmark.chosen(
+    made = study.choose_cases(
         people, ["limb", "half", "whole_1s"], "estimator", 1, 2, input="lifted"
     )
     found |= describe_cases("lifted", made)
     found |= describe_cases(
-        "drawn", occlusion_benchmark.drawn(people, ["limb", "none"], "lag", 1, 2)
+        "drawn", study.sample_cases(people, ["limb", "none"], "lag", 1, 2)
     )
-    every = harness.cases(people, ["limb", "half"], "drift", 100, 3)
-    found |= describe_cases("all", every) | describe_cases("evenly", harness.evenly(every, 2))
-    found |= describe_cases("chosen", occlusion_benchmark.choose(every, 2, draw(4)))
-    other = harness.masked(every[0], "other", every[1].visible)
+    every = harness.make_cases(people, ["limb", "half"], "drift", 100, 3)
+    found |= describe_cases("all", every) | describe_cases("evenly", harness.select_evenly(every, 2))
+    found |= describe_cases("chosen", study.choose_windows(every, 2, draw(4)))
+    other = harness.replace_mask(every[0], "other", every[1].visible)
     found |= describe_track("masked", other.sequence)
-    found["windows"] = str([harness.windows(n) for n in (50, 81, 243, 324, 500)])
-    told = lifter_harness.detect(people, ["limb", "half"], 81, 5, each=1)
+    found["windows"] = str([harness.split_windows(n) for n in (50, 81, 243, 324, 500)])
+    told = lifter_harness.make_lifter_windows(people, ["limb", "half"], 81, 5, each=1)
     found |= describe_many("detected", [told.features, told.truth, told.visible, told.pixels])
     found["detected names"] = describe_text(str([told.clips, told.regimes]))
     return found
@@ -1295,33 +1245,33 @@ def drop_seconds(rows):
 @topic
 def comparing():
     """Methods on cases: rows, means, intervals, ratios, the record, the command."""
-    every = harness.cases(make_clips(), ["limb", "half"], frames=120)
+    every = harness.make_cases(make_clips(), ["limb", "half"], frames=120)
     methods = ("input", "linear", "gaussian", "prior", "stride_ours")
-    rows = harness.compare(every, methods, make_tiny(), 0, {"stride_ours": {"steps": 1}})
+    rows = harness.compare_methods(every, methods, make_tiny(), 0, {"stride_ours": {"steps": 1}})
     rows = [row | {"seconds": 0.0} for row in rows]
     found = {
         "rows": describe_rows(rows),
-        "means": describe_rows(harness.averages(rows)),
-        "selected": len(harness.select(rows, regime="half", method="prior")),
-        "interval": describe_rows(harness.interval(rows, "mpjpe_hidden", "prior", "linear")),
-        "ratios": describe_rows(paired_statistics.ratios(rows)),
-        "claims": describe_rows(paired_statistics.claims(rows)),
-        "subjects": describe_rows(paired_statistics.subjects(rows)),
-        "subject": paired_statistics.subject("cmu_06_02_a"),
+        "means": describe_rows(harness.average_rows(rows)),
+        "selected": len(harness.select_rows(rows, regime="half", method="prior")),
+        "interval": describe_rows(harness.estimate_interval(rows, "mpjpe_hidden", "prior", "linear")),
+        "ratios": describe_rows(paired_statistics.compare_with_rivals(rows)),
+        "claims": describe_rows(paired_statistics.measure_calibration(rows)),
+        "subjects": describe_rows(paired_statistics.average_subjects(rows)),
+        "subject": paired_statistics.parse_subject("cmu_06_02_a"),
     }
     before, after = ([row for row in rows if row["method"] == m] for m in ("linear", "gaussian"))
-    changed = paired_statistics.changes(every, before, after, ["mpjpe", "mpjpe_hidden"])
+    changed = paired_statistics.compare_paired(every, before, after, ["mpjpe", "mpjpe_hidden"])
     found["changes"] = describe_rows(changed)
     part = occlusion_benchmark.Part("seen_noise", "estimator", "cmu", "estimator", 0)
     done = {"rows": rows, "every": rows, "hardware": dict.fromkeys(methods, {}), "commit": "c"}
-    found["summary"] = describe_rows(occlusion_benchmark.summary([(part, done)]))
-    told = lifter_harness.detect(make_clips(), ["limb", "half"], 81, 5, each=1)
-    answers = lifter_harness.answers(load_shipped("lifter"), told.features)
-    scores = lifter_harness.score(told, answers)
+    found["summary"] = describe_rows(occlusion_benchmark.summarise([(part, done)]))
+    told = lifter_harness.make_lifter_windows(make_clips(), ["limb", "half"], 81, 5, each=1)
+    answers = lifter_harness.predict_windows(load_shipped("lifter"), told.features)
+    scores = lifter_harness.score_windows(told, answers)
     found |= {
         "lifted": describe(answers),
         "lifted rows": describe_rows(scores),
-        "lifted means": describe_rows(lifter_harness.means(scores, "regime")),
+        "lifted means": describe_rows(lifter_harness.average_windows(scores, "regime")),
     }
     return found | run_benchmark()
 
@@ -1358,9 +1308,15 @@ def run_benchmark():
     ]
     with open_prepared() as folder:
         said = call_main(
-            folder, "occlusion_benchmark", *words, "--runs", folder / "runs", "--out", folder / "b.json"
+            folder,
+            "occlusion_benchmark",
+            *words,
+            "--runs",
+            folder / "runs",
+            "--out",
+            folder / "b.json",
         )
-        rows = {p.name: drop_seconds(records.rows(p)) for p in sorted(folder.glob("b*.json"))}
+        rows = {p.name: drop_seconds(records.load_rows(p)) for p in sorted(folder.glob("b*.json"))}
         shown = [setting.name for setting in benchmark_tables.read(folder / "b.json")]
         loaded = cmu.load("val", clips=2)
     return {
@@ -1402,17 +1358,17 @@ def commanding():
         found["ranking"] = call_main(
             folder, "ranking_losses", *words, "--runs", folder / "ranking", "--out", out
         )
-        found["ranking rows"] = describe_rows(drop_seconds(records.rows(out)))
+        found["ranking rows"] = describe_rows(drop_seconds(records.load_rows(out)))
         out = folder / "tuned.json"
         words = ["--methods", "linear", "hold", "--inputs", "estimator", "--clips", 2]
         found["tune"] = call_main(folder, "tune_filters", *words, "--out", out)
-        found["tune rows"] = describe_rows(records.rows(out))
+        found["tune rows"] = describe_rows(records.load_rows(out))
         for name in ("smoothnet", "lifter_dstformer"):
             words = ["--steps", 2, "--batch", 1, "--workers", 0, "--threads", 1, "--device", "cpu"]
             found[f"train {name}"] = call_main(
                 folder, "train", name, *words, "--out", folder / name
             )
-            state, card = checkpoints.load(folder / name / f"{name}.safetensors")
+            state, card = checkpoints.load_weights(folder / name / f"{name}.safetensors")
             found[f"train {name} weights"] = describe(flatten_weights(state.values()))
             found[f"train {name} card"] = describe_rows([card["config"], card["validation"]])
     return found
@@ -1425,7 +1381,7 @@ def describe_fit(name, model, task, **changed):
     """Three steps of training: losses, validation, weights."""
     settings = trainer.Settings(**{"steps": 3, "half": False, "validate_every": 3} | changed)
     torch.manual_seed(5)
-    learnt, history = trainer.fit(model, task, settings, device="cpu", progress=False)
+    learnt, history = trainer.train_network(model, task, settings, device="cpu", progress=False)
     return {
         f"{name} history": describe_rows(drop_seconds(history)),
         f"{name} weights": describe(flatten_weights(learnt.parameters())),
@@ -1452,23 +1408,23 @@ def learning():
             [dataclasses.astuple(recipe.settings), recipe.batch, recipe.config]
         )
         found[f"{name} identity"] = describe_rows(task.identity)
-        found |= describe_many(f"{name} batch", task.batch(2))
+        found |= describe_many(f"{name} batch", task.make_batch(2))
         model = make_tiny(recipe.head, recipe.backbone)
         found |= describe_fit(name, model, task, optimizer=recipe.settings.optimizer, lr=1e-3)
     made_pool = pool.Pool([*make_clips(3, 4.0, "train")], 8, 27, 4, rank=(1.0, 1.0))
-    found |= describe_many("pool", made_pool.batch(3)) | {
+    found |= describe_many("pool", made_pool.make_batch(3)) | {
         "pool identity": describe_rows(made_pool.identity)
     }
-    model = pool.lifter("frameformer", pool.config(32, 1), made_pool.truth)
+    model = pool.make_lifter("frameformer", pool.make_frameformer_config(32, 1), made_pool.truth)
     found |= describe_fit("pool", model, made_pool, ema=0.0)
     found |= describe_fit(
         "pool again", model, made_pool.with_rank((0.0, 0.0)), schedule="exponential"
     )
-    shown = tasks.examples(held, 200, tasks.VALIDATION, 1)
+    shown = tasks.make_validation_examples(held, 200, tasks.VALIDATION_REGIMES, 1)
     found |= {f"example {i}": describe(seen) for i, (seen, *_) in enumerate(shown)}
-    published = [trainer.Settings.published(name, 10) for name in trainer.PUBLISHED]
+    published = [trainer.Settings.from_published(name, 10) for name in trainer.PUBLISHED_SCHEDULES]
     found["published"] = describe_rows([dataclasses.astuple(one) for one in published])
-    return found | {"digest": trainer.digest(torch.arange(5.0), torch.ones(2))}
+    return found | {"digest": trainer.hash_tensors(torch.arange(5.0), torch.ones(2))}
 
 
 @topic
@@ -1478,18 +1434,18 @@ def adapting():
     shipped, small = load_shipped("prior"), make_tiny()
     for name, model in {"shipped": shipped, "tiny": small, "bare": make_bare()}.items():
         told = sliding_window.Windows(case.sequence, model, 60, 60, partial=True)
-        how = test_time_training.settings(test_time_training.Published, {"epochs": 3})
-        learnt, steps = test_time_training.published(model, told, 1, how)
+        how = test_time_training.make_settings(test_time_training.PublishedTTT, {"epochs": 3})
+        learnt, steps = test_time_training.run_published_objective(model, told, 1, how)
         found[f"published {name}"] = describe_rows(steps)
         found[f"published {name} weights"] = describe(flatten_weights(learnt.parameters()))
     for name, model, lr in (("shipped", shipped, 5e-5), ("tiny", small, 1e-3)):
         told = sliding_window.Windows(case.sequence, model)
         how = {"steps": 3, "lr": lr, "judge_every": 1, "margin": 0.0}
-        how = test_time_training.settings(test_time_training.BlindSpot, how)
-        learnt, steps, note = test_time_training.blind_spot(model, told, 2, how)
+        how = test_time_training.make_settings(test_time_training.SelfDistillationTTT, how)
+        learnt, steps, note = test_time_training.run_masked_self_distillation(model, told, 2, how)
         found |= {f"ours {name}": describe_rows(steps), f"ours {name} note": note}
         found[f"ours {name} weights"] = describe(flatten_weights(learnt.parameters()))
-    usual = (test_time_training.Published(), test_time_training.BlindSpot())
+    usual = (test_time_training.PublishedTTT(), test_time_training.SelfDistillationTTT())
     found["defaults"] = describe_rows([dataclasses.astuple(how) for how in usual])
     return found
 
@@ -1498,14 +1454,14 @@ def adapting():
 def answering():
     """Shipped and small networks on fixed inputs; windows; lifting."""
     case, found = make_case("half", frames=240), {}
-    told = motion_prior.condition(case.sequence.joints, case.sequence.confidence, 50)
+    told = motion_prior.make_input_features(case.sequence.joints, case.sequence.confidence, 50)
     flat = make_keypoints()
-    seen = lifter.condition_2d(flat.pixels, flat.confidence, 50, flat.size)
+    seen = lifter.make_lifter_features(flat.pixels, flat.confidence, 50, flat.size)
     found |= {"conditioned": describe(told), "conditioned 2d": describe(seen)}
     told, seen = (torch.from_numpy(x)[None] for x in (told, seen))
     found |= {
-        "mirrored": describe(motion_prior.mirrored(told)),
-        "mirrored 2d": describe(lifter.mirrored_2d(seen)),
+        "mirrored": describe(motion_prior.mirror_features(told)),
+        "mirrored 2d": describe(lifter.mirror_lifter_features(seen)),
     }
     with torch.no_grad():
         for name, model in {
@@ -1520,7 +1476,7 @@ def answering():
             }
         for name, model in {"shipped": load_shipped("lifter"), "tiny": make_tiny("lifter")}.items():
             found[f"{name} lifted"] = describe(model(seen))
-            found[f"{name} both ways"] = describe(lifter.mirrored_answers(model, seen))
+            found[f"{name} both ways"] = describe(flip_averaging.average_with_flip(model, seen).joints)
     line = torch.from_numpy(filters.linear(case.sequence).root_relative().joints).float()
     found["smoothed"] = describe(load_shipped("smoothnet").smooth(line))
     found["smoothed short"] = describe(make_tiny("plain", "smoothnet").smooth(line[:9]))
@@ -1537,14 +1493,14 @@ def answering():
     found["presets"] = describe_rows(dstformer.PRESETS)
     for name, model in {"shipped": load_shipped("prior"), "bare": make_bare()}.items():
         cut = sliding_window.Windows(case.sequence, model, 100, 70)
-        blind = draw().random((len(cut.confidence(1)), 17)) < 0.2
+        blind = draw().random((len(cut.get_confidence(1)), 17)) < 0.2
         found |= {
-            f"{name} features": describe(cut.features(1)),
-            f"{name} root": describe(cut.root(1)),
+            f"{name} features": describe(cut.make_features(1)),
+            f"{name} root": describe(cut.smooth_root(1)),
             f"{name} starts": str(cut.starts),
-            f"{name} blind": describe(cut.features(1, blind)),
-            f"{name} hinted": describe(cut.features(1, blind, (0.1, 0.3))),
-            f"{name} relative": describe(cut.relative(1)),
+            f"{name} blind": describe(cut.make_features(1, blind)),
+            f"{name} hinted": describe(cut.make_features(1, blind, (0.1, 0.3))),
+            f"{name} relative": describe(cut.fill_relative(1)),
         }
         for twice in (False, True):
             spans, *made = zip(*cut.predict(model, twice))
@@ -1568,20 +1524,20 @@ def keeping_weights():
     """Shipped weights, files of weights in every form, pickles read without running them."""
     found = {}
     for name in ("prior", "lifter", "smoothnet"):
-        state, card = checkpoints.load(name)
-        found[name] = f"{checkpoints.sha256(name)} {len(state)} tensors"
+        state, card = checkpoints.load_weights(name)
+        found[name] = f"{checkpoints.hash_weights(name)} {len(state)} tensors"
         found[f"{name} card"] = describe_rows(card)
     torch.manual_seed(0)
     model = dstformer.DSTformer(**TINY["dstformer"])
     with open_folder() as folder:
-        checkpoints.write_published(folder / "a.bin", model.state_dict())
-        checkpoints.convert(folder / "a.bin", folder / "b.safetensors", heads=4)
+        checkpoints.write_published_checkpoint(folder / "a.bin", model.state_dict())
+        checkpoints.convert_checkpoint(folder / "a.bin", folder / "b.safetensors", heads=4)
         found["converted"] = describe_file(folder / "b.safetensors")
-        _, card = checkpoints.load(folder / "b.safetensors")
+        _, card = checkpoints.load_weights(folder / "b.safetensors")
         found["card"] = describe_rows({k: v for k, v in card.items() if k != "published"})
         back, _ = checkpoints.load_dstformer(folder / "b.safetensors")
         found["config"] = describe_rows(back.config)
-        checkpoints.save(
+        checkpoints.save_weights(
             folder / "c.safetensors",
             make_tiny().state_dict(),
             {
@@ -1595,12 +1551,12 @@ def keeping_weights():
         again = registry.load_model(folder / "c.safetensors")
         found["again"] = describe(flatten_weights(again.parameters()))
         found["command"] = call_main(folder, "convert", folder / "b.safetensors", folder / "d.bin")
-        found["returned"] = describe(checkpoints.read_published(folder / "d.bin")["head.weight"])
-        torch_file.save(folder / "e.pt", {"a": torch.arange(3), "b": [1.5, "x"]})
-        found["file"] = str(torch_file.load(folder / "e.pt"))
-    plain = numpy_pickle.loads(pickle.dumps({"a": np.arange(4.0), "b": ("x", 2)}, 4))
+        found["returned"] = describe(checkpoints.read_published_checkpoint(folder / "d.bin")["head.weight"])
+        torch_file.save_torch(folder / "e.pt", {"a": torch.arange(3), "b": [1.5, "x"]})
+        found["file"] = str(torch_file.load_torch(folder / "e.pt"))
+    plain = numpy_pickle.load_pickle_bytes(pickle.dumps({"a": np.arange(4.0), "b": ("x", 2)}, 4))
     found["pickle"] = f"{plain['a'].tolist()} {plain['b']}"
-    found["refused"] = describe_error(numpy_pickle.loads, pickle.dumps(os.getcwd))
+    found["refused"] = describe_error(numpy_pickle.load_pickle_bytes, pickle.dumps(os.getcwd))
     return found
 
 
@@ -1622,47 +1578,47 @@ def tabling_the_ablation():
         "bones",
         "limits",
     )
-    rows = {name: run["rows"] for name, run in zip(names, ablations.read(), strict=True)}
+    rows = {name: run["rows"] for name, run in zip(names, ablations.load_records(), strict=True)}
     made = {
-        "ingredients": ablations.ingredients(rows["ingredients"]),
-        "slopes": ablations.slopes(rows["degradation"]),
-        "guesses": ablations.guesses(rows["guesses"], "mpjpe_hidden"),
-        "at step": ablations.at_step(rows["adaptation"], 30),
-        "margins": ablations.margins(rows["adaptation"]),
-        "sides": ablations.sides_found(rows["sides"]),
-        "sides val": ablations.sides_gained(rows["sides"], "val"),
-        "sides test": ablations.sides_gained(rows["sides"], "test"),
-        "second look val": ablations.second_look(rows["second_look"], "val"),
-        "second look test": ablations.second_look(rows["second_look"], "test"),
-        "one length": ablations.one_length(rows["bones"]),
-        "trained on": ablations.limits(rows["limits"], "trained on"),
-        "constant": ablations.limits(rows["limits"], "constant"),
+        "ingredients": ablations.tabulate_components(rows["ingredients"]),
+        "slopes": ablations.tabulate_robustness(rows["degradation"]),
+        "guesses": ablations.tabulate_low_confidence(rows["guesses"], "mpjpe_hidden"),
+        "at step": ablations.tabulate_objectives(rows["adaptation"], 30),
+        "margins": ablations.tabulate_margins(rows["adaptation"]),
+        "sides": ablations.tabulate_swap_detection(rows["sides"]),
+        "sides val": ablations.tabulate_swap_correction(rows["sides"], "val"),
+        "sides test": ablations.tabulate_swap_correction(rows["sides"], "test"),
+        "second look val": ablations.tabulate_second_pass(rows["second_look"], "val"),
+        "second look test": ablations.tabulate_second_pass(rows["second_look"], "test"),
+        "one length": ablations.tabulate_bone_lengths(rows["bones"]),
+        "trained on": ablations.tabulate_bounds(rows["limits"], "trained on"),
+        "constant": ablations.tabulate_bounds(rows["limits"], "constant"),
     }
     made |= {
-        f"weights {m}": ablations.weights(rows["weights"], m)
+        f"weights {m}": ablations.tabulate_checkpoints(rows["weights"], m)
         for m in ("mpjpe_hidden", "mpjpe_visible", "accel_error")
     }
-    found = {name: describe_table(figures.table(part, digits=3)) for name, part in made.items()}
-    stand = ablations.effects(rows["ingredients"])
+    found = {name: describe_table(figures.make_table(part, digits=3)) for name, part in made.items()}
+    stand = ablations.select_effects(rows["ingredients"])
     told = {k: {n: f"{e} {e.standing} {e.seeds}" for n, e in v.items()} for k, v in stand.items()}
-    ends = ablations.conclusions(rows["ingredients"], rows["adaptation"])
+    ends = ablations.list_conclusions(rows["ingredients"], rows["adaptation"])
     harm, steps = rows["degradation"], rows["adaptation"]
     found |= {
-        "findings": describe_text("\n".join(ablations.findings(rows["ingredients"]))),
+        "findings": describe_text("\n".join(ablations.list_findings(rows["ingredients"]))),
         "effects": describe_text(str(told)),
         "conclusions": describe_text("\n".join(ends)),
-        "ahead": describe_text(str(ablations.ahead(rows["curves"], "mixed", "longer"))),
-        "validation": describe_rows(ablations.validation(rows["curves"])),
-        "degradation": describe_rows(ablations.degradation(harm, "mpjpe_hidden")),
-        "drawn": describe_figure(effect_sizes.drawn(stand, "multiple")),
-        "over harm": describe_figure(ablations.over_harm(harm, "hidden", "gap", "s")),
-        "over steps": describe_figure(ablations.over_steps(steps, "hidden")),
+        "ahead": describe_text(str(ablations.compare_runs(rows["curves"], "mixed", "longer"))),
+        "validation": describe_rows(ablations.select_validation(rows["curves"])),
+        "degradation": describe_rows(ablations.select_robustness(harm, "mpjpe_hidden")),
+        "drawn": describe_figure(effect_sizes.plot_forest(stand, "multiple")),
+        "over harm": describe_figure(ablations.plot_robustness(harm, "hidden", "gap", "s")),
+        "over steps": describe_figure(ablations.plot_objectives(steps, "hidden")),
     }
     case = make_case("half")
     failure = ablations.Failure(case, refine(case.sequence, "prior", load_shipped("prior")))
     return found | {
-        "failure": failure.story(),
-        "doubts": describe_figure(ablations.doubts([failure])),
+        "failure": failure.describe(),
+        "doubts": describe_figure(ablations.plot_expected_errors([failure])),
     }
 
 
@@ -1672,64 +1628,64 @@ def tabling_the_benchmark():
     found, made = benchmark_tables.read(), {}
     rows = next(iter(found.values()))
     every = found.values()
-    hidden = [str(benchmark_tables.by_regime(r, "mpjpe_hidden")) for r in every]
-    ratios = [benchmark_tables.ratio(r, "mpjpe_hidden", benchmark_tables.CLASSICAL) for r in every]
-    worst = [benchmark_tables.worst(r, "accel_error", ["prior"]) for r in every]
-    panels = benchmark_tables.drawn(benchmark_tables.panels(rows, "mpjpe_hidden"), "mm")
+    hidden = [str(benchmark_tables.tabulate_regimes(r, "mpjpe_hidden")) for r in every]
+    ratios = [benchmark_tables.compute_ratio(r, "mpjpe_hidden", benchmark_tables.CLASSICAL) for r in every]
+    worst = [benchmark_tables.find_worst_ratio(r, "accel_error", ["prior"]) for r in every]
+    panels = benchmark_tables.plot_bars(benchmark_tables.select_panels(rows, "mpjpe_hidden"), "mm")
     made |= {
         "settings": describe_text(" | ".join(setting.name for setting in found)),
-        "absent": describe_text("\n".join(benchmark_tables.absent(found))),
-        "visible": describe_table(benchmark_tables.by_setting(found, "mpjpe_visible")),
-        "acceleration": describe_table(benchmark_tables.by_setting(found, "accel_error", 2)),
+        "absent": describe_text("\n".join(benchmark_tables.list_absent(found))),
+        "visible": describe_table(benchmark_tables.tabulate_settings(found, "mpjpe_visible")),
+        "acceleration": describe_table(benchmark_tables.tabulate_settings(found, "accel_error", 2)),
         "hidden by regime": describe_text("\n".join(hidden)),
         "ratio": describe_rows(ratios),
         "worst": describe_rows(worst),
-        "means": describe_rows([benchmark_tables.means(r, "mpjpe_hidden") for r in every]),
-        "board": describe_table(acceptance.board(found)),
-        "speed": describe_text("\n".join(acceptance.speed())),
+        "means": describe_rows([benchmark_tables.average_regimes(r, "mpjpe_hidden") for r in every]),
+        "board": describe_table(acceptance.tabulate_verdicts(found)),
+        "speed": describe_text("\n".join(acceptance.list_runtime_verdicts())),
         "panels": describe_figure(panels[0]),
     }
     shown = {
-        "overview": benchmark_tables.overview(found),
-        "standings": benchmark_tables.standings(found),
-        "verdicts": acceptance.verdicts(found),
-        "paired": benchmark_tables.paired(),
-        "losses": benchmark_tables.losses(),
-        "people": benchmark_tables.people(),
-        "claims": benchmark_tables.claims(),
-        "seconds": benchmark_tables.seconds(found),
+        "overview": benchmark_tables.tabulate_runs(found),
+        "standings": benchmark_tables.rank_methods(found),
+        "verdicts": acceptance.list_verdicts(found),
+        "paired": benchmark_tables.tabulate_paired_ratios(),
+        "losses": benchmark_tables.list_losses(),
+        "people": benchmark_tables.tabulate_subjects(),
+        "claims": benchmark_tables.tabulate_calibration(),
+        "seconds": benchmark_tables.tabulate_runtime(found),
     }
-    made |= {name: describe_table(figures.table(part, digits=3)) for name, part in shown.items()}
-    parts = parity.groups()
+    made |= {name: describe_table(figures.make_table(part, digits=3)) for name, part in shown.items()}
+    parts = parity.group_components()
     for name, part in parts.items():
         made[f"parity {name}"] = describe_rows(
-            [{k: v for k, v in row.items() if "stride_nb" not in k} for row in parity.folded(part)]
+            [{k: v for k, v in row.items() if "stride_nb" not in k} for row in parity.merge_components(part)]
         )
-    return made | {"closeness": describe_figure(parity.closeness(parts))}
+    return made | {"closeness": describe_figure(parity.plot_differences(parts))}
 
 
 @topic
 def tabling_the_ranking():
     """What the record of the ranking losses says."""
     found = ranking_tables.read()
-    hidden = ranking_tables.effects(found, "mpjpe_hidden")
-    every = ranking_tables.effects(found, ranking_tables.ORDERS)
+    hidden = ranking_tables.select_effects(found, "mpjpe_hidden")
+    every = ranking_tables.select_effects(found, ranking_tables.ORDERS)
     case = make_case("half")
     return {
-        "setup": describe_rows(ranking_tables.setup(found)),
-        "chosen": describe_rows(ranking_tables.chosen(found)),
-        "sweep": describe_table(ranking_tables.sweep_table(found)),
-        "ends": str(ranking_tables.at_an_end(found)),
-        "outside": describe_text(ranking_tables.outside(found)),
-        "errors": describe_table(ranking_tables.levels(found, ranking_tables.ERRORS)),
-        "orders": describe_table(ranking_tables.levels(found, ranking_tables.ORDERS, "half")),
-        "said": describe_table(ranking_tables.said(every)),
-        "tally": describe_text(str(ranking_tables.tally(every))),
-        "count": describe_text(str(ranking_tables.count(hidden))),
-        "percent": describe_text(str(ranking_tables.percent(hidden))),
-        "swept": describe_figure(ranking_tables.swept(found)),
+        "setup": describe_rows(ranking_tables.tabulate_setup(found)),
+        "chosen": describe_rows(ranking_tables.select_weights(found)),
+        "sweep": describe_table(ranking_tables.tabulate_sweep(found)),
+        "ends": str(ranking_tables.list_edge_choices(found)),
+        "outside": describe_text(ranking_tables.summarise_intervals(found)),
+        "errors": describe_table(ranking_tables.tabulate_means(found, ranking_tables.ERRORS)),
+        "orders": describe_table(ranking_tables.tabulate_means(found, ranking_tables.ORDERS, "half")),
+        "said": describe_table(ranking_tables.tabulate_effects(every)),
+        "tally": describe_text(str(ranking_tables.list_effects(every))),
+        "count": describe_text(str(ranking_tables.count_standings(hidden))),
+        "percent": describe_text(str(ranking_tables.list_percent_changes(hidden))),
+        "swept": describe_figure(ranking_tables.plot_sweep(found)),
         "ordered": describe_figure(
-            ranking_tables.ordered(case.truth[9], case.truth[10], ~case.visible[9])
+            ranking_tables.plot_depth_order(case.truth[9], case.truth[10], ~case.visible[9])
         ),
     }
 
@@ -1738,53 +1694,53 @@ def tabling_the_ranking():
 def drawing_figures():
     """Plots, players, plain tables."""
     figures.use_style()
-    case, solid = make_case("half"), gap_filling.fill(make_case("half").sequence).joints
+    case, solid = make_case("half"), gap_filling.fill_gaps(make_case("half").sequence).joints
     pair = {"truth": case.truth, "input": solid}
     camera, hidden = case.camera, ~case.visible
     seen = {"truth": camera.project(case.truth[5]), "input": camera.project(solid[5])}
     panel = {"a": {"one": ([1, 2, 3], [3.0, 1.0, 2.0]), "two": ([1, 2], [0.5, 0.7])}}
     band = {"p": {"m": ([1, 2], [1.0, 2.0], [0.5, 1.5], [1.5, 2.5])}}
     drawn_figures = {
-        "strip": figures.strip(pair, 50, frames=4, hidden=hidden, up="-y"),
-        "strip apart": figures.strip(pair, 50, frames=3, up="-y", apart=True),
-        "timeline": figures.timeline(pair, 50, ["rwrist", "lankle"], "z", case.visible),
-        "visibility": figures.visibility(case.visible, 50),
-        "visibilities": figures.visibility({"a": case.visible, "b": hidden}, 50),
-        "detections": figures.detections(seen, camera.size, hidden[5]),
-        "distribution": figures.distribution({"a": draw().normal(size=200)}, "x"),
-        "lines": figures.lines(panel, "x", "y", log=True),
-        "loss curve": figures.loss_curve({"a": [3, 2, 1], "b": ([1, 5], [2, 1])}, "loss"),
-        "bars": figures.bars_with_intervals(
+        "strip": figures.plot_pose_strip(pair, 50, frames=4, hidden=hidden, up="-y"),
+        "strip apart": figures.plot_pose_strip(pair, 50, frames=3, up="-y", apart=True),
+        "timeline": figures.plot_timeline(pair, 50, ["rwrist", "lankle"], "z", case.visible),
+        "visibility": figures.plot_visibility(case.visible, 50),
+        "visibilities": figures.plot_visibility({"a": case.visible, "b": hidden}, 50),
+        "detections": figures.plot_detections(seen, camera.size, hidden[5]),
+        "distribution": figures.plot_distribution({"a": draw().normal(size=200)}, "x"),
+        "lines": figures.plot_lines(panel, "x", "y", log=True),
+        "loss curve": figures.plot_loss_curve({"a": [3, 2, 1], "b": ([1, 5], [2, 1])}, "loss"),
+        "bars": figures.plot_bars(
             {"g": {"a": 1.0, "b": bootstrap.Interval(2, 1, 3)}}, "mm"
         ),
-        "reliability": figures.reliability(draw().random(500), draw(1).random(500) > 0.4),
-        "joints": figures.skeleton_map(make_clips()[0].joints[0]),
-        "curves": uncertainty.curves(band, ["x"], "y"),
-        "dots": uncertainty.dots({"g": {"a": [1, 2, 3]}}, "mm", 2.0),
-        "occluder": uncertainty.occluder(
+        "reliability": figures.plot_reliability(draw().random(500), draw(1).random(500) > 0.4),
+        "joints": figures.plot_skeleton_map(make_clips()[0].joints[0]),
+        "curves": uncertainty.plot_interval_curves(band, ["x"], "y"),
+        "dots": uncertainty.plot_dots({"g": {"a": [1, 2, 3]}}, "mm", 2.0),
+        "occluder": uncertainty.plot_occluder(
             case.truth[5], np.array([0.1, 0.5, 2.0]), np.array([0.2, 0.2, 0.1]), 0.3, camera
         ),
     }
     found = {name: describe_figure(figure) for name, figure in drawn_figures.items()}
-    corners = uncertainty.box_corners(np.zeros(3), np.ones(3), 0.5)
+    corners = uncertainty.compute_box_corners(np.zeros(3), np.ones(3), 0.5)
     found |= {
-        "turned": describe(figures.turn(solid)),
-        "upright": describe(figures.upright(solid, "-y")),
-        "upright z": describe(figures.upright(solid, "z")),
+        "turned": describe(figures.project_view(solid)),
+        "upright": describe(figures.rotate_upright(solid, "-y")),
+        "upright z": describe(figures.rotate_upright(solid, "z")),
         "corners": describe(corners),
-        "colors": str(figures.colors(list("abcde"))),
+        "colors": str(figures.assign_colors(list("abcde"))),
         "palette": str(figures.PALETTE),
     }
-    shown = player(pair, 50, hidden=hidden, up="-y", height=200)
-    gappy = player({"input": case.sequence.joints}, 29.97, up="z")
+    shown = play_poses(pair, 50, hidden=hidden, up="-y", height=200)
+    gappy = play_poses({"input": case.sequence.joints}, 29.97, up="z")
     found["player"] = f"{shorten(shown.markup)} {len(shown.markup)} {shown!r}"
     found["player gaps"] = f"{shorten(gappy.markup)} {len(gappy.markup)} {gappy!r}"
     rows = [{"a": 1.25, "b": "x|<y>", "seconds": 2.0}, {"a": None, "b": "z", "c": 3}, {"a": -0.01}]
-    shown = tables.table(rows, {"a": 1}, lower=["a"], higher=["c"], names={"a": "A (mm)"})
+    shown = tables.make_table(rows, {"a": 1}, lower=["a"], higher=["c"], names={"a": "A (mm)"})
     return found | {
         "table": describe_table(shown),
         "plain": str(
-            records.plain({"a": np.float64(1.5), "b": [np.nan, Path("x/y")], "c": np.arange(3)})
+            records.make_plain({"a": np.float64(1.5), "b": [np.nan, Path("x/y")], "c": np.arange(3)})
         ),
     }
 
@@ -1804,13 +1760,13 @@ def publishing():
         for words in asked
     }
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        found[f"parameters {path.stem}"] = describe_text(str(run_notebook.parameters(path)))
-    found["values"] = str([run_notebook.convert(text) for text in ("3", "True", "cmu", "[1, 2]")])
+        found[f"parameters {path.stem}"] = describe_text(str(run_notebook.read_parameters(path)))
+    found["values"] = str([run_notebook.parse_value(text) for text in ("3", "True", "cmu", "[1, 2]")])
     for path in sorted((ROOT / "data" / "results").glob("*.json")):
-        found[f"record {path.stem}"] = describe_rows(records.rows(path))
+        found[f"record {path.stem}"] = describe_rows(records.load_rows(path))
     found["errors"] = str(errors.InputError("here", "field", "this", "that"))
     return found | {
-        "numbers": f"{errors.natural('4')} {errors.positive('2')}",
+        "numbers": f"{arguments.parse_natural('4')} {arguments.parse_positive('2')}",
         "effect": str(effect_sizes.Effect(0.9, 0.8, 0.95, 0.7, 1.1, False).standing),
     }
 
@@ -1846,7 +1802,7 @@ def collect(name):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return json.loads(json.dumps(records.plain(TOPICS[name]())))
+        return json.loads(json.dumps(records.make_plain(TOPICS[name]())))
     finally:
         torch.set_num_threads(threads)
         pyplot.close("all")

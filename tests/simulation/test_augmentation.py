@@ -7,19 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stride_nb.datasets import synthetic
-from stride_nb.datasets.simulation.augmentation import (
-    alike,
-    body_of,
-    crop,
-    distinct_bodies,
-    embodied,
-    grafted,
-    mirror,
-    paced,
-    reproportion,
-    stranger,
-    vary,
-)
+from stride_nb.datasets.simulation.augmentation import apply_body_proportions, augment_motion, crop_at_random_pace, find_distinct_bodies, have_same_proportions, measure_body_proportions, mirror, mix_upper_lower_body, sample_body_proportions, scale_bones, time_warp
 from stride_nb.poses.geometry import bone_lengths, random_camera, rotation_about
 from stride_nb.poses.skeleton import H36M17
 
@@ -40,10 +28,10 @@ def stiff(frames=100, seed=0, turn=1.0):
 
 def test_at_the_source_pace_nothing_changes():
     x = stiff()
-    np.testing.assert_allclose(paced(x, np.arange(100)), x)
-    np.testing.assert_allclose(paced(x, np.arange(10, 50, 2)), x[10:50:2])
-    np.testing.assert_allclose(paced(x, 10.5 + np.arange(3)), (x[10:13] + x[11:14]) / 2)
-    np.testing.assert_allclose(paced(x, 98 + np.arange(4)), x[[98, 99, 99, 99]])  # held at the end
+    np.testing.assert_allclose(time_warp(x, np.arange(100)), x)
+    np.testing.assert_allclose(time_warp(x, np.arange(10, 50, 2)), x[10:50:2])
+    np.testing.assert_allclose(time_warp(x, 10.5 + np.arange(3)), (x[10:13] + x[11:14]) / 2)
+    np.testing.assert_allclose(time_warp(x, 98 + np.arange(4)), x[[98, 99, 99, 99]])  # held at the end
 
 
 @fast
@@ -66,7 +54,7 @@ def test_a_crops_pace_wavers_smoothly():
 
 def counted(length, frames, seed):
     """A crop of a clip that counts its own frames."""
-    return crop(
+    return crop_at_random_pace(
         np.arange(length)[:, None, None] * np.ones((17, 3)), frames, np.random.default_rng(seed)
     )
 
@@ -76,7 +64,7 @@ def counted(length, frames, seed):
 def test_new_proportions_scale_bones_and_keep_their_directions(seed):
     rng = np.random.default_rng(seed)
     x, scale = rng.normal(size=(7, 17, 3)), rng.uniform(0.5, 2, 17)
-    found = reproportion(x, scale)
+    found = scale_bones(x, scale)
     np.testing.assert_allclose(bone_lengths(found), bone_lengths(x) * scale[1:])
     np.testing.assert_array_equal(found[:, 0], x[:, 0])
     for j, p in H36M17.bones:
@@ -104,7 +92,7 @@ def people(count=3, seed=0):
 @given(seeds)
 def test_a_variation_is_one_rigid_body(seed):
     found = bone_lengths(
-        vary(stiff(turn=0), 60, np.random.default_rng(seed), people(), stiff(turn=0, seed=1))
+        augment_motion(stiff(turn=0), 60, np.random.default_rng(seed), people(), stiff(turn=0, seed=1))
     )
     assert np.ptp(found, axis=0).max() < 1e-9
 
@@ -115,7 +103,7 @@ def test_the_body_of_a_variation_tells_nothing_of_whose_motion_it_is():
     tall, short = stiff(turn=0) * 1.3, stiff(turn=0) * 0.7
     for seed in range(20):
         one, other = (
-            bone_lengths(vary(x, 60, np.random.default_rng(seed), people(), stiff(turn=0)))[0]
+            bone_lengths(augment_motion(x, 60, np.random.default_rng(seed), people(), stiff(turn=0)))[0]
             for x in (tall, short)
         )
         np.testing.assert_allclose(one, other)
@@ -125,7 +113,7 @@ def test_the_body_of_a_variation_tells_nothing_of_whose_motion_it_is():
 @given(seeds)
 def test_strangers_are_of_human_size_and_nearly_alike_on_both_sides(seed):
     known = people()
-    found = stranger(known, np.random.default_rng(seed))
+    found = sample_body_proportions(known, np.random.default_rng(seed))
     assert (
         found[0] == 0
         and (found[1:] > 0.6 * known[:, 1:].min(0)).all()
@@ -134,7 +122,7 @@ def test_strangers_are_of_human_size_and_nearly_alike_on_both_sides(seed):
     twins = known.copy()
     left, right = (H36M17.index(*side) for side in zip(*H36M17.pairs))
     twins[:, left] = twins[:, right]
-    found = stranger(twins, np.random.default_rng(seed))
+    found = sample_body_proportions(twins, np.random.default_rng(seed))
     assert np.abs(np.log(found[left] / found[right])).max() < 0.15
     # the pelvis is their middle
     assert found[H36M17.index("lhip")] == pytest.approx(found[H36M17.index("rhip")])
@@ -142,7 +130,7 @@ def test_strangers_are_of_human_size_and_nearly_alike_on_both_sides(seed):
 
 def test_strangers_are_between_the_known_and_beyond_them():
     known = people(2)
-    drawn = np.array([stranger(known, np.random.default_rng(s)) for s in range(2000)])[:, 1:]
+    drawn = np.array([sample_body_proportions(known, np.random.default_rng(s)) for s in range(2000)])[:, 1:]
     middle = np.log(known[:, 1:]).mean(0) + np.log(np.sqrt(0.9 * 1.12))
     assert np.abs(np.log(drawn).mean(0) - middle).max() < 0.02
     inside = (drawn > known[:, 1:].min(0)) & (drawn < known[:, 1:].max(0))
@@ -151,14 +139,14 @@ def test_strangers_are_between_the_known_and_beyond_them():
 
 def test_a_motion_done_by_another_has_the_others_bones_and_its_own_directions():
     x, body = stiff(), people(1)[0]
-    found = embodied(x, body)
-    np.testing.assert_allclose(body_of(found), body, atol=1e-12)
+    found = apply_body_proportions(x, body)
+    np.testing.assert_allclose(measure_body_proportions(found), body, atol=1e-12)
     for j, p in H36M17.bones:
         one, other = (y[:, j] - y[:, p] for y in (x, found))
         np.testing.assert_allclose(
             other / body[j], one / np.linalg.norm(one, axis=-1, keepdims=True), atol=1e-9
         )
-    assert alike(body, body) and not alike(body_of(x), body)
+    assert have_same_proportions(body, body) and not have_same_proportions(measure_body_proportions(x), body)
 
 
 LEGS = H36M17.index("pelvis", "rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
@@ -179,7 +167,7 @@ def two_people():
 
 def test_a_graft_has_the_legs_of_one_and_the_trunk_and_arms_of_the_other_facing_one_way():
     one, other = two_people()
-    found = grafted(one, other)
+    found = mix_upper_lower_body(one, other)
     np.testing.assert_array_equal(found[:, LEGS], one[:, LEGS])
     back = rotation_about((0, 1, 0), facing(other) - facing(one))
     above = np.einsum("tij,tkj->tki", back, found - found[:, :1])[:, ABOVE]
@@ -188,9 +176,9 @@ def test_a_graft_has_the_legs_of_one_and_the_trunk_and_arms_of_the_other_facing_
 
 def test_a_graft_of_oneself_changes_nothing_and_which_way_the_other_faces_does_not_matter():
     one, other = two_people()
-    np.testing.assert_allclose(grafted(one, one), one, atol=1e-9)
+    np.testing.assert_allclose(mix_upper_lower_body(one, one), one, atol=1e-9)
     turned = other @ rotation_about((0, 1, 0), 2.0).T + (3, 0, -1)
-    np.testing.assert_allclose(grafted(one, turned), grafted(one, other), atol=1e-9)
+    np.testing.assert_allclose(mix_upper_lower_body(one, turned), mix_upper_lower_body(one, other), atol=1e-9)
 
 
 def test_nothing_is_grafted_where_hips_do_not_tell_which_way_they_face():
@@ -198,8 +186,8 @@ def test_nothing_is_grafted_where_hips_do_not_tell_which_way_they_face():
     # hips along x, then upright
     aside = rotation_about((0, 0, 1), np.pi / 2) @ rotation_about((0, 1, 0), -facing(other)[0])
     lying = other @ aside.T
-    np.testing.assert_array_equal(grafted(lying, one), lying)
-    np.testing.assert_array_equal(grafted(one, lying), one)
+    np.testing.assert_array_equal(mix_upper_lower_body(lying, one), lying)
+    np.testing.assert_array_equal(mix_upper_lower_body(one, lying), one)
 
 
 def test_three_of_ten_variations_are_grafts():
@@ -210,7 +198,7 @@ def test_three_of_ten_variations_are_grafts():
         np.isin(np.arange(17), ABOVE)[:, None], np.linspace(0, 0.3, 80)[:, None, None], 0
     )
     still_found = [
-        np.ptp(vary(moving, 60, np.random.default_rng(s), people(), still), axis=0).max() < 1e-9
+        np.ptp(augment_motion(moving, 60, np.random.default_rng(s), people(), still), axis=0).max() < 1e-9
         for s in range(300)
     ]
     assert 0.22 < np.mean(still_found) < 0.38
@@ -218,20 +206,20 @@ def test_three_of_ten_variations_are_grafts():
 
 def test_who_is_recorded_often_is_one_body():
     one, other = stiff(seed=1), stiff(seed=2)
-    found = distinct_bodies([one, one[:50], mirror(mirror(one)) * 1.001, other, one[20:]])
+    found = find_distinct_bodies([one, one[:50], mirror(mirror(one)) * 1.001, other, one[20:]])
     assert found.shape == (2, 17)
     np.testing.assert_allclose(found[:, 1:], [bone_lengths(one)[0], bone_lengths(other)[0]])
 
 
 def test_interpolating_frames_hardly_shortens_bones():
     x = stiff(turn=3.0)  # half a turn a second: faster than people spin
-    found = bone_lengths(crop(x, 60, np.random.default_rng(0))) / bone_lengths(x[:60])
+    found = bone_lengths(crop_at_random_pace(x, 60, np.random.default_rng(0))) / bone_lengths(x[:60])
     assert np.abs(found - 1).max() < 0.002
 
 
 def test_variations_differ_and_are_seeded():
     x = stiff()
-    a, b, c = (vary(x, 60, np.random.default_rng(s), people(), stiff(seed=1)) for s in (1, 1, 2))
+    a, b, c = (augment_motion(x, 60, np.random.default_rng(s), people(), stiff(seed=1)) for s in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 0.05
 
@@ -240,7 +228,7 @@ def test_time_runs_backwards_in_one_of_four():
     x = np.zeros((100, 17, 3))
     x[..., 1] = np.arange(100)[:, None]  # upwards, whatever the side
     who = people()
-    back = [vary(x, 60, np.random.default_rng(s), who, x)[[0, -1], 0, 1] for s in range(400)]
+    back = [augment_motion(x, 60, np.random.default_rng(s), who, x)[[0, -1], 0, 1] for s in range(400)]
     assert 0.18 < np.mean([b < a for a, b in back]) < 0.32
 
 
@@ -274,7 +262,7 @@ def test_views_come_from_all_sides():
 @pytest.mark.parametrize("frames", [1, 2])
 def test_clips_of_one_or_two_frames(frames):
     x = stiff(frames)
-    assert vary(x, 5, np.random.default_rng(0), people(), x).shape == (5, 17, 3)
+    assert augment_motion(x, 5, np.random.default_rng(0), people(), x).shape == (5, 17, 3)
 
 
 def test_half_the_people_are_mirrored():
@@ -283,7 +271,7 @@ def test_half_the_people_are_mirrored():
     moving = still.copy()
     moving[:, left, 1] += np.linspace(0, 0.3, 80)
     bent = [
-        np.ptp(vary(moving, 60, np.random.default_rng(s), people(), still), axis=0)[
+        np.ptp(augment_motion(moving, 60, np.random.default_rng(s), people(), still), axis=0)[
             [right, left]
         ].max(1)
         > 0.01

@@ -5,25 +5,16 @@ import pytest
 
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise, occlusion
-from stride_nb.datasets.simulation.estimator_noise import (
-    FAMILIES,
-    SEEN,
-    TUNING,
-    UNSEEN,
-    by_the_margin,
-    detect,
-    estimate,
-    smooth_noise,
-)
+from stride_nb.datasets.simulation.estimator_noise import NOISE_MODELS, SEEN, TUNING, UNSEEN, draw_smooth_noise, quantize_confidence, simulate_detections, simulate_estimates
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import joint_errors_mm
-from stride_nb.poses.gap_filling import fill
+from stride_nb.poses.gap_filling import fill_gaps
 from stride_nb.poses.geometry import bone_lengths, random_camera
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import H36M17
-from stride_nb.training.tasks import _FAMILIES, _REGIMES
+from stride_nb.training.tasks import TRAINING_NOISE, TRAINING_REGIMES
 
-every = pytest.mark.parametrize("family", FAMILIES)
+every = pytest.mark.parametrize("family", NOISE_MODELS)
 
 
 def person(frames=243, seed=0):
@@ -47,7 +38,7 @@ def mask(frames=243, seed=0, share=0.3):
 
 def answer(family="estimator", frames=243, seed=0, fps=50, visible=None):
     visible = mask(frames, seed) if visible is None else visible
-    return estimate(person(frames, seed), visible, fps, np.random.default_rng(seed), family)
+    return simulate_estimates(person(frames, seed), visible, fps, np.random.default_rng(seed), family)
 
 
 def autocorrelation(x, lags):
@@ -56,7 +47,7 @@ def autocorrelation(x, lags):
 
 @pytest.mark.parametrize("seconds, fps", [(0.25, 50), (0.08, 50), (0.25, 24), (1.5, 120)])
 def test_smooth_noise_has_unit_variance_and_the_stated_autocorrelation(seconds, fps):
-    x = smooth_noise(np.random.default_rng(0), (400, 1500), seconds, fps)
+    x = draw_smooth_noise(np.random.default_rng(0), (400, 1500), seconds, fps)
     assert np.mean(x) == pytest.approx(0, abs=0.03)
     np.testing.assert_allclose(x.var(1), 1, atol=0.2)  # at any time, over many draws
     assert np.mean(x**2) == pytest.approx(1, abs=0.03)
@@ -67,7 +58,7 @@ def test_smooth_noise_has_unit_variance_and_the_stated_autocorrelation(seconds, 
 
 
 def test_the_ends_of_smooth_noise_do_not_know_of_each_other():
-    x = smooth_noise(np.random.default_rng(0), (20, 20000), 0.3, 50)
+    x = draw_smooth_noise(np.random.default_rng(0), (20, 20000), 0.3, 50)
     assert abs(np.mean(x[0] * x[-1]) - np.exp(-((19 / 50 / 0.3) ** 2))) < 0.03
 
 
@@ -82,7 +73,7 @@ def test_short_clips_and_other_rates(family, frames, fps):
 @every
 def test_seeded(family):
     first, second, other = (
-        estimate(person(), mask(), 50, np.random.default_rng(s), family) for s in (1, 1, 2)
+        simulate_estimates(person(), mask(), 50, np.random.default_rng(s), family) for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
@@ -168,7 +159,7 @@ def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last()
     visible = np.ones((200, 17), bool)
     visible[150:, 13] = False
     answers = [
-        relative + FAMILIES["tracked"](np.random.default_rng(seed), relative, visible, 50)
+        relative + NOISE_MODELS["tracked"](np.random.default_rng(seed), relative, visible, 50)
         for seed in range(100)
     ]
     hidden, shown = np.median(answers, 0)[:, [13, 12], 0].T
@@ -181,7 +172,7 @@ def test_a_tracker_is_late_and_keeps_hidden_joints_near_where_it_saw_them_last()
 def test_an_estimator_that_classifies_knows_few_directions_and_one_body():
     relative = datasets.load("synthetic", clips=1)[0].root_relative().joints
     visible = mask(len(relative))
-    told = relative + FAMILIES["tokens"](np.random.default_rng(0), relative, visible, 50)
+    told = relative + NOISE_MODELS["tokens"](np.random.default_rng(0), relative, visible, 50)
     assert np.abs(told[:, 0]).max() == 0
     for (j, p), length, true in zip(H36M17.bones, bone_lengths(told).T, bone_lengths(relative).T):
         assert np.abs(length / true / np.median(length / true) - 1).max() < 0.1, (
@@ -195,7 +186,7 @@ def test_an_estimator_that_classifies_knows_few_directions_and_one_body():
     assert not ((apart > 4) & (apart < 10)).any() and (apart > 10).any(), (
         "of two hundred, neighbours are 14 degrees apart"
     )
-    sure = by_the_margin(np.random.default_rng(0), visible, 50)
+    sure = quantize_confidence(np.random.default_rng(0), visible, 50)
     assert set(sure.ravel().round(6)) <= set(np.arange(1, 11) / 10)
     assert (
         0.15 < (sure >= 0.5)[~visible].mean() < 0.35 and 0.01 < (sure < 0.5)[visible].mean() < 0.05
@@ -218,7 +209,7 @@ def test_an_estimator_of_drawn_manners_errs_at_the_pelvis_and_leaves_some_hidden
             else np.nan
         )
     errors = [
-        FAMILIES["varied"](np.random.default_rng(s), person(seed=s), mask(seed=s), 50)[:, 0]
+        NOISE_MODELS["varied"](np.random.default_rng(s), person(seed=s), mask(seed=s), 50)[:, 0]
         for s in range(40)
     ]
     assert (
@@ -234,7 +225,7 @@ def test_an_estimator_of_angles_answers_with_bones_that_keep_their_lengths():
     found = []
     for seed in range(20):
         visible = mask(len(relative), seed)
-        told = relative + FAMILIES["articulated"](
+        told = relative + NOISE_MODELS["articulated"](
             np.random.default_rng(seed), relative, visible, 50
         )
         scale = bone_lengths(told) / bone_lengths(relative)
@@ -259,7 +250,7 @@ def test_repeated_frames_of_broadcast_rates_are_frames_that_there_are(fps):
 @pytest.mark.parametrize("fps", [10, 12.3, 14.985])
 def test_nothing_repeats_at_a_rate_below_that_of_a_slow_video(fps):
     relative = np.cumsum(np.random.default_rng(3).standard_normal((300, 17, 3)), 0) * 0.01
-    told = relative + FAMILIES["repeat"](
+    told = relative + NOISE_MODELS["repeat"](
         np.random.default_rng(0), relative, np.ones((300, 17), bool), fps
     )
     assert (np.abs(np.diff(told[:, 1:], axis=0)).max((1, 2)) > 0).all()
@@ -269,7 +260,7 @@ def test_repeated_frames_stay_for_as_long_as_a_slow_video_shows_them():
     rng = np.random.default_rng(3)
     relative = np.cumsum(rng.standard_normal((200, 17, 3)), 0) * 0.01
     relative -= relative[:, :1]
-    told = relative + FAMILIES["repeat"](rng, relative, np.ones((200, 17), bool), 50)
+    told = relative + NOISE_MODELS["repeat"](rng, relative, np.ones((200, 17), bool), 50)
     held = (np.abs(np.diff(told, axis=0)).max((1, 2)) < 1e-12).mean()
     assert 1 - 30 / 50 - 0.02 < held < 1 - 15 / 50 + 0.02
 
@@ -298,7 +289,7 @@ def test_a_family_errs_as_it_did_when_weights_and_records_were_made(family):
     visible = np.ones((len(relative), 17), bool)
     visible[100:200, H36M17.index("lknee", "lankle", "rshoulder", "relbow", "rwrist")] = False
     error = 1000 * np.linalg.norm(
-        FAMILIES[family](np.random.default_rng(0), relative, visible, 50), axis=-1
+        NOISE_MODELS[family](np.random.default_rng(0), relative, visible, 50), axis=-1
     )
     assert (np.nanmean(error[~visible]), np.nanmean(error[visible])) == pytest.approx(
         AS_RECORDED[family], abs=0.1
@@ -306,12 +297,12 @@ def test_a_family_errs_as_it_did_when_weights_and_records_were_made(family):
 
 
 def test_unseen_families_are_kept_out_of_training():
-    assert sorted([*SEEN, *TUNING, *UNSEEN]) == sorted(FAMILIES) and len(UNSEEN) >= 2, (
+    assert sorted([*SEEN, *TUNING, *UNSEEN]) == sorted(NOISE_MODELS) and len(UNSEEN) >= 2, (
         "every family has one role"
     )
-    assert set(_FAMILIES) == set(SEEN) and not set(_FAMILIES) & set(UNSEEN)
-    assert set(_REGIMES) == set(occlusion.REGIMES)
-    assert sum(_FAMILIES.values()) == pytest.approx(1) and sum(_REGIMES.values()) == pytest.approx(
+    assert set(TRAINING_NOISE) == set(SEEN) and not set(TRAINING_NOISE) & set(UNSEEN)
+    assert set(TRAINING_REGIMES) == set(occlusion.REGIMES)
+    assert sum(TRAINING_NOISE.values()) == pytest.approx(1) and sum(TRAINING_REGIMES.values()) == pytest.approx(
         1
     )
 
@@ -326,15 +317,15 @@ def test_unknown_families_say_what_there_is():
 def test_a_detector_errs_in_proportion_to_the_person_in_the_image():
     pixels = np.stack([person()[..., 0], person()[..., 1]], -1)
     visible = mask()
-    small, confidence = detect(300 * pixels, visible, 50, np.random.default_rng(0))
-    large, _ = detect(600 * pixels, visible, 50, np.random.default_rng(0))
+    small, confidence = simulate_detections(300 * pixels, visible, 50, np.random.default_rng(0))
+    large, _ = simulate_detections(600 * pixels, visible, 50, np.random.default_rng(0))
     np.testing.assert_allclose(large - 600 * pixels, 2 * (small - 300 * pixels), atol=1e-9)
     np.testing.assert_array_equal(np.isnan(small).any(-1), confidence == 0)
     error = (
         np.linalg.norm(small - 300 * pixels, axis=-1) / np.ptp(300 * pixels[..., 1], axis=1).mean()
     )
     assert np.nanmean(error[visible]) < 0.03 and np.nanmean(error[~visible]) > 0.06
-    again, _ = detect(300 * pixels, visible, 50, np.random.default_rng(0))
+    again, _ = simulate_detections(300 * pixels, visible, 50, np.random.default_rng(0))
     np.testing.assert_array_equal(small, again)
 
 
@@ -342,14 +333,14 @@ def test_a_joint_that_no_camera_sees_is_not_detected_and_spoils_no_other():
     """Behind the camera there is no pixel (`Camera.project` gives NaN)."""
     pixels = 300 * person()[..., :2]
     pixels[50:60, 3] = np.nan
-    found, confidence = detect(pixels, np.ones((243, 17), bool), 50, np.random.default_rng(0))
+    found, confidence = simulate_detections(pixels, np.ones((243, 17), bool), 50, np.random.default_rng(0))
     np.testing.assert_array_equal(np.isnan(found).any(-1), confidence == 0)
     assert (confidence[50:60, 3] == 0).all() and (confidence > 0).mean() > 0.95
 
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_detector_answers_for_one_frame_even_if_nothing_shows(frames):
-    pixels, confidence = detect(
+    pixels, confidence = simulate_detections(
         300 * person(frames)[..., :2], np.zeros((frames, 17), bool), 50, np.random.default_rng(0)
     )
     assert (confidence > 0).all(1).sum() == 1 and np.isfinite(pixels).all((1, 2)).sum() == 1
@@ -371,9 +362,9 @@ def test_input_errors_on_real_motion_are_those_that_the_benchmark_fixes():
                 clip[start : start + 243]
             )
             visible = occlusion.occlude(name, truth, 50, rng)
-            joints, confidence = estimator_noise.estimate(truth, visible, 50, rng)
+            joints, confidence = estimator_noise.simulate_estimates(truth, visible, 50, rng)
             error = joint_errors_mm(
-                fill(PoseSequence(joints, confidence), how="hold").joints, truth
+                fill_gaps(PoseSequence(joints, confidence), how="hold").joints, truth
             )
             errors.setdefault(name, []).append(
                 (error[visible].mean(), error[~visible].mean() if name != "none" else 0)
@@ -386,7 +377,7 @@ def test_input_errors_on_real_motion_are_those_that_the_benchmark_fixes():
 def test_the_root_errs_as_told():
     roots = []
     for seed in range(8):
-        joints, _ = estimator_noise.estimate(
+        joints, _ = estimator_noise.simulate_estimates(
             person(seed=seed),
             np.ones((243, 17), bool),
             50,

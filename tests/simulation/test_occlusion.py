@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stride_nb.datasets.simulation.occlusion import REGIMES, behind_box, hidden_spans, occlude
+from stride_nb.datasets.simulation.occlusion import REGIMES, draw_hidden_spans, is_behind_box, occlude
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, HALVES, LIMBS
 
@@ -87,7 +87,7 @@ def test_flicker_hides_single_joints_briefly():
 @pytest.mark.parametrize("frames, fps", [(243, 50), (500, 50), (243, 25), (122, 29.97), (600, 120)])
 def test_spans_are_as_long_and_cover_as_much_as_stated(frames, fps):
     for seed in range(200):
-        spans = hidden_spans(frames, fps, np.random.default_rng(seed))
+        spans = draw_hidden_spans(frames, fps, np.random.default_rng(seed))
         lengths = np.array([b - a for a, b in spans])
         assert 0.3 * frames - 0.5 <= lengths.sum() <= 0.5 * frames + 0.5
         assert lengths.min() >= 0.5 * fps and lengths.max() <= 2 * fps + 0.5, (seed, spans)
@@ -99,14 +99,14 @@ def test_spans_are_as_long_and_cover_as_much_as_stated(frames, fps):
 
 def test_a_clip_too_short_for_a_span_has_one_of_its_share():
     for seed in range(50):
-        ((a, b),) = hidden_spans(40, 50, np.random.default_rng(seed))
+        ((a, b),) = draw_hidden_spans(40, 50, np.random.default_rng(seed))
         assert 12 <= b - a <= 20
 
 
 def test_spans_may_lie_anywhere():
     covered = np.zeros(243)
     for seed in range(500):
-        for a, b in hidden_spans(243, 50, np.random.default_rng(seed)):
+        for a, b in draw_hidden_spans(243, 50, np.random.default_rng(seed)):
             covered[a:b] += 1
     assert covered.min() > 0 and covered[80:160].min() > 150  # the ends too, if seldom
 
@@ -163,7 +163,7 @@ def test_behind_a_box_by_walking_along_rays():
         points = rng.uniform((-1.5, -1.5, 1), (1.5, 1.5, 5), (40, 3))
         centre, half = rng.uniform((-0.5, -0.5, 1), (0.5, 0.5, 4)), rng.uniform(0.1, 0.9, 3)
         yaw = rng.uniform(-np.pi, np.pi)
-        found = behind_box(points, centre, half, yaw)
+        found = is_behind_box(points, centre, half, yaw)
         loose = between(points, centre, half * 1.01, yaw)
         tight = between(points, centre, half * 0.99, yaw)
         assert (tight <= found).all() and (found <= loose).all()
@@ -174,11 +174,11 @@ def test_behind_a_box_by_walking_along_rays():
 def test_a_box_beyond_or_beside_hides_nothing():
     point = np.array([[0.0, 0.0, 3.0]])
     size = np.full(3, 0.2)
-    assert behind_box(point, np.array([0, 0, 2.0]), size, 0.3).all()
-    assert behind_box(point, np.array([0, 0, 3.0]), size, 0.3).all()  # within it
-    assert not behind_box(point, np.array([0, 0, 3.5]), size, 0.3).any()
-    assert not behind_box(point, np.array([0, 0, -2.0]), size, 0.3).any()  # behind the camera
-    assert not behind_box(point, np.array([0.6, 0, 2.0]), size, 0.3).any()
+    assert is_behind_box(point, np.array([0, 0, 2.0]), size, 0.3).all()
+    assert is_behind_box(point, np.array([0, 0, 3.0]), size, 0.3).all()  # within it
+    assert not is_behind_box(point, np.array([0, 0, 3.5]), size, 0.3).any()
+    assert not is_behind_box(point, np.array([0, 0, -2.0]), size, 0.3).any()  # behind the camera
+    assert not is_behind_box(point, np.array([0.6, 0, 2.0]), size, 0.3).any()
 
 
 def test_a_block_hides_a_tenth_to_a_half():

@@ -20,13 +20,13 @@ from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, SMPL24
 from stride_nb.smpl import BodyMotion, model_files
 from stride_nb.viz import mesh_figures
-from stride_nb.viz.mesh_player import mesh_player
+from stride_nb.viz.mesh_player import play_body
 from tests.python2 import dumps
 
 
 @pytest.fixture(scope="module")
 def body():
-    return smpl.load("standin", device="cpu")
+    return smpl.load_body("standin", device="cpu")
 
 
 def motion(rng, frames=5, joints=24, size=0.4) -> BodyMotion:
@@ -82,8 +82,8 @@ def test_the_surface_is_its_own_mirror_image(body):
 
 
 def test_it_is_always_the_same(body):
-    smpl.standin.cache_clear()
-    again = smpl.standin()
+    smpl.make_standin_body.cache_clear()
+    again = smpl.make_standin_body()
     assert again is not body.arrays
     assert all(np.array_equal(again[key], body.arrays[key]) for key in again)
 
@@ -99,11 +99,11 @@ def test_weights_are_smooth_shares(body):
 
 
 def test_regressors_give_joints_inside_the_body(body):
-    from stride_nb.smpl.standin_body import _joints17, _joints24
+    from stride_nb.smpl.standin_body import _place_h36m17, _place_smpl24
 
     for regressor, joints in (
-        (body.arrays["J_regressor"], _joints24()),
-        (body.regressor, _joints17()),
+        (body.arrays["J_regressor"], _place_smpl24()),
+        (body.regressor, _place_h36m17()),
     ):
         assert regressor.min() >= 0 and np.abs(regressor.sum(1) - 1).max() < 1e-12
         np.testing.assert_allclose(regressor @ body.arrays["v_template"], joints, atol=1e-4)
@@ -122,7 +122,7 @@ def _inside(point, vertices, faces) -> bool:
 
 def test_shape_directions_do_what_they_say(body):
     def measure(shape):
-        vertices, j = body.shaped(shape), dict(zip(SMPL24.joints, body.rest(shape)))
+        vertices, j = body.compute_rest_vertices(shape), dict(zip(SMPL24.joints, body.compute_rest_joints(shape)))
 
         def apart(a, b):
             return np.linalg.norm(j[a] - j[b])
@@ -155,8 +155,8 @@ def test_shapes_within_three_units_stay_closed_bodies(body):
     rng = np.random.default_rng(0)
     for _ in range(5):
         shape = rng.uniform(-3, 3, 10)
-        assert volume(body.shaped(shape), body.faces) > 0.02
-        assert _inside(body.rest(shape)[0], body.shaped(shape), body.faces)
+        assert volume(body.compute_rest_vertices(shape), body.faces) > 0.02
+        assert _inside(body.compute_rest_joints(shape)[0], body.compute_rest_vertices(shape), body.faces)
 
 
 # The wrapper
@@ -191,16 +191,16 @@ def test_vertices_and_joints_are_smplx_own(body):
         transl=torch.tensor(m.translation),
     )
     vertices = theirs.vertices.detach().numpy()
-    np.testing.assert_allclose(ours.vertices(m, batch=2), vertices, atol=2e-5)
-    np.testing.assert_allclose(ours.joints(m), theirs.joints[:, :24].detach().numpy(), atol=1e-6)
-    np.testing.assert_allclose(ours.sequence(m).joints, body.regressor @ vertices, atol=1e-6)
+    np.testing.assert_allclose(ours.compute_vertices(m, batch=2), vertices, atol=2e-5)
+    np.testing.assert_allclose(ours.compute_joints(m), theirs.joints[:, :24].detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(ours.compute_sequence(m).joints, body.regressor @ vertices, atol=1e-6)
 
 
 def test_joints_without_a_regressor_are_converted_by_name(body):
     m = motion(np.random.default_rng(2))
-    found = smpl.Body(body.arrays, "standin").sequence(m)
+    found = smpl.Body(body.arrays, "standin").compute_sequence(m)
     assert found.skeleton == H36M17
-    joints = dict(zip(SMPL24.joints, body.joints(m).transpose(1, 0, 2)))
+    joints = dict(zip(SMPL24.joints, body.compute_joints(m).transpose(1, 0, 2)))
     np.testing.assert_allclose(found.joints[:, H36M17.index("lknee")], joints["lknee"])
     np.testing.assert_allclose(found.joints[:, 0], (joints["lhip"] + joints["rhip"]) / 2)
 
@@ -208,9 +208,9 @@ def test_joints_without_a_regressor_are_converted_by_name(body):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_gpu_gives_the_same(body):
     m = motion(np.random.default_rng(4))
-    on_gpu = smpl.load("standin", device="cuda")
-    np.testing.assert_allclose(on_gpu.vertices(m), body.vertices(m), atol=1e-4)
-    np.testing.assert_allclose(on_gpu.joints(m), body.joints(m), atol=1e-9)
+    on_gpu = smpl.load_body("standin", device="cuda")
+    np.testing.assert_allclose(on_gpu.compute_vertices(m), body.compute_vertices(m), atol=1e-4)
+    np.testing.assert_allclose(on_gpu.compute_joints(m), body.compute_joints(m), atol=1e-9)
 
 
 def test_turning_a_motion_turns_its_vertices(body):
@@ -218,7 +218,7 @@ def test_turning_a_motion_turns_its_vertices(body):
 
     m, turn = motion(np.random.default_rng(5)), Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix()
     np.testing.assert_allclose(
-        body.vertices(m.turned(turn, body.rest(m.shape)[0])), body.vertices(m) @ turn.T, atol=1e-5
+        body.compute_vertices(m.rotate(turn, body.compute_rest_joints(m.shape)[0])), body.compute_vertices(m) @ turn.T, atol=1e-5
     )
 
 
@@ -308,34 +308,34 @@ def test_model_files_of_every_family_are_found_and_read(
         np.savez(path, **arrays, dict_of_joints=np.array({"a": 1}, object))
     else:
         path.write_bytes(dumps(arrays | {"bs_style": "lbs"}))
-    monkeypatch.setenv(model_files.FOLDER, str(tmp_path))
-    found = smpl.load(kind, gender, device="cpu")
+    monkeypatch.setenv(model_files.MODEL_FOLDER_VARIABLE, str(tmp_path))
+    found = smpl.load_body(kind, gender, device="cpu")
     assert found.kind == kind and found.arrays["shapedirs"].shape[-1] == (
         300 if kind == "smplx" else 10
     )
     m = motion(np.random.default_rng(0), joints=joints, size=0.0)
     plain = smpl.Body(small, "standin")
-    np.testing.assert_allclose(found.vertices(m), plain.vertices(m.to("smpl")), atol=1e-5)
+    np.testing.assert_allclose(found.compute_vertices(m), plain.compute_vertices(m.to("smpl")), atol=1e-5)
     np.testing.assert_allclose(
-        found.joints(m)[:, :22], plain.joints(m.to("smpl"))[:, :22], atol=1e-6
+        found.compute_joints(m)[:, :22], plain.compute_joints(m.to("smpl"))[:, :22], atol=1e-6
     )
 
 
 def test_a_missing_model_says_where_it_was_looked_for(tmp_path, monkeypatch):
-    monkeypatch.delenv(model_files.FOLDER, raising=False)
+    monkeypatch.delenv(model_files.MODEL_FOLDER_VARIABLE, raising=False)
     with pytest.raises(InputError, match="SMPL_MODEL_DIR"):
-        smpl.load("smpl")
+        smpl.load_body("smpl")
     with pytest.raises(InputError, match="SMPLX_MALE"):
-        smpl.load("smplx", "male", folder=tmp_path)
+        smpl.load_body("smplx", "male", folder=tmp_path)
     with pytest.raises(
         InputError, match="standin, smpl, smplh, smplx, or a model file, found 'smlp'"
     ):
-        smpl.load("smlp")
+        smpl.load_body("smlp")
 
 
 def test_smplx_parameters_do_not_pass_for_smpl(small):
     with pytest.raises(InputError, match="smplx"):
-        smpl.Body(small, "SMPL_NEUTRAL.npz").vertices(motion(np.random.default_rng(0), joints=55))
+        smpl.Body(small, "SMPL_NEUTRAL.npz").compute_vertices(motion(np.random.default_rng(0), joints=55))
 
 
 def test_chumpy_and_sparse_arrays_come_out_plain(tmp_path, monkeypatch):
@@ -355,7 +355,7 @@ def test_chumpy_and_sparse_arrays_come_out_plain(tmp_path, monkeypatch):
         path.write_bytes(
             pickle.dumps({"shapedirs": wrapped, "again": wrapped, "J_regressor": matrix}, protocol)
         )
-        found = python2_pickle.load(path)
+        found = python2_pickle.load_python2_pickle(path)
         np.testing.assert_array_equal(found["shapedirs"], wrapped.x)
         assert found["again"] is found["shapedirs"]
         np.testing.assert_array_equal(found["J_regressor"], matrix.toarray())
@@ -377,7 +377,7 @@ class Call:
 def test_pickles_that_call_are_refused(tmp_path, value, capsys):
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps({"v_template": value}))
     with pytest.raises(InputError, match="bad.pkl"):
-        python2_pickle.load(tmp_path / "bad.pkl")
+        python2_pickle.load_python2_pickle(tmp_path / "bad.pkl")
     assert capsys.readouterr().out == ""
 
 
@@ -400,7 +400,7 @@ def test_malformed_model_files_are_one_clear_error(small, tmp_path_factory, data
     path = tmp_path_factory.mktemp("model") / data.draw(st.sampled_from(["m.npz", "m.pkl"]))
     np.savez(path, **arrays) if path.suffix == ".npz" else path.write_bytes(dumps(arrays))
     try:
-        assert len(model_files.read(path)["v_template"]) in (39, 40)
+        assert len(model_files.read_model_arrays(path)["v_template"]) in (39, 40)
     except InputError as error:
         assert "\n" not in str(error)
 
@@ -415,7 +415,7 @@ def test_damaged_model_files_are_one_clear_error(small, tmp_path_factory, at, by
     for damaged in (whole[:cut], whole[:cut] + bytes([byte]) + whole[cut + 1 :]):
         path.write_bytes(damaged)
         try:
-            model_files.read(path)
+            model_files.read_model_arrays(path)
         except InputError as error:
             assert "\n" not in str(error)
 
@@ -424,15 +424,15 @@ def test_regressor_files_come_out_right_leg_first(tmp_path, body):
     swapped = body.regressor[[0, 4, 5, 6, 1, 2, 3, *range(7, 17)]]
     for given_regressor in (body.regressor, swapped):
         np.save(tmp_path / "J_regressor_h36m.npy", given_regressor)
-        found = smpl.load(
+        found = smpl.load_body(
             "standin", regressor=tmp_path / "J_regressor_h36m.npy", device="cpu"
         ).regressor
         np.testing.assert_array_equal(found, body.regressor)
     with pytest.raises(InputError, match="regressor"):
-        smpl.load("standin", regressor=body.regressor[:14])
+        smpl.load_body("standin", regressor=body.regressor[:14])
     (tmp_path / "r.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match="r.npy"):
-        smpl.load("standin", regressor=tmp_path / "r.npy")
+        smpl.load_body("standin", regressor=tmp_path / "r.npy")
 
 
 # Pictures
@@ -446,7 +446,7 @@ def test_the_picture_is_small_and_shows_mesh_and_skeleton(tmp_path, body):
 
     figures.use_style()
     m = motion(np.random.default_rng(6), frames=20, size=0.2)
-    fig = mesh_figures.picture(body, m, frames=4)
+    fig = mesh_figures.plot_body_strip(body, m, frames=4)
     fig.savefig(tmp_path / "mesh.png")
     assert (tmp_path / "mesh.png").stat().st_size < 100_000
     mesh, skeleton = fig.axes
@@ -463,10 +463,10 @@ def test_the_picture_is_small_and_shows_mesh_and_skeleton(tmp_path, body):
 @pytest.mark.parametrize("up", ["y", "-y"])
 def test_the_player_carries_the_pose_and_the_joints(body, up):
     m = motion(np.random.default_rng(7), frames=243, size=1.5)
-    joints = body.sequence(m)
+    joints = body.compute_sequence(m)
     joints = joints.replace(joints=np.where(np.arange(17)[:, None] == 3, np.nan, joints.joints))
-    played = mesh_player(body, m, joints, up)
-    assert played.markup == mesh_player(body, m, joints, up).markup and len(played.markup) < 200_000
+    played = play_body(body, m, joints, up)
+    assert played.markup == play_body(body, m, joints, up).markup and len(played.markup) < 200_000
     data = json.loads(re.search(r"parentElement, (\{.*\})\)</script>", played.markup)[1])
 
     def numbers(key, kind="<i2"):
@@ -476,16 +476,16 @@ def test_the_player_carries_the_pose_and_the_joints(body, up):
         numbers("pose").reshape(243, 24, 3) * data["angle"],
         numbers("move").reshape(243, 3) * data["step"],
     )
-    shown = body.joints(m.replace(pose=pose, translation=move))  # what the page computes …
+    shown = body.compute_joints(m.replace(pose=pose, translation=move))  # what the page computes …
     given = numbers("given").reshape(243, 17, 3).astype(float)
     assert (given[:, 3] == -32768).all()
     # … stands where the skeleton stands
-    plain = body.sequence(m.replace(pose=pose, translation=move)).joints
+    plain = body.compute_sequence(m.replace(pose=pose, translation=move)).joints
     np.testing.assert_allclose(
         np.delete(given * data["step"], 3, 1), np.delete(plain, 3, 1), atol=2e-3
     )
     flip = np.diag([1, -1, -1]) if up == "-y" else np.eye(3)
-    apart = body.joints(m) @ flip.T - shown
+    apart = body.compute_joints(m) @ flip.T - shown
     assert np.abs(apart - apart[:1, :1]).max() < 2e-3
     faces = numbers("faces", "<u2").reshape(-1, 3)
     assert (

@@ -14,21 +14,21 @@ from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import H36M17, SMPL24
 from stride_nb.refinement import filters
 from stride_nb.smpl import BodyMotion, fit
-from stride_nb.smpl.analytic_ik import guess
-from stride_nb.smpl.block_banded import Band
-from stride_nb.smpl.joint_limits import joint_limits
+from stride_nb.smpl.analytic_ik import estimate_pose
+from stride_nb.smpl.block_banded import BandedNormalMatrix
+from stride_nb.smpl.joint_limits import get_joint_limits
 
 
 @pytest.fixture(scope="module")
 def body():
-    return smpl.load("standin", device="cpu")
+    return smpl.load_body("standin", device="cpu")
 
 
 def someone(seed: int, frames: int = 243, fps: float = 50) -> BodyMotion:
     """A person of random shape who moves every joint smoothly within its limits, walks about and
     turns round."""
     rng = np.random.default_rng(seed)
-    low, high = joint_limits()
+    low, high = get_joint_limits()
     seconds = np.arange(frames) / fps
 
     def waves(count):
@@ -53,16 +53,16 @@ def someone(seed: int, frames: int = 243, fps: float = 50) -> BodyMotion:
 
 
 def within_limits(pose) -> bool:
-    low, high = joint_limits()
+    low, high = get_joint_limits()
     return bool(
         (pose[:, 1:24] >= low[1:] - 1e-9).all() and (pose[:, 1:24] <= high[1:] + 1e-9).all()
     )
 
 
 def test_the_round_trip_is_within_5_mm(body):
-    truth = body.sequence(someone(0))
+    truth = body.compute_sequence(someone(0))
     fitted = fit(truth, body)
-    again = body.sequence(fitted.motion)
+    again = body.compute_sequence(fitted.motion)
     assert 1e3 * np.linalg.norm(again.joints - truth.joints, axis=-1).mean() < 5
     np.testing.assert_allclose(
         fitted.residual_mm, 1e3 * np.linalg.norm(again.joints - truth.joints, axis=-1), atol=1e-6
@@ -77,21 +77,21 @@ def test_the_round_trip_is_within_5_mm(body):
 
 def test_all_24_joints_may_be_given(body):
     motion = someone(1, 61)
-    given = PoseSequence(body.joints(motion), fps=50, skeleton=SMPL24)
+    given = PoseSequence(body.compute_joints(motion), fps=50, skeleton=SMPL24)
     fitted = fit(given, body)
-    assert np.linalg.norm(body.joints(fitted.motion) - given.joints, axis=-1).mean() < 5e-3
+    assert np.linalg.norm(body.compute_joints(fitted.motion) - given.joints, axis=-1).mean() < 5e-3
 
 
 def test_without_a_regressor_the_conversion_by_name_is_fitted(body):
     plain = smpl.Body(body.arrays, "standin")
-    truth = plain.sequence(someone(2, 41))
+    truth = plain.compute_sequence(someone(2, 41))
     fitted = fit(truth, plain)
     assert fitted.mean_residual_mm < 6 and fitted.sequence.skeleton == H36M17
 
 
 def test_hidden_spans_are_bridged_within_the_limits(body):
     motion = someone(3, 121)
-    truth = body.sequence(motion)
+    truth = body.compute_sequence(motion)
     confidence = np.ones(truth.confidence.shape)
     arm = H36M17.index("lshoulder", "lelbow", "lwrist")
     confidence[30:70, arm] = 0
@@ -111,7 +111,7 @@ def test_hidden_spans_are_bridged_within_the_limits(body):
 
 
 def test_a_joint_that_is_never_seen_is_made_up_plausibly(body):
-    truth = body.sequence(someone(4, 41))
+    truth = body.compute_sequence(someone(4, 41))
     joints = truth.joints.copy()
     joints[:, H36M17.index("rwrist", "relbow")] = np.nan
     fitted = fit(PoseSequence(joints, fps=50), body)
@@ -120,7 +120,7 @@ def test_a_joint_that_is_never_seen_is_made_up_plausibly(body):
 
 
 def test_confidence_decides_whom_to_believe(body):
-    truth = body.sequence(someone(5, 31))
+    truth = body.compute_sequence(someone(5, 31))
     wrong, (elbow, wrist) = truth.joints.copy(), H36M17.index("lelbow", "lwrist")
     # a forearm twice as long as the other one: cannot be
     wrong[:, wrist] += wrong[:, wrist] - wrong[:, elbow]
@@ -136,7 +136,7 @@ def test_confidence_decides_whom_to_believe(body):
 
 
 def test_one_frame_and_one_joint_can_be_fitted(body):
-    truth = body.sequence(someone(6, 1))
+    truth = body.compute_sequence(someone(6, 1))
     assert fit(truth, body).mean_residual_mm < 15
     joints = np.full((1, 17, 3), np.nan)
     joints[0, 0] = (1, 2, 3)
@@ -163,7 +163,7 @@ def points(body, root, pose, shape, translation):
     """The 17 regressed joints of a state, with the root's turn as the fit counts it."""
     rotations = axis_angle_to_matrix(pose)
     rotations[:, 0] = root @ axis_angle_to_matrix(pose[:, 0])
-    return body.kinematics(body.regressor)(rotations, shape, translation), rotations
+    return body.make_kinematics(body.regressor)(rotations, shape, translation), rotations
 
 
 def test_derivatives_of_joints_match_differences(body):
@@ -172,8 +172,8 @@ def test_derivatives_of_joints_match_differences(body):
     pose = motion.pose.copy()
     pose[:, 0] = 0  # the turn starts at none
     posed, rotations = points(body, root, pose, motion.shape, still)
-    carry, step = body.kinematics(body.regressor), 1e-6
-    by_rotation, by_shape = carry.by_rotation(posed, pose), carry.by_shape(rotations, 10)
+    carry, step = body.make_kinematics(body.regressor), 1e-6
+    by_rotation, by_shape = carry.compute_pose_jacobian(posed, pose), carry.compute_shape_jacobian(rotations, 10)
     for k in (0, 2, 9, 16, 18, 20):
         for axis in range(3):
             bump = np.zeros_like(pose)
@@ -203,7 +203,7 @@ def test_the_banded_solution_is_the_dense_one(frames):
     free = rng.random((frames, n)) > 0.2
     blocks, between = np.swapaxes(rows, 1, 2) @ rows, np.swapaxes(rows, 1, 2) @ shared
     far_square = np.einsum("tib,tic->bc", shared, shared) + np.eye(far)
-    move, bend = Band(blocks.copy(), slow, even).solve(
+    move, bend = BandedNormalMatrix(blocks.copy(), slow, even).solve(
         slope, free, between, far_slope, far_square, 0.1
     )
 
@@ -228,7 +228,7 @@ def test_the_banded_solution_is_the_dense_one(frames):
 
 
 def test_every_step_gains_and_the_end_is_a_minimum(body):
-    truth = body.sequence(someone(7, 40))
+    truth = body.compute_sequence(someone(7, 40))
     fitted = fit(truth, body)
     assert (np.diff(fitted.objective) < 0).all() and len(fitted.objective) < 30
     longer = fit(truth, body, steps=100)
@@ -238,7 +238,7 @@ def test_every_step_gains_and_the_end_is_a_minimum(body):
 def test_a_hidden_limb_is_bridged_better_than_by_a_straight_line(body):
     error = {"line": [], "body": []}
     for seed in range(3):
-        truth = body.sequence(someone(20 + seed, 100))
+        truth = body.compute_sequence(someone(20 + seed, 100))
         visible = occlusion.occlude("limb", truth.joints, truth.fps, np.random.default_rng(seed))
         seen = truth.replace(confidence=visible.astype(float))
         error["body"].append(
@@ -250,14 +250,14 @@ def test_a_hidden_limb_is_bridged_better_than_by_a_straight_line(body):
 
 def test_the_first_guess_is_already_near(body):
     motion = someone(8, 60)
-    points = body.joints(motion)
-    pose, translation = guess(points, body.rest(motion.shape))
-    found = body.joints(BodyMotion(pose, motion.shape, translation))
+    points = body.compute_joints(motion)
+    pose, translation = estimate_pose(points, body.compute_rest_joints(motion.shape))
+    found = body.compute_joints(BodyMotion(pose, motion.shape, translation))
     assert np.median(np.linalg.norm(found - points, axis=-1)) < 0.06
 
 
 def test_limits_are_mirror_images(body):
-    low, high = joint_limits()
+    low, high = get_joint_limits()
     order = list(SMPL24.mirror)
     np.testing.assert_allclose(
         low[order] * [1, -1, -1], np.stack([low[:, 0], high[:, 1], high[:, 2]], -1)
@@ -265,7 +265,7 @@ def test_limits_are_mirror_images(body):
 
 
 def test_a_fit_in_camera_axes_is_the_same_fit_turned(body):
-    truth = body.sequence(someone(9, 31))
+    truth = body.compute_sequence(someone(9, 31))
     turn = np.diag([1.0, -1.0, -1.0])
     a, b = fit(truth, body), fit(truth.replace(joints=truth.joints @ turn.T), body)
     assert np.linalg.norm(a.sequence.joints @ turn.T - b.sequence.joints, axis=-1).mean() < 5e-3

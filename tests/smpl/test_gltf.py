@@ -18,14 +18,14 @@ WIDTH = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    body, rng = smpl.load("standin", device="cpu"), np.random.default_rng(0)
+    body, rng = smpl.load_body("standin", device="cpu"), np.random.default_rng(0)
     # far enough to cross the seam of rotation vectors
     pose = np.cumsum(rng.normal(0, 0.25, (30, 24, 3)), 0)
     motion = BodyMotion(
         pose, rng.normal(size=10), np.cumsum(rng.normal(0, 0.02, (30, 3)), 0), fps=25, name="dance"
     )
     path = tmp_path_factory.mktemp("gltf") / "dance.glb"
-    gltf.write(path, body, motion)
+    gltf.write_glb(path, body, motion)
     return body, motion, pygltflib.GLTF2().load(str(path))
 
 
@@ -69,7 +69,7 @@ def node_matrices(document, frame: int) -> dict[int, np.ndarray]:
 
 def test_joints_are_where_the_body_has_them(exported):
     body, motion, document = exported
-    joints = body.joints(motion)
+    joints = body.compute_joints(motion)
     for frame in (0, 7, 29):
         world = node_matrices(document, frame)
         named = {n.name: world[i][:3, 3] for i, n in enumerate(document.nodes)}
@@ -102,7 +102,7 @@ def test_the_skinned_mesh_is_the_bodys(exported):
         bones = np.array([world[j] for j in document.skins[0].joints]) @ inverse
         mixed = (bones[used] * weight[..., None, None]).sum(1)
         skinned = (mixed[:, :3, :3] @ position[..., None])[..., 0] + mixed[:, :3, 3]
-        np.testing.assert_allclose(skinned, body.vertices(motion)[frame], atol=1e-4)
+        np.testing.assert_allclose(skinned, body.compute_vertices(motion)[frame], atol=1e-4)
 
 
 def test_keys_are_timed_and_never_take_the_long_way_round(exported):
@@ -119,9 +119,9 @@ def test_keys_are_timed_and_never_take_the_long_way_round(exported):
 
 
 def test_other_endings_are_refused_and_nothing_is_left(tmp_path):
-    body = smpl.load("standin", device="cpu")
+    body = smpl.load_body("standin", device="cpu")
     with pytest.raises(InputError, match=".glb"):
-        gltf.write(
+        gltf.write_glb(
             tmp_path / "a.fbx",
             body,
             BodyMotion(np.zeros((1, 24, 3)), np.zeros(10), np.zeros((1, 3))),

@@ -13,7 +13,7 @@ from stride_nb import datasets
 from stride_nb.cli import train as command
 from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
-from stride_nb.models.registry import build, load_model
+from stride_nb.models.registry import build_network, load_model
 from stride_nb.training import recipes
 from stride_nb.training.tasks import Denoise
 from stride_nb.training.trainer import Settings
@@ -33,7 +33,7 @@ def recipe(monkeypatch):
 def main(words):
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    return recipes.run(parser.parse_args(words))
+    return command.run(parser.parse_args(words))
 
 
 def run(*words):
@@ -69,8 +69,8 @@ def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(
     tmp_path, recipe, named, channels, capsys
 ):
     config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL | named}
-    before = build(**config)
-    checkpoints.save(
+    before = build_network(**config)
+    checkpoints.save_weights(
         tmp_path / "a.safetensors", before.state_dict(), {"config": config, "steps": 1}
     )
     assert run("--out", str(tmp_path / "run"), "--init", str(tmp_path / "a.safetensors")) == 0
@@ -81,14 +81,14 @@ def test_going_on_trains_with_or_without_a_gate_as_the_weights_are(
 
 def test_a_share_of_the_weights_that_training_went_on_from_can_be_kept(tmp_path, recipe, capsys):
     config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
-    before = build(**config).state_dict()
-    init = str(checkpoints.save(tmp_path / "a.safetensors", before, {"config": config}))
+    before = build_network(**config).state_dict()
+    init = str(checkpoints.save_weights(tmp_path / "a.safetensors", before, {"config": config}))
     out, went = tmp_path / "run", ["--init", init, "--out", str(tmp_path / "run")]
     found = {}
     for words in ([], ["--keep", "0.25"]):  # the second resumes the first, which is done
         assert run(*went, *words) == 0
         found[len(words)] = (
-            checkpoints.load(out / "small.safetensors")[0],
+            checkpoints.load_weights(out / "small.safetensors")[0],
             json.loads((out / "small.json").read_text()),
         )
     (trained, plain), (kept, card) = found.values()
@@ -105,12 +105,12 @@ def test_a_share_of_the_weights_that_training_went_on_from_can_be_kept(tmp_path,
 
 def test_a_run_is_not_resumed_as_if_it_had_begun_elsewhere(tmp_path, recipe, capsys):
     config = {"head": "prior", "backbone": "frameformer", "arguments": SMALL}
-    init = checkpoints.save(
-        tmp_path / "a.safetensors", build(**config).state_dict(), {"config": config}
+    init = checkpoints.save_weights(
+        tmp_path / "a.safetensors", build_network(**config).state_dict(), {"config": config}
     )
     assert run("--out", str(tmp_path / "run"), "--init", str(init)) == 0
     card = (tmp_path / "run" / "small.json").read_text()
-    assert json.loads(card)["init"]["sha256"] == checkpoints.sha256(init)
+    assert json.loads(card)["init"]["sha256"] == checkpoints.hash_weights(init)
     with pytest.raises(InputError, match="name another folder"):
         run("--out", str(tmp_path / "run"))
     assert (tmp_path / "run" / "small.json").read_text() == card

@@ -16,12 +16,18 @@ from torch import nn
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise, occlusion
 from stride_nb.errors import InputError
-from stride_nb.models.lifter import CHANNELS_2D, Lifter
-from stride_nb.models.motion_prior import CHANNELS
-from stride_nb.models.registry import build
+from stride_nb.models.lifter import LIFTER_CHANNELS, Lifter
+from stride_nb.models.motion_prior import PRIOR_CHANNELS
+from stride_nb.models.registry import build_network
 from stride_nb.training import recipes
-from stride_nb.training.tasks import VALIDATION, Denoise, Lift, Smooth, examples
-from stride_nb.training.trainer import Settings, _optimizers, _rate, fit
+from stride_nb.training.tasks import (
+    VALIDATION_REGIMES,
+    Denoise,
+    Lift,
+    Smooth,
+    make_validation_examples,
+)
+from stride_nb.training.trainer import Settings, learning_rate_at, make_optimizers, train_network
 from tests.test_package import ALLOWED, BLOCK
 
 ROOT = Path(__file__).parents[2]
@@ -39,25 +45,25 @@ class Line:
 
     identity = {"task": "Line"}
 
-    def batch(self, step):
+    def make_batch(self, step):
         x = torch.from_numpy(np.random.default_rng([5, step]).normal(size=(8, 4))).float()
         return x, 2 * x
 
-    def loss(self, model, batch):
+    def compute_loss(self, model, batch):
         value = (model(batch[0]) - batch[1]).square().mean()
         return value, {"square": value}
 
     def validate(self, model):
         assert not model.training  # whatever is validated is validated as it will be used
         with torch.no_grad():
-            return {"error": float(self.loss(model, self.batch(10**6))[0])}
+            return {"error": float(self.compute_loss(model, self.make_batch(10**6))[0])}
 
 
 class Broken(Line):
     """From the third step on its loss is not a number."""
 
-    def loss(self, model, batch):
-        value, terms = super().loss(model, batch)
+    def compute_loss(self, model, batch):
+        value, terms = super().compute_loss(model, batch)
         self.seen = getattr(self, "seen", 0) + 1
         return (value * math.nan if self.seen > 2 else value), terms
 
@@ -68,10 +74,10 @@ class Interrupted(Line):
     def __init__(self, step):
         self.stop = step
 
-    def loss(self, model, batch):
-        if torch.equal(batch[0], self.batch(self.stop)[0]):
+    def compute_loss(self, model, batch):
+        if torch.equal(batch[0], self.make_batch(self.stop)[0]):
             raise KeyboardInterrupt
-        return super().loss(model, batch)
+        return super().compute_loss(model, batch)
 
 
 def line(dropout=0.0, seed=0):
@@ -81,7 +87,7 @@ def line(dropout=0.0, seed=0):
 
 def prior(seed=0):
     torch.manual_seed(seed)
-    return build("prior", "frameformer", SMALL)
+    return build_network("prior", "frameformer", SMALL)
 
 
 def told(history):
@@ -100,7 +106,7 @@ def same(a, b):
 
 
 def test_the_loss_falls():
-    _, history = fit(
+    _, history = train_network(
         line(), Line(), Settings(steps=200, lr=1e-2, half=False, validate_every=100), progress=False
     )
     assert [row["step"] for row in history] == list(range(10, 201, 10))
@@ -111,20 +117,22 @@ def test_the_loss_falls():
 
 
 def test_the_same_seed_gives_the_same_curve():
-    (a, first), (b, second) = (fit(line(0.3), Line(), QUICK, progress=False) for _ in range(2))
+    (a, first), (b, second) = (
+        train_network(line(0.3), Line(), QUICK, progress=False) for _ in range(2)
+    )
     assert told(first) == told(second) and same(a, b)
-    c, _ = fit(line(0.3, seed=1), Line(), QUICK, progress=False)
+    c, _ = train_network(line(0.3, seed=1), Line(), QUICK, progress=False)
     assert not same(a, c)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize("stop", [1, 3, 4])
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop, dropout):
-    whole, history = fit(line(dropout), Line(), QUICK, progress=False)
+    whole, history = train_network(line(dropout), Line(), QUICK, progress=False)
     with pytest.raises(KeyboardInterrupt):
-        fit(line(dropout), Interrupted(stop), QUICK, tmp_path, progress=False)
+        train_network(line(dropout), Interrupted(stop), QUICK, tmp_path, progress=False)
     torch.manual_seed(99)  # another process
-    again, resumed = fit(
+    again, resumed = train_network(
         line(dropout) if stop < 2 else line(dropout, seed=7),
         Line(),
         QUICK,
@@ -138,27 +146,31 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path, stop, dropout):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_from_other_processes_are_the_same(tmp_path, workers):
-    whole, history = fit(line(0.5), Line(), QUICK, progress=False)
+    whole, history = train_network(line(0.5), Line(), QUICK, progress=False)
     with pytest.raises(KeyboardInterrupt):
-        fit(line(0.5), Interrupted(3), QUICK, tmp_path, progress=False, workers=workers)
-    again, resumed = fit(line(0.5), Line(), QUICK, tmp_path, progress=False, workers=workers)
+        train_network(line(0.5), Interrupted(3), QUICK, tmp_path, progress=False, workers=workers)
+    again, resumed = train_network(
+        line(0.5), Line(), QUICK, tmp_path, progress=False, workers=workers
+    )
     assert same(whole, again) and told(resumed) == told(history)
 
 
 def test_a_finished_run_is_not_trained_on(tmp_path):
-    first, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
-    second, again = fit(line(seed=3), Line(), QUICK, tmp_path, progress=False)
+    first, history = train_network(line(), Line(), QUICK, tmp_path, progress=False)
+    second, again = train_network(line(seed=3), Line(), QUICK, tmp_path, progress=False)
     assert same(first, second) and again == history
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path):
-    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    train_network(line(), Line(), QUICK, tmp_path, progress=False)
     before = (tmp_path / "last.pt").read_bytes()
     with pytest.raises(
         InputError,
         match="last.pt: settings: expected those of the run to resume.*name another folder",
     ):
-        fit(line(), Line(), Settings(steps=6, lr=2e-3, half=False), tmp_path, progress=False)
+        train_network(
+            line(), Line(), Settings(steps=6, lr=2e-3, half=False), tmp_path, progress=False
+        )
     assert (tmp_path / "last.pt").read_bytes() == before
 
 
@@ -167,7 +179,7 @@ def test_a_run_of_another_task_is_refused(tmp_path, clips):
     quick = Settings(steps=1, half=False, validate_every=10**9)
     task = Denoise(clips, clips[:1], batch=1, seed=0)
     task.frames = (20,)
-    fit(prior(), task, quick, tmp_path, progress=False)
+    train_network(prior(), task, quick, tmp_path, progress=False)
     for other in (
         Denoise(clips, clips[:1], batch=1, seed=1),
         Denoise(clips, clips[:1], batch=2, seed=0),
@@ -175,7 +187,7 @@ def test_a_run_of_another_task_is_refused(tmp_path, clips):
         Smooth(clips, clips[:1], batch=1, seed=0),
     ):
         with pytest.raises(InputError, match="last.pt: task: expected that of the run to resume"):
-            fit(prior(), other, quick, tmp_path, progress=False)
+            train_network(prior(), other, quick, tmp_path, progress=False)
 
 
 def test_a_task_that_cannot_be_known_again_has_no_folder(tmp_path):
@@ -185,26 +197,28 @@ def test_a_task_that_cannot_be_known_again_has_no_folder(tmp_path):
     with pytest.raises(
         InputError, match="run: task: expected one with an identity.*found Anonymous"
     ):
-        fit(line(), Anonymous(), QUICK, tmp_path / "run", progress=False)
+        train_network(line(), Anonymous(), QUICK, tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
-    fit(line(), Anonymous(), QUICK, progress=False)
+    train_network(line(), Anonymous(), QUICK, progress=False)
 
 
 @pytest.mark.parametrize("first", [None, "these"])
 def test_a_run_that_began_at_other_weights_is_refused(tmp_path, first):
-    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False, init=first)
+    _, history = train_network(line(), Line(), QUICK, tmp_path, progress=False, init=first)
     for other in {None, "these", "those"} - {first}:
         with pytest.raises(InputError, match="last.pt: task: expected .*init.*name another folder"):
-            fit(line(), Line(), QUICK, tmp_path, progress=False, init=other)
-    assert fit(line(), Line(), QUICK, tmp_path, progress=False, init=first)[1] == history
+            train_network(line(), Line(), QUICK, tmp_path, progress=False, init=other)
+    assert train_network(line(), Line(), QUICK, tmp_path, progress=False, init=first)[1] == history
 
 
 @pytest.mark.parametrize("task", [None, {}, {"task": "Line"}])
 def test_what_a_run_is_known_by_may_be_younger_than_the_run(tmp_path, task):
-    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
+    _, history = train_network(line(), Line(), QUICK, tmp_path, progress=False)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     torch.save(state | {"task": task}, tmp_path / "last.pt")
-    assert fit(line(), Line(), QUICK, tmp_path, progress=False, init="these")[1] == history
+    assert (
+        train_network(line(), Line(), QUICK, tmp_path, progress=False, init="these")[1] == history
+    )
 
 
 def test_a_prior_that_learns_from_another_lifter_is_another_task(clips):
@@ -215,15 +229,15 @@ def test_a_prior_that_learns_from_another_lifter_is_another_task(clips):
 
 
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
-    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    train_network(line(), Line(), QUICK, tmp_path, progress=False)
     whole = (tmp_path / "last.pt").read_bytes()
     for damaged in (b"", b"junk", whole[: len(whole) // 2]):
         (tmp_path / "last.pt").write_bytes(damaged)
         with pytest.raises(InputError, match="last.pt: checkpoint"):
-            fit(line(), Line(), QUICK, tmp_path, progress=False)
+            train_network(line(), Line(), QUICK, tmp_path, progress=False)
     (tmp_path / "last.pt").write_bytes(whole)
     with pytest.raises(InputError, match="last.pt: weights"):
-        fit(nn.Linear(4, 4), Line(), QUICK, tmp_path, progress=False)
+        train_network(nn.Linear(4, 4), Line(), QUICK, tmp_path, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +245,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
 )
 def test_a_checkpoint_of_an_older_loop_is_one_clear_error(tmp_path, lacking):
     """Before the optimisers were split, ``last.pt`` had one, as ``optimizer``."""
-    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    train_network(line(), Line(), QUICK, tmp_path, progress=False)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     state["older"] = state.pop(lacking)
     torch.save(state, tmp_path / "last.pt")
@@ -239,7 +253,7 @@ def test_a_checkpoint_of_an_older_loop_is_one_clear_error(tmp_path, lacking):
     with pytest.raises(
         InputError, match=f"last.pt: {lacking}: expected .*, found .*older.*name another folder"
     ) as told:
-        fit(line(), Line(), QUICK, tmp_path, progress=False)
+        train_network(line(), Line(), QUICK, tmp_path, progress=False)
     assert "\n" not in str(told.value) and (tmp_path / "last.pt").read_bytes() == before
 
 
@@ -264,24 +278,24 @@ def test_a_checkpoint_of_an_older_loop_is_one_clear_error(tmp_path, lacking):
     ids=["list", "no optimiser", "other groups", "unknown setting", "unknown value"],
 )
 def test_a_checkpoint_of_another_form_is_one_clear_error(tmp_path, change, said):
-    fit(line(), Line(), QUICK, tmp_path, progress=False)
+    train_network(line(), Line(), QUICK, tmp_path, progress=False)
     torch.save(change(torch.load(tmp_path / "last.pt", weights_only=True)), tmp_path / "last.pt")
     with pytest.raises(InputError, match=f"last.pt: {said}"):
-        fit(line(), Line(), QUICK, tmp_path, progress=False)
+        train_network(line(), Line(), QUICK, tmp_path, progress=False)
 
 
 def test_a_setting_younger_than_the_run_has_its_default(tmp_path):
-    _, history = fit(line(), Line(), QUICK, tmp_path, progress=False)
+    _, history = train_network(line(), Line(), QUICK, tmp_path, progress=False)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     del state["settings"]["optimizer"]
     torch.save(state, tmp_path / "last.pt")
-    assert fit(line(seed=3), Line(), QUICK, tmp_path, progress=False)[1] == history
+    assert train_network(line(seed=3), Line(), QUICK, tmp_path, progress=False)[1] == history
 
 
 def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights(tmp_path):
     model = line()
     with pytest.raises(FloatingPointError, match="not finite at step 2"):
-        fit(model, Broken(), QUICK, tmp_path, progress=False)
+        train_network(model, Broken(), QUICK, tmp_path, progress=False)
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 2
 
@@ -289,23 +303,25 @@ def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights(tmp_path):
 def test_what_is_kept_is_the_running_mean():
     settings = Settings(steps=40, lr=1e-2, half=False, validate_every=40)
     model = line()
-    mean, history = fit(model, Line(), settings, progress=False)
+    mean, history = train_network(model, Line(), settings, progress=False)
     assert not same(mean, model) and not mean.training
     assert history[-1]["val_ema_error"] != history[-1]["val_error"]
-    last, history = fit(line(), Line(), Settings(**{**vars(settings), "ema": 0.0}), progress=False)
+    last, history = train_network(
+        line(), Line(), Settings(**{**vars(settings), "ema": 0.0}), progress=False
+    )
     assert same(last, model) and "val_ema_error" not in history[-1]
 
 
 def test_the_running_mean_is_a_mean():
     """After one step it has 1/10 of the old weights and 9/10 of the new, as its decay warms up."""
     old, model = line(), line()
-    mean, _ = fit(model, Line(), Settings(steps=1, lr=1e-2, half=False), progress=False)
+    mean, _ = train_network(model, Line(), Settings(steps=1, lr=1e-2, half=False), progress=False)
     for kept, before, after in zip(mean.parameters(), old.parameters(), model.parameters()):
         torch.testing.assert_close(kept, 0.1 * before + 0.9 * after)
 
 
 def test_the_learning_rate_warms_up_and_cools_down():
-    rates = [_rate(step, Settings(steps=1000, lr=1.0)) for step in range(1000)]
+    rates = [learning_rate_at(step, Settings(steps=1000, lr=1.0)) for step in range(1000)]
     assert rates[0] == pytest.approx(1 / 30) and max(rates) == 1.0 and rates.index(1.0) in (29, 30)
     assert np.all(np.diff(rates[:30]) > 0) and np.all(np.diff(rates[30:]) < 0)
     assert rates[-1] == pytest.approx(0.01, rel=0.01) and rates[515] == pytest.approx(
@@ -314,9 +330,9 @@ def test_the_learning_rate_warms_up_and_cools_down():
 
 
 def test_nothing_is_printed_without_a_bar(capsys):
-    fit(line(), Line(), QUICK, progress=False)
+    train_network(line(), Line(), QUICK, progress=False)
     assert capsys.readouterr() == ("", "")
-    fit(line(), Line(), QUICK, progress=True)
+    train_network(line(), Line(), QUICK, progress=True)
     assert "6/6" in capsys.readouterr().err
 
 
@@ -332,9 +348,9 @@ pose = np.random.default_rng(0).uniform(-0.8, 0.8, (17, 3))
 clip = PoseSequence(pose + np.sin(np.arange(250) / 20)[:, None, None] / 10, fps=50).resample(50).joints
 task = tasks.Denoise([clip], [clip], batch=1)
 task.frames = (20,)
-model = registry.build("prior", "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2))
+model = registry.build_network("prior", "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2))
 settings = trainer.Settings(steps=1, half=False)
-print(len(trainer.fit(model, task, settings, device="cpu", progress=False)[1]))
+print(len(trainer.train_network(model, task, settings, device="cpu", progress=False)[1]))
 """
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -344,33 +360,35 @@ print(len(trainer.fit(model, task, settings, device="cpu", progress=False)[1]))
 # What is learnt from.
 
 
-@pytest.mark.parametrize("kind, channels", [(Denoise, CHANNELS), (Lift, CHANNELS_2D)])
+@pytest.mark.parametrize("kind, channels", [(Denoise, PRIOR_CHANNELS), (Lift, LIFTER_CHANNELS)])
 def test_a_batch_is_a_function_of_seed_and_step(clips, kind, channels):
     task = kind(clips, clips[:1], batch=2)
-    features, truth = task.batch(0)
+    features, truth = task.make_batch(0)
     frames = task.frames[0]
     assert features.shape == (2, frames, 17, channels) and truth.shape == (2, frames, 17, 3)
     assert features.dtype == truth.dtype == torch.float32
     assert torch.isfinite(features).all() and (truth[:, :, 0] == 0).all()
-    assert torch.equal(kind(clips, clips[:1], batch=2).batch(0)[0], features)
+    assert torch.equal(kind(clips, clips[:1], batch=2).make_batch(0)[0], features)
     short = task.frames[2]
-    assert task.batch(2)[0].shape == (2 * round(frames / short), short, 17, channels)
-    for other in (task.batch(1), kind(clips, clips[:1], batch=2, seed=1).batch(0)):
+    assert task.make_batch(2)[0].shape == (2 * round(frames / short), short, 17, channels)
+    for other in (task.make_batch(1), kind(clips, clips[:1], batch=2, seed=1).make_batch(0)):
         assert not torch.equal(other[1], truth)
 
 
 def test_smoothnet_learns_from_windows(clips):
     task = Smooth(clips, clips[:1], batch=2, window=32)
-    filled, truth = task.batch(0)
+    filled, truth = task.make_batch(0)
     assert filled.shape == truth.shape and filled.shape[2:] == (32, 17, 3)
     assert torch.isfinite(filled).all()
-    loss, terms = task.loss(build("plain", "smoothnet", {"hidden": 16}), (filled, truth))
+    loss, terms = task.compute_loss(
+        build_network("plain", "smoothnet", {"hidden": 16}), (filled, truth)
+    )
     assert set(terms) == {"position", "acceleration"} and torch.isfinite(loss)
 
 
 def test_what_the_prior_is_told_and_asked_belong_together(clips):
     """Where all is visible and trusted, what it is told is near what it is asked."""
-    features, truth = Denoise(clips, clips[:1], batch=6).batch(0)
+    features, truth = Denoise(clips, clips[:1], batch=6).make_batch(0)
     trusted = features[..., 7] > 0
     error = (features[..., :3] * 0.25 - truth).norm(dim=-1)
     assert 0.02 < error[trusted].median() < 0.09
@@ -379,8 +397,8 @@ def test_what_the_prior_is_told_and_asked_belong_together(clips):
 
 def test_the_likelihood_does_not_pull_on_the_joints(clips):
     task, model = Denoise(clips, clips[:1], batch=1), prior()
-    batch = task.batch(2)
-    _, terms = task.loss(model, batch)
+    batch = task.make_batch(2)
+    _, terms = task.compute_loss(model, batch)
     terms["likelihood"].backward()
     gradient = model.backbone.head.weight.grad.reshape(17, 5, -1)
     assert (gradient[:, [0, 1, 2, 4]] == 0).all() and (gradient[1:, 3] != 0).any()
@@ -388,8 +406,11 @@ def test_the_likelihood_does_not_pull_on_the_joints(clips):
 
 def test_validation_is_always_the_same_and_covers_its_regimes(clips):
     val = [c for c in clips if len(c) >= 243][:2]
-    a, b = ([(x.copy(), v) for x, _, v, _ in examples(val, 243, VALIDATION, 1)] for _ in range(2))
-    assert len(a) == len(val) * len(VALIDATION)
+    a, b = (
+        [(x.copy(), v) for x, _, v, _ in make_validation_examples(val, 243, VALIDATION_REGIMES, 1)]
+        for _ in range(2)
+    )
+    assert len(a) == len(val) * len(VALIDATION_REGIMES)
     for (x, v), (y, w) in zip(a, b):
         np.testing.assert_array_equal(x, y)
         np.testing.assert_array_equal(v, w)
@@ -417,13 +438,13 @@ def test_the_prior_also_learns_from_a_lifters_answers(clips):
             return x[..., :3] * 0 + 7.0 * (torch.arange(17) > 0)[:, None]
 
     task = Denoise(clips, clips[:1], batch=4, lifter=Lifter(Odd(1, 1)))
-    task.families = {"lifted": 1.0}
-    features, truth = task.example(
-        task._motion(60, np.random.default_rng(0)), np.random.default_rng(0)
+    task.noise_shares = {"lifted": 1.0}
+    features, truth = task.make_example(
+        task.draw_motion(60, np.random.default_rng(0)), np.random.default_rng(0)
     )
     np.testing.assert_allclose(features[:, 1:, 1:3], 7, atol=1e-5)
     assert features.shape == (60, 17, 9)
-    assert np.abs(truth).max() < 2 and "lifted" not in Denoise(clips, []).families
+    assert np.abs(truth).max() < 2 and "lifted" not in Denoise(clips, []).noise_shares
 
 
 def test_a_run_by_muon_is_resumed_to_the_digit(tmp_path, clips):
@@ -433,30 +454,32 @@ def test_a_run_by_muon_is_resumed_to_the_digit(tmp_path, clips):
     task = Denoise(clips, clips[:1], batch=1)
     task.frames = (60,)
     start = prior()
-    whole, _ = fit(copy.deepcopy(start), task, settings, tmp_path / "whole", progress=False)
+    whole, _ = train_network(
+        copy.deepcopy(start), task, settings, tmp_path / "whole", progress=False
+    )
     state = torch.load(tmp_path / "whole" / "last.pt", weights_only=True)
     assert len(state["optimizers"]) == 2
 
     class Cut(Exception):
         pass
 
-    def stop(step, made=task.batch):
+    def stop(step, made=task.make_batch):
         if step == 3:
             raise Cut
         return made(step)
 
-    task.batch = stop
+    task.make_batch = stop
     with pytest.raises(Cut):
-        fit(copy.deepcopy(start), task, settings, tmp_path / "cut", progress=False)
-    del task.batch
-    again, _ = fit(copy.deepcopy(start), task, settings, tmp_path / "cut", progress=False)
+        train_network(copy.deepcopy(start), task, settings, tmp_path / "cut", progress=False)
+    del task.make_batch
+    again, _ = train_network(copy.deepcopy(start), task, settings, tmp_path / "cut", progress=False)
     assert same(whole, again)
 
 
 def test_training_families_are_those_seen():
     assert set(recipes.RECIPES) >= {"prior", "lifter", "smoothnet"} and set(
         estimator_noise.SEEN
-    ) < set(estimator_noise.FAMILIES)
+    ) < set(estimator_noise.NOISE_MODELS)
 
 
 def test_a_short_training_lowers_the_loss(clips):
@@ -464,10 +487,10 @@ def test_a_short_training_lowers_the_loss(clips):
     task.frames = (60,)
     torch.manual_seed(0)
     settings = Settings(steps=120, lr=3e-3, validate_every=120)
-    fresh, batch = prior(), task.batch(1000)  # one that it does not learn from
-    trained, _ = fit(copy.deepcopy(fresh), task, settings, progress=False)
+    fresh, batch = prior(), task.make_batch(1000)  # one that it does not learn from
+    trained, _ = train_network(copy.deepcopy(fresh), task, settings, progress=False)
     with torch.no_grad():
-        before, after = (task.loss(network, batch)[0] for network in (fresh, trained))
+        before, after = (task.compute_loss(network, batch)[0] for network in (fresh, trained))
     assert after < 0.9 * before
 
 
@@ -475,20 +498,20 @@ def test_no_task_trains_on_an_unseen_family():
     clips = [c.joints for c in datasets.load("synthetic", "train", clips=2, seconds=3.0)]
     lifter = Lifter(nn.Linear(10, 3))
     for task in (Denoise(clips, []), Smooth(clips, [])):
-        assert set(task.families) == set(estimator_noise.SEEN)
+        assert set(task.noise_shares) == set(estimator_noise.SEEN)
     for task in (Denoise(clips, [], lifter=lifter), Smooth(clips, [], lifter=lifter)):
         assert (
-            set(task.families) == {*estimator_noise.SEEN, "lifted"}
-            and task.families["lifted"] == 0.2
+            set(task.noise_shares) == {*estimator_noise.SEEN, "lifted"}
+            and task.noise_shares["lifted"] == 0.2
         )
-        assert sum(task.families.values()) == pytest.approx(1)
+        assert sum(task.noise_shares.values()) == pytest.approx(1)
 
 
 def test_the_objective_is_the_documented_sum():
     clips = [c.joints for c in datasets.load("synthetic", "train", clips=2, seconds=5.0)]
     task, model = Denoise(clips, [], batch=1), prior()
-    features, truth = task.batch(2)
-    total, terms = task.loss(model, (features, truth))
+    features, truth = task.make_batch(2)
+    total, terms = task.compute_loss(model, (features, truth))
     torch.testing.assert_close(
         total,
         terms["loss_mpjpe"]
@@ -504,19 +527,19 @@ def test_the_objective_is_the_documented_sum():
 @pytest.mark.parametrize("most", [0.5, 0.0])
 def test_gradients_are_clipped(most):
     class Steep(Line):
-        def loss(self, model, batch):
-            value, terms = super().loss(model, batch)
+        def compute_loss(self, model, batch):
+            value, terms = super().compute_loss(model, batch)
             return 1e4 * value, terms
 
     model = line()
-    fit(model, Steep(), Settings(steps=1, clip=most, half=False), progress=False)
+    train_network(model, Steep(), Settings(steps=1, clip=most, half=False), progress=False)
     norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
     assert norm == pytest.approx(0.5, rel=1e-3) if most else norm > 1e3
 
 
 def test_muon_moves_the_matrices_of_the_blocks_and_nothing_else_fast():
     model = prior()
-    adamw, muon = _optimizers(model, Settings(lr=4e-3, optimizer="muon"))
+    adamw, muon = make_optimizers(model, Settings(lr=4e-3, optimizer="muon"))
     assert [g["share"] * 4e-3 for g in (*adamw.param_groups, *muon.param_groups)] == pytest.approx(
         [1e-3, 4e-3]
     )

@@ -10,22 +10,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stride_nb.datasets.simulation.estimator_noise import smooth_noise
+from stride_nb.datasets.simulation.estimator_noise import draw_smooth_noise
 from stride_nb.poses.geometry import bone_lengths, rotation_about
 from stride_nb.poses.skeleton import H36M17
 
 __all__ = [
-    "alike",
-    "body_of",
-    "crop",
-    "distinct_bodies",
-    "embodied",
-    "grafted",
+    "apply_body_proportions",
+    "augment_motion",
+    "crop_at_random_pace",
+    "find_distinct_bodies",
+    "have_same_proportions",
+    "measure_body_proportions",
     "mirror",
-    "paced",
-    "reproportion",
-    "stranger",
-    "vary",
+    "mix_upper_lower_body",
+    "sample_body_proportions",
+    "scale_bones",
+    "time_warp",
 ]
 
 _LEFT, _RIGHT = (H36M17.index(*side) for side in zip(*H36M17.pairs))
@@ -37,7 +37,7 @@ _WAVER = 0.15  # standard deviation of the logarithm of the pace within a stretc
 _LEVEL = 0.5
 
 
-def paced(joints: np.ndarray, at: np.ndarray) -> np.ndarray:
+def time_warp(joints: np.ndarray, at: np.ndarray) -> np.ndarray:
     """The motion at moments ``at`` (frames of (T, 17, 3), any fraction of one), linearly
     interpolated, held beyond its ends."""
     at = np.clip(at, 0, len(joints) - 1)
@@ -46,16 +46,16 @@ def paced(joints: np.ndarray, at: np.ndarray) -> np.ndarray:
     return joints[low] * (1 - part) + joints[low + 1] * part
 
 
-def crop(
+def crop_at_random_pace(
     joints: np.ndarray, frames: int, rng: np.random.Generator, pace=(0.75, 1.35)
 ) -> np.ndarray:
     """A random stretch at a random pace that wavers; a clip too short for it is played slower, then
     held at its end."""
     fastest = (len(joints) - 1) / max(frames - 1, 1)
     step = min(rng.uniform(*pace), max(fastest, pace[0]))
-    steps = np.exp(_WAVER * smooth_noise(rng, (frames,), 0.7, 50))
+    steps = np.exp(_WAVER * draw_smooth_noise(rng, (frames,), 0.7, 50))
     at = step * (frames - 1) * (np.cumsum(steps) - steps[0]) / max(steps[1:].sum(), 1e-9)
-    return paced(joints, rng.uniform(0, max(len(joints) - 1 - step * (frames - 1), 0)) + at)
+    return time_warp(joints, rng.uniform(0, max(len(joints) - 1 - step * (frames - 1), 0)) + at)
 
 
 def mirror(joints: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def mirror(joints: np.ndarray) -> np.ndarray:
     return joints[:, list(H36M17.mirror)] * np.array([-1.0, 1.0, 1.0])
 
 
-def reproportion(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def scale_bones(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Another body doing the same: every bone's length times ``scale`` (17,), directions and root
     kept."""
     out = joints.copy()
@@ -72,27 +72,27 @@ def reproportion(joints: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return out
 
 
-def distinct_bodies(clips: Sequence[np.ndarray]) -> np.ndarray:
+def find_distinct_bodies(clips: Sequence[np.ndarray]) -> np.ndarray:
     """(P, 17) lengths of the bone to each joint, metres (0 for the root), of the different bodies
     that move in clips (T, 17, 3).
 
-    Whoever is ``alike`` is one body, so that someone recorded often has no more say than others.
+    Whoever is ``have_same_proportions`` is one body, so that someone recorded often has no more say than others.
     """
     found: list[np.ndarray] = []
     for joints in clips:
-        own = body_of(joints)
-        if not any(alike(own, other) for other in found):
+        own = measure_body_proportions(joints)
+        if not any(have_same_proportions(own, other) for other in found):
             found.append(own)
     return np.array(found)
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
+def have_same_proportions(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two bodies (17,) are the same to 2 % in every bone of the limbs; the trunk bends
     within what is one bone here."""
     return bool(np.abs(one[_LIMBS] / other[_LIMBS] - 1).max() <= 0.02)
 
 
-def body_of(joints: np.ndarray) -> np.ndarray:
+def measure_body_proportions(joints: np.ndarray) -> np.ndarray:
     """(17,) length of the bone to each joint, metres, 0 for the root: the median over the frames of
     (T, 17, 3)."""
     lengths = np.zeros(len(H36M17.joints))
@@ -100,13 +100,13 @@ def body_of(joints: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def embodied(joints: np.ndarray, body: np.ndarray) -> np.ndarray:
+def apply_body_proportions(joints: np.ndarray, body: np.ndarray) -> np.ndarray:
     """The motion (T, 17, 3) done by a body (17,), metres: bones as long as its own in the median,
     directions and root kept."""
-    return reproportion(joints, body / np.maximum(body_of(joints), 1e-6))
+    return scale_bones(joints, body / np.maximum(measure_body_proportions(joints), 1e-6))
 
 
-def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sample_body_proportions(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(17,) bone lengths of somebody new: between two of ``people`` (P, 17), of another stature,
     with bones of their own.
 
@@ -122,13 +122,13 @@ def stranger(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return one**part * other ** (1 - part) * rng.uniform(0.9, 1.12) * np.exp(own + aside)
 
 
-def grafted(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
+def mix_upper_lower_body(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A motion that nobody did: hips and legs of ``joints`` (T, 17, 3), and of ``other`` all above,
     turned to where the hips face.
 
     ``joints`` comes back as it is where a hip line is too steep to tell which way somebody faces.
     """
-    (one, level), (two, as_level) = map(_facing, (joints, other))
+    (one, level), (two, as_level) = map(_measure_heading, (joints, other))
     if not (level and as_level):
         return joints
     turn = rotation_about((0, 1, 0), one - two)
@@ -139,7 +139,7 @@ def grafted(joints: np.ndarray, other: np.ndarray) -> np.ndarray:
     return out
 
 
-def _facing(joints: np.ndarray) -> tuple[np.ndarray, bool]:
+def _measure_heading(joints: np.ndarray) -> tuple[np.ndarray, bool]:
     """(T,) the hip line's angle about the vertical, and whether it is level enough for that in
     every frame."""
     right, left = _HIPS
@@ -150,21 +150,25 @@ def _facing(joints: np.ndarray) -> tuple[np.ndarray, bool]:
     )
 
 
-def vary(
+def augment_motion(
     joints: np.ndarray, frames: int, rng: np.random.Generator, people: np.ndarray, other: np.ndarray
 ) -> np.ndarray:
     """Stretch, pace, body, side and, in one of four, the direction of time: (frames, 17, 3), world.
 
     In three of ten the trunk and arms do what they do in ``other``: motions are few, pairs of them
     are not (measured, with the pace that wavers, by ``benchmarks/ablations/learning_curves.py``).
-    The body is a ``stranger``'s, whoever the motion is from. A network that meets a motion with the
+    The body is a ``sample_body_proportions``'s, whoever the motion is from. A network that meets a motion with the
     body that made it, however changed, learns to know people by how they move, and takes strangers
     for them (measured by ``benchmarks/ablations/upper_bounds.py``). Nobody is made to carry
     themselves otherwise: with every bone turned by some degrees, the same all through the motion,
     validation of hidden joints got worse.
     """
-    out = crop(joints, frames, rng)
-    out = grafted(out, crop(other, frames, rng)) if rng.random() < 0.3 else out
-    out = embodied(out, stranger(people, rng))
+    out = crop_at_random_pace(joints, frames, rng)
+    out = (
+        mix_upper_lower_body(out, crop_at_random_pace(other, frames, rng))
+        if rng.random() < 0.3
+        else out
+    )
+    out = apply_body_proportions(out, sample_body_proportions(people, rng))
     out = mirror(out) if rng.random() < 0.5 else out
     return out[::-1] if rng.random() < 0.25 else out

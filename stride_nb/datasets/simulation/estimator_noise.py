@@ -16,20 +16,20 @@ from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, HALVES
 
 __all__ = [
-    "FAMILIES",
+    "NOISE_MODELS",
     "SEEN",
     "TUNING",
     "UNSEEN",
-    "detect",
-    "estimate",
-    "exchange",
-    "family",
-    "smooth_noise",
-    "sureness",
+    "draw_smooth_noise",
+    "register_noise_model",
+    "simulate_confidence",
+    "simulate_detections",
+    "simulate_estimates",
+    "swap_left_right",
 ]
 
-FAMILIES: dict[str, Callable] = {}
-_SURENESS: dict[str, Callable] = {}
+NOISE_MODELS: dict[str, Callable] = {}
+_CONFIDENCE_MODELS: dict[str, Callable] = {}
 SEEN = ("estimator", "keyframe", "outlier", "repeat", "varied", "articulated")
 TUNING = ("crossed", "swapped")
 UNSEEN = ("drift", "lag", "tracked", "tokens")
@@ -44,7 +44,7 @@ _ROOTS = H36M17.index("rhip", "lhip", "rshoulder", "lshoulder")  # of limbs
 _DEPTH = np.array([1.0, 1.0, 2.2])  # monocular: the error along the viewing ray is the larger one
 
 
-def family(name: str, sure: Callable | None = None):
+def register_noise_model(name: str, sure: Callable | None = None):
     """Register a noise family under its name: a function ``(rng, relative, visible, fps) ->
     error``.
 
@@ -52,19 +52,19 @@ def family(name: str, sure: Callable | None = None):
     camera axes, which are ``visible`` (T, 17) bool, and ``fps``. It draws the ``error`` (T, 17, 3),
     metres, to be added, NaN where there is no answer; that of joint 0 is the pelvis's against the
     rest, 0 in most families. ``sure``: ``(rng, visible, fps) -> confidence (T, 17)``, by default
-    ``sureness``.
+    ``simulate_confidence``.
     """
 
     def add(function: Callable) -> Callable:
-        FAMILIES[name] = function
+        NOISE_MODELS[name] = function
         if sure:
-            _SURENESS[name] = sure
+            _CONFIDENCE_MODELS[name] = sure
         return function
 
     return add
 
 
-def smooth_noise(
+def draw_smooth_noise(
     rng: np.random.Generator, shape: tuple[int, ...], seconds: float, fps: float
 ) -> np.ndarray:
     """Gaussian noise of unit variance over axis 0, its autocorrelation exp(−(Δt/``seconds``)²).
@@ -81,36 +81,41 @@ def smooth_noise(
     return np.fft.irfft(spectrum, n, axis=0)[:frames] / np.sqrt(power)
 
 
-def _correlated(rng, visible, fps, seen, hidden, seconds, jitter):
+def _draw_correlated_error(rng, visible, fps, seen, hidden, seconds, jitter):
     """Slow error of ``seen``/``hidden`` metres plus white ``jitter``, shaped by joint and axis."""
     shape = (*visible.shape, 3)
     level = np.where(visible, seen, hidden)[..., None]
-    slow = smooth_noise(rng, shape, seconds, fps) * level
+    slow = draw_smooth_noise(rng, shape, seconds, fps) * level
     return (slow + jitter * rng.standard_normal(shape)) * _REACH[:, None] * _DEPTH
 
 
-def _regress(rng, relative, visible, share=(0.3, 0.9)):
+def _pull_to_mean(rng, relative, visible, share=(0.3, 0.9)):
     """What a hidden joint is pulled towards: a share of the way to its mean over the clip (the
     estimator's guess)."""
     pull = rng.uniform(*share) * (relative.mean(0) - relative)
     return np.where(visible[..., None], 0.0, pull)
 
 
-@family("estimator")
+@register_noise_model("estimator")
 def estimator(rng, relative, visible, fps):
     """Correlated over 0.25 s, twice as large in depth; hidden joints err by much and lean to a mean
     pose."""
     level = rng.lognormal(0, 0.25)
-    error = _correlated(rng, visible, fps, 0.017 * level, 0.060 * level, 0.25, 0.004 * level)
+    error = _draw_correlated_error(
+        rng, visible, fps, 0.017 * level, 0.060 * level, 0.25, 0.004 * level
+    )
     # this person, this camera
     offset = rng.standard_normal((1, 17, 3)) * 0.009 * level * _REACH[:, None] * _DEPTH
     bias = rng.standard_normal((1, 17, 3)) * 0.04 * level * _REACH[:, None] * _DEPTH
     return (
-        error + offset + _regress(rng, relative, visible) + np.where(visible[..., None], 0.0, bias)
+        error
+        + offset
+        + _pull_to_mean(rng, relative, visible)
+        + np.where(visible[..., None], 0.0, bias)
     )
 
 
-@family("keyframe")
+@register_noise_model("keyframe")
 def keyframe(rng, relative, visible, fps):
     """MotionBERT's: errors at 27 key frames, interpolated over the clip, plus jitter; more where
     hidden."""
@@ -125,10 +130,10 @@ def keyframe(rng, relative, visible, fps):
     return error * np.where(visible, 1.0, rng.uniform(2, 6))[..., None] * _REACH[:, None] * _DEPTH
 
 
-@family("outlier")
+@register_noise_model("outlier")
 def outlier(rng, relative, visible, fps):
     """Mild correlated error; now and then a joint jumps away for up to 0.2 s."""
-    error = _correlated(
+    error = _draw_correlated_error(
         rng, visible, fps, 0.010, rng.uniform(0.04, 0.08), rng.uniform(0.1, 0.5), 0.003
     )
     jumps = rng.random(visible.shape) < np.where(visible, 0.1, 0.5) / fps
@@ -139,10 +144,10 @@ def outlier(rng, relative, visible, fps):
         if jumps.any()
         else size
     )
-    return error + held * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
+    return error + held * (_REACH > 0)[:, None] + _pull_to_mean(rng, relative, visible)
 
 
-@family("repeat")
+@register_noise_model("repeat")
 def repeat(rng, relative, visible, fps):
     """A video of 15 to 30 frames a second brought to ``fps``: each of the ``estimator``'s answers
     stays till the next."""
@@ -153,7 +158,9 @@ def repeat(rng, relative, visible, fps):
     return (relative + estimator(rng, relative, visible, fps))[np.minimum(shown, now)] - relative
 
 
-def any_sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+def simulate_varied_confidence(
+    rng: np.random.Generator, visible: np.ndarray, fps: float
+) -> np.ndarray:
     """(T, J) in (0, 1]: how high where visible, how low where hidden, how steady and how often
     wrong, all drawn.
 
@@ -161,10 +168,12 @@ def any_sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> n
     """
     high, low = rng.uniform(0.6, 0.95), rng.uniform(0.05, 0.45)
     fooled, doubting = 1.0 if rng.random() < 0.1 else rng.uniform(0, 0.4), rng.uniform(0, 0.1)
-    wander = smooth_noise(rng, visible.shape, rng.uniform(0.1, 0.6), fps) * rng.uniform(0.03, 0.15)
+    wander = draw_smooth_noise(rng, visible.shape, rng.uniform(0.1, 0.6), fps) * rng.uniform(
+        0.03, 0.15
+    )
     chance = (
         np.argsort(
-            np.argsort(smooth_noise(rng, visible.shape, rng.uniform(0.2, 0.8), fps), None)
+            np.argsort(draw_smooth_noise(rng, visible.shape, rng.uniform(0.2, 0.8), fps), None)
         ).reshape(visible.shape)
         / visible.size
     )
@@ -172,7 +181,7 @@ def any_sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> n
     return np.clip(np.where(visible ^ wrong, high, low) + wander, 0.02, 1.0)
 
 
-@family("varied", any_sureness)
+@register_noise_model("varied", simulate_varied_confidence)
 def varied(rng, relative, visible, fps):
     """An estimator whose manners are drawn too: how far, how slowly and with what tails it errs,
     how much of that its pelvis shares, and whether hidden joints lean to their mean, are where they
@@ -181,7 +190,7 @@ def varied(rng, relative, visible, fps):
     reach = _REACH * rng.lognormal(0, 0.2, 17)
     reach[0] = rng.uniform(0, 1)
     slow = (
-        smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps)
+        draw_smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps)
         * np.where(visible, 0.014, 0.05)[..., None]
     )
     jitter = rng.uniform(0, 0.006) * rng.standard_t(rng.uniform(3, 30), shape)
@@ -204,7 +213,7 @@ def varied(rng, relative, visible, fps):
     return error + np.where(hidden[..., None], guess[rng.integers(len(guess))], 0.0)
 
 
-@family("articulated", any_sureness)
+@register_noise_model("articulated", simulate_varied_confidence)
 def articulated(rng, relative, visible, fps):
     """An estimator of joint angles, whose answers are always somebody: bones turned by slow errors,
     on a body of its own.
@@ -215,7 +224,7 @@ def articulated(rng, relative, visible, fps):
     level, shape, mirror = rng.lognormal(0, 0.35), (*visible.shape, 3), list(H36M17.mirror)
     deep = (1, 1, rng.uniform(1, 3))
     slow = (
-        smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps)
+        draw_smooth_noise(rng, shape, rng.uniform(0.1, 1.0), fps)
         * np.where(visible, 0.055, 0.25)[..., None]
     )
     wander = (
@@ -245,11 +254,13 @@ def articulated(rng, relative, visible, fps):
     return out - relative
 
 
-@family("crossed")
+@register_noise_model("crossed")
 def crossed(rng, relative, visible, fps):
     """Not trained on (`TUNING`): bones too short, slow errors, and hidden limbs drawn towards the
     other side's."""
-    slow = _correlated(rng, visible, fps, 0.012 * rng.lognormal(0, 0.3), 0.05, 0.6, 0.002)
+    slow = _draw_correlated_error(
+        rng, visible, fps, 0.012 * rng.lognormal(0, 0.3), 0.05, 0.6, 0.002
+    )
     other = rng.uniform(0.2, 0.7) * (relative[:, list(H36M17.mirror)] - relative)
     return (
         slow
@@ -258,78 +269,78 @@ def crossed(rng, relative, visible, fps):
     )
 
 
-def _mistaken(rng, frames, fps, a_second, seconds):
+def _draw_swap_spans(rng, frames, fps, a_second, seconds):
     """Spans, as slices, in which an estimator takes left for right: so many begin a second, each
     lasts from so long to so long."""
     for start in np.flatnonzero(rng.random(frames) < a_second / fps):
         yield slice(start, start + round(rng.uniform(*seconds) * fps))
 
 
-@family("swapped")
+@register_noise_model("swapped")
 def swapped(rng, relative, visible, fps):
     """Not trained on (`TUNING`): ``crossed``, and for 0.1 to 1 s legs, arms or both are taken for
     the other side's."""
     (apart,) = rng.spawn(1)  # all else is as under ``crossed``
-    return exchange(apart, relative + crossed(rng, relative, visible, fps), fps) - relative
+    return swap_left_right(apart, relative + crossed(rng, relative, visible, fps), fps) - relative
 
 
-def exchange(rng: np.random.Generator, points: np.ndarray, fps: float) -> np.ndarray:
+def swap_left_right(rng: np.random.Generator, points: np.ndarray, fps: float) -> np.ndarray:
     """Points (T, 17, C) whose legs, arms or both, now and then without hips and shoulders, are for
     0.1 to 1 s those of the other side."""
     points, mirror = points.copy(), np.array(H36M17.mirror)
     legs, roots = (np.isin(np.arange(17), joints) for joints in (HALVES["both legs"], _ROOTS))
-    for span in _mistaken(rng, len(points), fps, 0.2, (0.1, 1.0)):
+    for span in _draw_swap_spans(rng, len(points), fps, 0.2, (0.1, 1.0)):
         here = (legs, ~legs, np.ones(17, bool))[rng.integers(3)] & (~roots | (rng.random() < 2 / 3))
         points[span] = points[span][:, np.where(here, mirror, np.arange(17))]
     return points
 
 
-@family("drift")
+@register_noise_model("drift")
 def drift(rng, relative, visible, fps):
     """Unseen in training: the whole body turned, tilted and flattened in depth, slowly changing;
     hidden limbs hang."""
     frames = len(visible)
-    angle = smooth_noise(rng, (frames, 3), 1.5, fps) * np.array([0.06, 0.14, 0.05])
-    flat = 1 - 0.12 * np.abs(smooth_noise(rng, (frames, 1), 1.0, fps))
+    angle = draw_smooth_noise(rng, (frames, 3), 1.5, fps) * np.array([0.06, 0.14, 0.05])
+    flat = 1 - 0.12 * np.abs(draw_smooth_noise(rng, (frames, 1), 1.0, fps))
     turned = relative + np.cross(angle[:, None], relative)  # small angles
     turned[..., 2] *= flat
     hang = np.where(visible[..., None], 0.0, 0.6 * (relative.mean(0) + (0, 0.05, 0) - relative))
-    slow = _correlated(rng, visible, fps, 0.006, 0.045, 0.8, 0.002)
+    slow = _draw_correlated_error(rng, visible, fps, 0.006, 0.045, 0.8, 0.002)
     return turned - relative + hang * (_REACH > 0)[:, None] + slow
 
 
-@family("lag")
+@register_noise_model("lag")
 def lag(rng, relative, visible, fps):
     """Unseen in training: an estimator at 8–12 Hz whose answers are held, late, and on a coarse
     grid; now and then, for 0.1 to 0.4 s, it takes left for right."""
     frames = len(visible)
     step = max(1, round(fps / rng.uniform(8, 12)))
     late = np.maximum((np.arange(frames) // step) * step - rng.integers(0, step + 1), 0)
-    noisy = relative + _correlated(rng, visible, fps, 0.014, 0.055, 0.08, 0.0)
+    noisy = relative + _draw_correlated_error(rng, visible, fps, 0.014, 0.055, 0.08, 0.0)
     grid = np.array([0.02, 0.02, 0.05])
     held = np.round(noisy[late] / grid) * grid
     mirror = list(H36M17.mirror)
-    for span in _mistaken(rng, frames, fps, 0.15, (0.1, 0.4)):
+    for span in _draw_swap_spans(rng, frames, fps, 0.15, (0.1, 0.4)):
         held[span] = held[span][:, mirror]
-    return (held - relative) * (_REACH > 0)[:, None] + _regress(rng, relative, visible)
+    return (held - relative) * (_REACH > 0)[:, None] + _pull_to_mean(rng, relative, visible)
 
 
-def sureness(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+def simulate_confidence(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
     """(T, J) in (0, 1]: high where visible, low where hidden, and wrong for one span in twenty."""
-    wander = smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
-    fooled = smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
+    wander = draw_smooth_noise(rng, visible.shape, 0.3, fps) * 0.1
+    fooled = draw_smooth_noise(rng, visible.shape, 0.4, fps) > 1.65
     mean = np.where(visible ^ fooled, 0.85, 0.3)
     return np.clip(mean + wander, 0.02, 1.0)
 
 
-def slow_to_doubt(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+def delay_confidence(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
     """(T, J) in (0, 1]: of a tracker, which notices late that it has lost sight of a joint, and
     calls a third of its guesses seen."""
-    told = np.where(visible, 0.8, 0.4) + 0.15 * smooth_noise(rng, visible.shape, 0.25, fps)
-    return np.clip(_causal(told, 0.15 * fps), 0.02, 1.0)
+    told = np.where(visible, 0.8, 0.4) + 0.15 * draw_smooth_noise(rng, visible.shape, 0.25, fps)
+    return np.clip(_smooth_causally(told, 0.15 * fps), 0.02, 1.0)
 
 
-@family("tracked", slow_to_doubt)
+@register_noise_model("tracked", delay_confidence)
 def tracked(rng, relative, visible, fps):
     """Unseen in training: a tracker that smooths what it says, with depths out of scale, its pelvis
     wrong like any joint.
@@ -343,27 +354,28 @@ def tracked(rng, relative, visible, fps):
     deep = relative * (1, 1, rng.lognormal(0, 0.1))
     reach = np.maximum(_REACH, 1)[:, None] * _DEPTH
     slow = (
-        smooth_noise(rng, (*visible.shape, 3), 0.5, fps) * np.where(visible, 0.01, 0.035)[..., None]
+        draw_smooth_noise(rng, (*visible.shape, 3), 0.5, fps)
+        * np.where(visible, 0.01, 0.035)[..., None]
     )
     # times a Gaussian: Student's t with three degrees of freedom
     tails = np.sqrt(3 / rng.chisquare(3, (*visible.shape, 1)))
     told = (
-        _last_seen(deep, visible, np.exp(-1 / (0.7 * fps)))
+        _hold_last_seen(deep, visible, np.exp(-1 / (0.7 * fps)))
         + (slow + 0.01 * tails * rng.standard_normal(slow.shape)) * reach
     )
-    told = _mistaken_where_they_meet(rng, told, relative, fps)
-    return _causal(told, rng.uniform(0.05, 0.12) * fps) - relative
+    told = _swap_where_limbs_meet(rng, told, relative, fps)
+    return _smooth_causally(told, rng.uniform(0.05, 0.12) * fps) - relative
 
 
-def by_the_margin(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
+def quantize_confidence(rng: np.random.Generator, visible: np.ndarray, fps: float) -> np.ndarray:
     """(T, J) in tenths: of a classifier, by how much its first choice is ahead. It knows of doubt,
     not of sight: one in four is too sure where hidden, one in forty not sure where visible, and
     that changes from one moment to the next."""
-    told = np.where(visible, 0.75, 0.35) + 0.15 * smooth_noise(rng, visible.shape, 0.15, fps)
+    told = np.where(visible, 0.75, 0.35) + 0.15 * draw_smooth_noise(rng, visible.shape, 0.15, fps)
     return np.clip(told.round(1), 0.1, 1.0)
 
 
-@family("tokens", by_the_margin)
+@register_noise_model("tokens", quantize_confidence)
 def tokens(rng, relative, visible, fps):
     """Unseen in training: an estimator that classifies (Geng et al., 2023; Dwivedi et al., 2024),
     on a body of its own.
@@ -373,9 +385,9 @@ def tokens(rng, relative, visible, fps):
     average over people, wrong for this one. It was written and committed before any result under it
     was looked at, after all that is trained, adapts or puts right was as it is.
     """
-    known, mean = _directions(rng, 200), relative.mean(0)
+    known, mean = _draw_bone_directions(rng, 200), relative.mean(0)
     wander = (
-        smooth_noise(rng, (*visible.shape, 3), 0.4, fps)
+        draw_smooth_noise(rng, (*visible.shape, 3), 0.4, fps)
         * np.where(visible, 0.05, 0.3)[..., None]
         * _DEPTH
     )
@@ -389,7 +401,7 @@ def tokens(rng, relative, visible, fps):
     return out - relative + 0.002 * rng.standard_normal(out.shape) * (_REACH > 0)[:, None]
 
 
-def _directions(rng, count):
+def _draw_bone_directions(rng, count):
     """(count, 3) unit vectors, evenly spread (a Fibonacci lattice), turned at random."""
     k = np.arange(count) + 0.5
     up, around = 1 - 2 * k / count, np.pi * (1 + np.sqrt(5)) * k
@@ -398,7 +410,7 @@ def _directions(rng, count):
     return np.stack([flat * np.cos(around), flat * np.sin(around), up], -1) @ turn
 
 
-def _last_seen(points, visible, keep):
+def _hold_last_seen(points, visible, keep):
     """Points (T, 17, 3), hidden ones where they were last seen; a frame on ``keep`` is left of
     their way from the mean over the clip."""
     points, mean = points.copy(), points.mean(0)
@@ -408,7 +420,7 @@ def _last_seen(points, visible, keep):
     return points
 
 
-def _mistaken_where_they_meet(rng, points, relative, fps):
+def _swap_where_limbs_meet(rng, points, relative, fps):
     """Points (T, 17, 3), legs or arms at one in twenty of the moments at which they meet changed
     until the next, for a second at most."""
     points, mirror = points.copy(), np.array(H36M17.mirror)
@@ -423,7 +435,7 @@ def _mistaken_where_they_meet(rng, points, relative, fps):
     return points
 
 
-def _causal(x, frames):
+def _smooth_causally(x, frames):
     """(T, …) smoothed over the frames so far, whose weight falls by e every ``frames``."""
     x, keep = x.copy(), np.exp(-1 / frames)
     for t in range(1, len(x)):
@@ -431,7 +443,7 @@ def _causal(x, frames):
     return x
 
 
-def _lost_frames(rng, visible):
+def _draw_lost_frames(rng, visible):
     """(T,) bool: nobody detected; certain where nothing shows, likely where little does, now and
     then anywhere."""
     seen = visible.mean(1)
@@ -439,7 +451,7 @@ def _lost_frames(rng, visible):
     return rng.random(len(visible)) < chance
 
 
-def estimate(
+def simulate_estimates(
     joints: np.ndarray,
     visible: np.ndarray,
     fps: float,
@@ -451,28 +463,30 @@ def estimate(
     Args:
         joints: (T, 17, 3) true joints, metres, camera space.
         visible: (T, 17) bool.
-        family: a key of ``FAMILIES``.
+        family: a key of ``NOISE_MODELS``.
 
     Returns:
         joints (T, 17, 3), NaN in lost frames and where the family has no answer; confidence (T, 17)
         in [0, 1], 0 there.
     """
-    if family not in FAMILIES:
-        raise InputError("noise", "family", f"one of {', '.join(FAMILIES)}", repr(family))
-    root = joints[:, :1] + smooth_noise(rng, (len(joints), 1, 3), 0.5, fps) * np.array(
+    if family not in NOISE_MODELS:
+        raise InputError("noise", "family", f"one of {', '.join(NOISE_MODELS)}", repr(family))
+    root = joints[:, :1] + draw_smooth_noise(rng, (len(joints), 1, 3), 0.5, fps) * np.array(
         [0.01, 0.01, 0.06]
     )
     relative = joints - joints[:, :1]
-    noisy = root + relative + FAMILIES[family](rng, relative, visible, fps)
-    confidence = _SURENESS.get(family, sureness)(rng, visible, fps)
-    lost = _lost_frames(rng, visible)
+    noisy = root + relative + NOISE_MODELS[family](rng, relative, visible, fps)
+    confidence = _CONFIDENCE_MODELS.get(family, simulate_confidence)(rng, visible, fps)
+    lost = _draw_lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False  # a clip without any answer is no clip
     noisy[lost] = np.nan
     return noisy, np.where(np.isnan(noisy).any(-1), 0.0, confidence)
 
 
-def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.Generator):
+def simulate_detections(
+    pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.Generator
+):
     """What a 2D detector answers: errors in proportion to the person's height in the image.
 
     Args:
@@ -487,11 +501,11 @@ def detect(pixels: np.ndarray, visible: np.ndarray, fps: float, rng: np.random.G
     height = (np.nanmax(rows, 1) - np.nanmin(rows, 1)).mean()
     level = np.where(visible, 0.008, 0.06)[..., None] * height
     error = (
-        smooth_noise(rng, pixels.shape, 0.2, fps) * level
+        draw_smooth_noise(rng, pixels.shape, 0.2, fps) * level
         + rng.standard_normal(pixels.shape) * 0.003 * height
     )
-    confidence = sureness(rng, visible, fps)
-    lost = _lost_frames(rng, visible)
+    confidence = simulate_confidence(rng, visible, fps)
+    lost = _draw_lost_frames(rng, visible)
     if lost.all():
         lost[rng.integers(len(lost))] = False
     noisy = pixels + error * np.maximum(_REACH, 1)[:, None]

@@ -15,7 +15,7 @@ import numpy as np
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import HALVES, LIMBS
 
-__all__ = ["REGIMES", "behind_box", "hidden_spans", "occlude", "regime"]
+__all__ = ["REGIMES", "draw_hidden_spans", "is_behind_box", "occlude", "register_regime"]
 
 REGIMES: dict[str, Callable] = {}
 
@@ -23,7 +23,7 @@ REGIMES: dict[str, Callable] = {}
 _SECONDS, _SHARE = (0.5, 2.0), (0.3, 0.5)
 
 
-def regime(name: str):
+def register_regime(name: str):
     """Register a regime under the name that notebooks, tables and the command line use."""
 
     def add(function: Callable) -> Callable:
@@ -50,7 +50,7 @@ def occlude(name: str, joints: np.ndarray, fps: float, rng: np.random.Generator)
     return REGIMES[name](joints, fps, rng)
 
 
-def hidden_spans(frames: int, fps: float, rng: np.random.Generator):
+def draw_hidden_spans(frames: int, fps: float, rng: np.random.Generator):
     """Spans [a, b) of 0.5 to 2 s, a frame or more apart, that together cover 30 to 50 % of the
     frames.
 
@@ -71,16 +71,16 @@ def hidden_spans(frames: int, fps: float, rng: np.random.Generator):
     return [(int(a), int(a + n)) for a, n in zip(starts, lengths)]
 
 
-@regime("none")
-def none(joints, fps, rng):
+@register_regime("none")
+def hide_nothing(joints, fps, rng):
     """Everything visible: what a method costs where there is nothing to repair."""
     return np.ones(joints.shape[:2], bool)
 
 
-@regime("flicker")
-def flicker(joints, fps, rng):
+@register_regime("flicker")
+def hide_flickering_joints(joints, fps, rng):
     """Single joints vanish for 0.04–0.3 s at a time, each hidden about a seventh of the time."""
-    visible = none(joints, fps, rng)
+    visible = hide_nothing(joints, fps, rng)
     frames = len(joints)
     for j in range(joints.shape[1]):
         # below that a frame is longer than what hides it
@@ -90,28 +90,28 @@ def flicker(joints, fps, rng):
 
 
 def _hide_groups(groups: dict[str, list[int]], joints, fps, rng):
-    visible = none(joints, fps, rng)
+    visible = hide_nothing(joints, fps, rng)
     names = list(groups)
-    for a, b in hidden_spans(len(joints), fps, rng):
+    for a, b in draw_hidden_spans(len(joints), fps, rng):
         visible[a:b, groups[names[rng.integers(len(names))]]] = False
     return visible
 
 
-@regime("limb")
-def limb(joints, fps, rng):
+@register_regime("limb")
+def hide_limb(joints, fps, rng):
     """One arm or one leg at a time, in spans of 0.5–2 s that cover 30–50 % of the frames."""
     return _hide_groups(LIMBS, joints, fps, rng)
 
 
-@regime("half")
-def half(joints, fps, rng):
+@register_regime("half")
+def hide_half(joints, fps, rng):
     """Left or right side, both legs, or both arms at a time, in spans of 0.5–2 s, 30–50 % of the
     frames."""
     return _hide_groups(HALVES, joints, fps, rng)
 
 
-@regime("block")
-def block(joints, fps, rng):
+@register_regime("block")
+def hide_behind_box(joints, fps, rng):
     """A box that stands between camera and person: hidden is what a ray from the camera cannot
     reach.
 
@@ -121,13 +121,13 @@ def block(joints, fps, rng):
         frame, joint = rng.integers(len(joints)), rng.integers(joints.shape[1])
         reach = rng.uniform(0.4, 0.8)  # of the way from the camera to that joint
         size = rng.uniform((0.15, 0.3, 0.1), (0.6, 1.0, 0.4)) * reach
-        visible = ~behind_box(joints, joints[frame, joint] * reach, size, rng.uniform(-0.6, 0.6))
+        visible = ~is_behind_box(joints, joints[frame, joint] * reach, size, rng.uniform(-0.6, 0.6))
         if 0.1 <= 1 - visible.mean() <= 0.5:
             break
     return visible
 
 
-def behind_box(
+def is_behind_box(
     points: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float
 ) -> np.ndarray:
     """Whether the segment from the camera (the origin) to each point meets a box (slab test).
@@ -151,7 +151,7 @@ def behind_box(
 
 def _whole(seconds: float):
     def whole(joints, fps, rng):
-        visible = none(joints, fps, rng)
+        visible = hide_nothing(joints, fps, rng)
         gap = min(round(seconds * fps), len(joints) - 2)  # something stays to be seen at either end
         if gap > 0:
             start = rng.integers(1, len(joints) - gap)
@@ -163,4 +163,4 @@ def _whole(seconds: float):
 
 
 for _seconds, _name in ((0.5, "whole_0.5s"), (1.0, "whole_1s"), (2.0, "whole_2s")):
-    regime(_name)(_whole(_seconds))
+    register_regime(_name)(_whole(_seconds))

@@ -51,7 +51,7 @@ def weights(path, **sizes):
     model = DSTformer(**{"rep": 8, "depth": 1, "mlp_ratio": 2, "dim": 12, "heads": 3} | sizes)
     model.reset_parameters(torch.Generator().manual_seed(0))
     torch.save({"model_pos": model.state_dict()}, path.with_suffix(".bin"))
-    return str(checkpoints.convert(path.with_suffix(".bin"), path, heads=3))
+    return str(checkpoints.convert_checkpoint(path.with_suffix(".bin"), path, heads=3))
 
 
 def test_stride_from_cliffs_results_to_refined_poses(chapter, tmp_path):
@@ -97,12 +97,12 @@ def test_repose_from_human36m_to_the_table_by_action(chapter, reference, tmp_pat
     left = chapter(
         repose_weights=weights(tmp_path / "repose.safetensors", maxlen=40), h36m_file=str(path)
     )
-    test = h36m.H36MClips(h36m.read(path, "test"), 40, 40)
+    test = h36m.H36MClips(h36m.read_h36m(path, "test"), 40, 40)
     with torch.no_grad():
         network, x = load_model(tmp_path / "repose.safetensors"), torch.from_numpy(test[:][0])
         mirrored = torch.from_numpy(h36m.flip(x.numpy().copy()))
         answers = (network(x).numpy() + h36m.flip(network(mirrored).numpy())) / 2
-    expected = h36m_protocol.evaluate(test, answers)
+    expected = h36m_protocol.evaluate_h36m(test, answers)
     assert left["scores"].mpjpe_mm == pytest.approx(expected.mpjpe_mm, rel=1e-5)
     assert left["scores"].p_mpjpe_mm == pytest.approx(expected.p_mpjpe_mm, rel=1e-5)
     assert [row["action"] for row in left["rows"]] == [*expected.by_action, "mean"] and len(

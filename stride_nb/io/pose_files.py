@@ -1,0 +1,159 @@
+"""Poses from the files that estimators write, to files that other tools open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from stride_nb.errors import InputError
+from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
+from stride_nb.io.document import open_document
+from stride_nb.io.registry import collect_loaders, find_reader, find_writer
+from stride_nb.io.tracking import check_max_people, fix_track_ids
+from stride_nb.io.units import scale_to_metres, scale_to_pixels
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.streaming import StreamedSequence
+
+__all__ = ["PoseFile", "check_fps_agrees", "read", "read_tracks", "write"]
+
+ASSUMED_FPS = 30.0
+
+
+class PoseFile(list):
+    """The sequences of a file, one a person, with the format recognised and notes on what had to be
+    assumed."""
+
+    def __init__(self, sequences: Sequence, format: str, notes: Sequence[str] = ()):
+        super().__init__(sequences)
+        self.format, self.notes = format, tuple(notes)
+
+
+def read(
+    path: str | PathLike,
+    format: str | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    skeleton: str | None = None,
+    people: int | None = None,
+) -> PoseFile:
+    """The people in a file of poses, ``Keypoints2D`` (px) or ``PoseSequence`` (metres).
+
+    All share the file's clock; a frame without a person is missing (NaN, confidence 0). Confidence
+    above 1 counts as 1, below 0 as missing. 3D in centimetres or millimetres becomes metres, judged
+    by a person's size.
+
+    Args:
+        path: a file, or a folder with one JSON a frame.
+        format: a name in ``list_formats()``; None: judged by the content.
+        fps: frames per second, where the file does not say; None: 30, with a note.
+        size: width and height of the image, px, where the file does not say; None: the smallest
+            usual video size that holds all keypoints, with a note.
+        skeleton: the joint set, where the number of joints does not decide it.
+        people: keep this many, those seen in most frames; None: all.
+
+    Raises:
+        InputError: not the format named, a format that is not recognised (with the alternatives), a
+            file that is malformed, or nobody to keep.
+    """
+    check_max_people(path, people)
+    document = open_document(path, collect_loaders())
+    reader = find_reader(document, format)
+    parsed = reader.parse(document, skeleton)
+    if not isinstance(parsed, Detections):
+        return PoseFile(parsed[:people], reader.NAME)
+    detections = clean_detections(parsed, document.path)
+    notes = list(detections.notes)
+    if (fps := detections.fps or fps) is None:
+        fps = ASSUMED_FPS
+        notes.append(f"no frame rate: {fps:g} frames per second were assumed (fps=…)")
+    if detections.points.shape[-1] == 2:
+        size = detections.size or size
+        detections, size, more_notes = scale_to_pixels(detections, size, document)
+    else:
+        size, (detections, more_notes) = None, scale_to_metres(detections, document)
+    sequences, people_notes = assemble_sequences(detections, document.path, fps, size, people)
+    return PoseFile(sequences, reader.NAME, [*notes, *more_notes, *people_notes])
+
+
+def read_tracks(
+    path: str | PathLike,
+    format: str | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    skeleton: str | None = None,
+    people: int | None = None,
+) -> tuple[PoseFile, list]:
+    """What ``read`` gives, and the people in it: tracks of one video, with swapped ids corrected
+    (``fix_track_ids``).
+
+    Sequences of different lengths are clips instead, whose order and names are theirs: they stay as
+    they are.
+
+    Args:
+        path, format, size, skeleton: as of ``read``.
+        fps: frames per second, where the file does not say; an error where it says otherwise.
+        people: keep this many, those seen in most frames once broken tracks are joined (of clips
+            the first); None: all.
+
+    Raises:
+        InputError: as ``read`` does, and where file and ``fps`` disagree.
+    """
+    check_max_people(path, people)
+    try:
+        sequences = read(path, format, fps, size, skeleton)
+    except InputError as error:
+        if people is None or error.field != "people":
+            raise
+        # too many to hold before any could be joined
+        sequences = read(path, format, fps, size, skeleton, people)
+    check_fps_agrees(path, fps, sequences[0].fps)
+    one_video = len({len(track) for track in sequences}) == 1
+    return sequences, fix_track_ids(sequences, people) if one_video else sequences[:people]
+
+
+def check_fps_agrees(path: str | PathLike, fps: float | None, file_fps: float) -> None:
+    """InputError where a frame rate is given that is not the file's own.
+
+    Broadcast rates may go by their round names, 30 for 29.97; the file's own rate counts.
+    """
+    if fps is not None and not math.isclose(fps, file_fps, rel_tol=2e-3):
+        expected = f"{file_fps:g}, as the file says, or none given"
+        raise InputError(path, "fps", expected, f"{fps:g}")
+
+
+def write(
+    path: str | PathLike,
+    sequences: PoseSequence | StreamedSequence | Keypoints2D | Sequence,
+    format: str | None = None,
+    **options,
+) -> list[Path]:
+    """Write sequences: all in one file where the format can, else ``out_1.bvh``, ``out_2.bvh`` …
+    for several.
+
+    Args:
+        path: the file, in a folder that is made where there is none.
+        sequences: one or several; one longer than memory is read whole for any file but npz.
+        format: ``npz``, ``csv``, ``bvh``, ``glb``, ``json`` (AlphaPose's), or a module's name
+            (``amass``); None: the path's suffix.
+        options: the format's own (``body`` of ``amass`` and ``glb``).
+
+    Returns:
+        The files written, each whole or not at all.
+
+    Raises:
+        InputError: an unknown format, or a sequence that the format cannot hold.
+    """
+    path, writer = Path(path), find_writer(path, format)
+    sequences = list(sequences) if isinstance(sequences, (list, tuple)) else [sequences]
+    if not sequences:
+        raise InputError(path, "sequences", "at least one", "none")
+    if not getattr(writer, "STREAMS", False):
+        sequences = [s[:] if isinstance(s, StreamedSequence) else s for s in sequences]
+    files = {path: sequences}
+    if len(sequences) > 1 and not writer.SEVERAL:
+        files = {path.with_stem(f"{path.stem}_{i}"): [s] for i, s in enumerate(sequences, 1)}
+    for target, part in files.items():
+        writer.write(target, part, **options)
+    return list(files)

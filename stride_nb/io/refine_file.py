@@ -1,0 +1,107 @@
+"""A file of poses in, a file of refined poses out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stride_nb import io
+from stride_nb.errors import InputError
+from stride_nb.io.npz import is_own
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.streaming import StreamedSequence, open_streamed
+
+__all__ = ["refine_file"]
+
+_UP_NAMES = {"y": "y up", "-y": "y down", "z": "z up"}
+
+Track = PoseSequence | StreamedSequence | Keypoints2D
+
+
+def refine_file(
+    poses: Path,
+    out: Path,
+    method: str = "stride_ours",
+    model: str = "prior",
+    seed: int = 0,
+    device: str | None = None,
+    report: Callable[[str], None] = print,
+    warn: Callable[[str], None] = print,
+    **reading,
+) -> list[Path]:
+    """Refine everybody in a file: lift what is 2D, and write with y up.
+
+    Args:
+        poses, out: files or folders, in any format of ``io``.
+        method, model, seed, device: as of `refine`.
+        report: takes a line a person, as soon as the person is refined.
+        warn: takes a line on what was assumed rather than read, before any work.
+        reading: ``format``, ``fps``, ``size``, ``skeleton``, ``people``, as of ``io.read_tracks``.
+
+    Returns:
+        The files written.
+    """
+    from tqdm import tqdm
+
+    from stride_nb.refinement.refine import refine
+
+    io.find_writer(out, allow_2d_only=False)  # before any work
+    refined = []
+    with _open_people(poses, out, **reading) as (tracks, notes):
+        ups = [None if isinstance(t, Keypoints2D) else io.estimate_up_axis(t) for t in tracks]
+        if notes := [*notes, *_describe_axes(tracks, ups)]:
+            warn(f"{poses}: {'; '.join(notes)}")
+        for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
+            sequence = _make_3d(track, up, device)
+            result = refine(sequence, method, model, seed, device)
+            seconds, note = result.trace.seconds, result.trace.note
+            frames = f"{track.name or poses.name}: {len(sequence)} frames, {seconds:.1f} s"
+            report(f"{frames}, written with y up. {note}")
+            refined.append(io.rotate_to_y_up(result.sequence, up="-y"))
+        return io.write(out, refined)
+
+
+@contextmanager
+def _open_people(
+    poses: Path,
+    out: Path,
+    format: str | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    skeleton: str | None = None,
+    people: int | None = None,
+) -> Iterator[tuple[list[Track], tuple[str, ...]]]:
+    """Everybody in a file, and what had to be assumed. One person in the package's own form, from
+    npz to npz, may be longer than memory."""
+    given = {"--skeleton": skeleton, "--people": people, "--size": size}
+    given = [option for option, value in given.items() if value is not None]
+    if given and (is_own(poses) or is_own(poses, only_2d=True)):
+        expected = "none of --skeleton, --people, --size for one person in the package's own form"
+        raise InputError(poses, "options", expected, " ".join(given))
+    if format is None and out.suffix == ".npz" and is_own(poses):
+        with open_streamed(poses) as track:
+            io.check_fps_agrees(poses, fps, track.fps)
+            yield [track], ()
+    else:
+        file, tracks = io.read_tracks(poses, format, fps, size, skeleton, people)
+        yield tracks, file.notes
+
+
+def _make_3d(track: Track, up: str | None, device: str | None) -> PoseSequence | StreamedSequence:
+    """The track in camera axes; one in an image is lifted."""
+    if isinstance(track, Keypoints2D):
+        from stride_nb.refinement import lifting
+
+        return lifting.lift(track, device=device)
+    return io.rotate_to_camera_axes(track.to("h36m17"), up)
+
+
+def _describe_axes(tracks: list[Track], ups: list[str | None]) -> list[str]:
+    """A note on which way is up: files do not say."""
+    names = {track.name: _UP_NAMES[up] for track, up in zip(tracks, ups) if up}
+    if not names:
+        return []
+    ways = set(names.values())
+    text = ways.pop() if len(ways) == 1 else ", ".join(f"{w} ({n})" for n, w in names.items())
+    return [f"axes with {text}, told by how the person stands"]
