@@ -16,7 +16,7 @@ def scale_errors(
     factor: float, rng: np.random.Generator, relative: np.ndarray, visible: np.ndarray, fps: float
 ) -> np.ndarray:
     """``estimator``'s errors (T, 17, 3), metres, times a factor."""
-    return factor * estimator_noise.estimator(rng, relative, visible, fps)
+    return factor * estimator_noise.draw_estimator_error(rng, relative, visible, fps)
 
 
 def add_pelvis_error(
@@ -25,9 +25,11 @@ def add_pelvis_error(
     """``estimator``'s errors (T, 17, 3), metres, and of the pelvis, which has none, those that a
     spine in its place would have, times a factor."""
     (apart,) = rng.spawn(1)
-    error = estimator_noise.estimator(rng, relative, visible, fps)
+    error = estimator_noise.draw_estimator_error(rng, relative, visible, fps)
     still, as_pelvis = np.zeros_like(relative), np.repeat(visible[:, :1], 17, 1)
-    spine = estimator_noise.estimator(apart, still, as_pelvis, fps)[:, H36M17.index("spine")]
+    spine = estimator_noise.draw_estimator_error(apart, still, as_pelvis, fps)[
+        :, H36M17.index("spine")
+    ]
     error[:, 0] += factor * spine
     return error
 

@@ -143,7 +143,7 @@ def choose_windows(candidates: Sequence[T], count: int, rng: np.random.Generator
 def choose_cases(
     clips: Sequence[PoseSequence],
     regimes: Sequence[str],
-    family: str,
+    noise: str,
     count: int,
     seed: int,
     **options,
@@ -159,13 +159,13 @@ def choose_cases(
     def choose(places: list[Place]) -> list[Place]:
         return choose_windows(places, count, rng)
 
-    return make_cases(clips, regimes, family, seed=seed, choose=choose, **options)
+    return make_cases(clips, regimes, noise, seed=seed, choose=choose, **options)
 
 
 def sample_cases(
     clips: Sequence[PoseSequence],
     regimes: Sequence[str],
-    family: str,
+    noise: str,
     count: int,
     seeds: int,
     **options,
@@ -174,7 +174,7 @@ def sample_cases(
     return [
         case
         for seed in range(seeds)
-        for case in choose_cases(clips, regimes, family, count, seed, **options)
+        for case in choose_cases(clips, regimes, noise, count, seed, **options)
     ]
 
 

@@ -10,7 +10,6 @@ stride_nb`` stays light.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
 __version__ = "0.2.0"
 
@@ -24,17 +23,36 @@ _DOOR = {
     "refine": "refinement.refine",
     "write": "io.pose_files",
 }
-_ROOMS = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-__all__ = [*_ROOMS, *_DOOR]
+__all__ = [
+    "InputError",
+    "Keypoints2D",
+    "PoseSequence",
+    "cli",
+    "datasets",
+    "errors",
+    "evaluation",
+    "io",
+    "lift",
+    "load_model",
+    "models",
+    "poses",
+    "read",
+    "refine",
+    "refinement",
+    "smpl",
+    "training",
+    "viz",
+    "write",
+]
 
 
 def __getattr__(name: str):
     if name in _DOOR:
         return getattr(importlib.import_module(f"{__name__}.{_DOOR[name]}"), name)
-    if name in _ROOMS:
+    if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__all__)

@@ -22,7 +22,8 @@ def small(tmp_path):
     cells = [
         v4.new_markdown_cell("# Small"),
         v4.new_code_cell(
-            "seed: int = 0  # the seed\nscale: float = 1.0\nsource = 'synthetic'\nclips: int | None = None",
+            "seed: int = 0  # the seed\nscale: float = 1.0\n"
+            "source = 'synthetic'\nclips: int | None = None",
             metadata={"tags": ["parameters"]},
         ),
         v4.new_code_cell("print(seed * scale, source)"),

@@ -1,6 +1,7 @@
 """The wheel is whole: installed into an empty folder, outside the checkout, it refines."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,8 @@ def test_it_holds_code_weights_scripts_and_styles(wheel):
     assert wheel.name == f"stride_nb-{__version__}-py3-none-any.whl"
     names = set(ZipFile(wheel).namelist())
     tree = {p.relative_to(ROOT) for p in (ROOT / "stride_nb").rglob("*") if p.is_file()}
-    code = {str(p) for p in tree if "__pycache__" not in p.parts}
+    unpacked = re.compile(r"(^|/)(\.|__pycache__)")
+    code = {str(p) for p in tree if not unpacked.search(str(p))}
     weights = {f"stride_nb/data/weights/{p.name}" for p in (ROOT / "data" / "weights").iterdir()}
     assert code | weights | {"stride_nb/data/registry.csv"} <= names
     assert {n.partition("/")[0] for n in names} == {

@@ -75,7 +75,7 @@ def exchange_bodies(clips: Sequence[PoseSequence], seed: int) -> list[PoseSequen
 def measure_trained(split: str, body: str, cases: Sequence[Case], networks: dict) -> list[dict]:
     """For each network: the prior over the Gaussian filter on hidden joints, and over the input on
     visible ones."""
-    found = []
+    measured = []
     for name, network in networks.items():
         rows = compare_methods(cases, ["input", "gaussian", "prior"], network)
         for metric, rival in (("mpjpe_hidden", "gaussian"), ("mpjpe_visible", "input")):
@@ -86,8 +86,8 @@ def measure_trained(split: str, body: str, cases: Sequence[Case], networks: dict
                 f"prior / {rival}, {metric.removeprefix('mpjpe_')}",
                 [(a["clip"], a[metric], b[metric]) for a, b in zip(prior, reference)],
             )
-            found.append(row | {"body": body, "weights": name})
-    return found
+            measured.append(row | {"body": body, "weights": name})
+    return measured
 
 
 def measure_constant(case: Case) -> tuple[str, float, float]:

@@ -318,8 +318,8 @@ def tabulate_swap_detection(rows: Rows) -> list[dict]:
     them is swapped, and for every threshold tried, in metres, what share of the swapped is
     corrected, and how many of the others are changed."""
     shown = []
-    found = pd.DataFrame([row for row in rows if row["what"] == "found"])
-    for (noise, fps), group in found.groupby(["noise", "fps"], sort=False):
+    detected = pd.DataFrame([row for row in rows if row["what"] == "found"])
+    for (noise, fps), group in detected.groupby(["noise", "fps"], sort=False):
         first = group.iloc[0]
         share = 100 * first["exchanged"] / first["frames"]
         line = {"noise": noise, "fps": fps, "in all": first["frames"], "exchanged (%)": share}

@@ -95,20 +95,20 @@ CRITERIA = {
 
 
 def _measure(
-    criterion: AcceptanceCriterion, found: Mapping[Setting, Frame]
+    criterion: AcceptanceCriterion, by_setting: Mapping[Setting, Frame]
 ) -> dict[Setting, Ratio]:
     """The ratio in every setting that the criterion applies to and that has what it compares."""
-    ratios = {s: criterion.measure(r) for s, r in found.items() if criterion.applies_to(s)}
+    ratios = {s: criterion.measure(r) for s, r in by_setting.items() if criterion.applies_to(s)}
     return {setting: ratio for setting, ratio in ratios.items() if ratio}
 
 
-def list_verdicts(found: Mapping[Setting, Frame]) -> list[dict]:
+def list_verdicts(by_setting: Mapping[Setting, Frame]) -> list[dict]:
     """A row a criterion: its bound, the worst ratio and where it was measured, and in how many
     settings the criterion is met."""
     verdicts = []
     for letter, criterion in CRITERIA.items():
         row = {"": letter, "bar": criterion.what, "asked": f"≤ {criterion.at_most:.2f}"}
-        if ratios := _measure(criterion, found):
+        if ratios := _measure(criterion, by_setting):
             setting, worst = max(ratios.items(), key=lambda pair: pair[1].value)
             met = sum(criterion.is_met(ratio) for ratio in ratios.values())
             regime = f", {worst.over[0]}" if len(worst.over) == 1 else ""
@@ -125,18 +125,18 @@ def _format_share(met: int, settings: int) -> str:
     return "yes" if met == settings else "no" if not met else f"in {met} of {settings}"
 
 
-def tabulate_verdicts(found: Mapping[Setting, Frame]) -> Table:
+def tabulate_verdicts(by_setting: Mapping[Setting, Frame]) -> Table:
     """The ratio of every criterion in every setting that it applies to, met ones marked."""
-    ratios = {letter: _measure(criterion, found) for letter, criterion in CRITERIA.items()}
+    ratios = {letter: _measure(criterion, by_setting) for letter, criterion in CRITERIA.items()}
     rows = [
         {"setting": setting.name}
         | {letter: of[setting].value if setting in of else None for letter, of in ratios.items()}
-        for setting in found
+        for setting in by_setting
     ]
     shown = make_table(rows, digits=3)
     shown.best = {
         (r, 1 + i)
-        for r, setting in enumerate(found)
+        for r, setting in enumerate(by_setting)
         for i, (letter, of) in enumerate(ratios.items())
         if setting in of and CRITERIA[letter].is_met(of[setting])
     }

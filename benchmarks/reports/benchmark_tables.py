@@ -209,17 +209,19 @@ def tabulate_regimes(rows: Rows, metric: str, digits: int = 1) -> Table | None:
     return make_table(list_rows(values.T, "method"), digits=digits, lower=list(values.index))
 
 
-def tabulate_settings(found: Mapping[Setting, Frame], metric: str, digits: int = 1) -> Table:
+def tabulate_settings(by_setting: Mapping[Setting, Frame], metric: str, digits: int = 1) -> Table:
     """Methods by settings: ``average_regimes`` of one metric, the least of each setting bold."""
-    means = pd.DataFrame({s.name: pd.Series(average_regimes(r, metric)) for s, r in found.items()})
-    means = means.reindex(_order_names(pd.concat(found.values()), "method"))
+    means = pd.DataFrame(
+        {s.name: pd.Series(average_regimes(r, metric)) for s, r in by_setting.items()}
+    )
+    means = means.reindex(_order_names(pd.concat(by_setting.values()), "method"))
     return make_table(list_rows(means, "method"), digits=digits, lower=list(means))
 
 
-def rank_methods(found: Mapping[Setting, Frame]) -> list[dict]:
+def rank_methods(by_setting: Mapping[Setting, Frame]) -> list[dict]:
     """A row a setting: which methods have the least hidden error in how many regimes, and ours
     beside its rivals."""
-    return [_rank_setting(setting, rows, "mpjpe_hidden") for setting, rows in found.items()]
+    return [_rank_setting(setting, rows, "mpjpe_hidden") for setting, rows in by_setting.items()]
 
 
 def _rank_setting(setting: Setting, rows: Frame, metric: str) -> dict:
@@ -335,7 +337,7 @@ def tabulate_calibration(path: str | os.PathLike = RECORD, method: str = OURS) -
     return shown
 
 
-def tabulate_runs(found: Mapping[Setting, Frame]) -> list[dict]:
+def tabulate_runs(by_setting: Mapping[Setting, Frame]) -> list[dict]:
     """A row a setting: what was run, on how many windows, by which code."""
     return [
         {
@@ -347,7 +349,7 @@ def tabulate_runs(found: Mapping[Setting, Frame]) -> list[dict]:
             "seeds": _format_range(rows["seeds"]),
             "commit": _abbreviate(rows["commit"]),
         }
-        for setting, rows in found.items()
+        for setting, rows in by_setting.items()
     ]
 
 
@@ -361,9 +363,9 @@ def _format_range(numbers: Any) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def list_absent(found: Mapping[Setting, Frame]) -> list[str]:
+def list_absent(by_setting: Mapping[Setting, Frame]) -> list[str]:
     """What the protocol names and the record lacks, a line each."""
-    there = {setting.name for setting in found}
+    there = {setting.name for setting in by_setting}
     expected = [
         Setting(experiment, noise, source, "estimator").name
         for experiment, (source, noise_models) in EXPERIMENTS.items()
@@ -373,16 +375,16 @@ def list_absent(found: Mapping[Setting, Frame]) -> list[str]:
     absent = [f"setting {name}: absent" for name in expected if name not in there]
     for key, known in _ORDERS.items():
         for name in known:
-            lacking = [s.name for s, rows in found.items() if name not in set(rows[key])]
+            lacking = [s.name for s, rows in by_setting.items() if name not in set(rows[key])]
             if lacking:
-                where = " in " + ", ".join(lacking) if len(lacking) < len(found) else ""
+                where = " in " + ", ".join(lacking) if len(lacking) < len(by_setting) else ""
                 absent.append(f"{key} {name}: absent{where}")
     return absent
 
 
-def tabulate_runtime(found: Mapping[Setting, Frame]) -> list[dict]:
+def tabulate_runtime(by_setting: Mapping[Setting, Frame]) -> list[dict]:
     """A row a method: mean wall time of a window in seconds, a column a computer."""
-    frame = pd.concat(found.values())
+    frame = pd.concat(by_setting.values())
     computers = [x.get("gpu") or f"{x['cores']} cores, {x['cpu']}" for x in frame["hardware"]]
     means = frame.assign(computer=computers).pivot_table(
         "wall_s", index="method", columns="computer", sort=False

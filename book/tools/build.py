@@ -45,6 +45,8 @@ __all__ = [
     "build",
     "check",
     "commit",
+    "describe_door",
+    "describe_module",
     "draw_figures",
     "fill_pages",
     "fill_tables",
@@ -248,7 +250,7 @@ def _stage(folder: Path) -> None:
     for page in folder.glob("book/*.md"):
         page.write_text(fill_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
     api = folder / "book" / "api.md"
-    sections = [_describe_door(), *map(_describe_module, list_modules())]
+    sections = [describe_door(), *map(describe_module, list_modules())]
     api.write_text(api.read_text(encoding="utf-8") + "".join(sections), encoding="utf-8")
     mathjax = importlib.metadata.distribution("sphinx-mathjax-offline")
     shutil.copy(
@@ -257,7 +259,7 @@ def _stage(folder: Path) -> None:
     )
 
 
-def _describe_door() -> str:
+def describe_door() -> str:
     """The first part of the API page: the public door, name by name, with links to where each is
     described."""
     import stride_nb
@@ -272,7 +274,7 @@ def _describe_door() -> str:
     return f"\n## stride_nb\n\n{''.join(lines)}"
 
 
-def _describe_module(name: str) -> str:
+def describe_module(name: str) -> str:
     """A module's part of the API page: what its ``__all__`` names and it defines itself."""
     module = importlib.import_module(f"stride_nb.{name}")
     own = [

@@ -85,9 +85,9 @@ def normalise(notebook, where: object = "notebook"):
     """
     import nbformat
 
-    kept = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    written = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     cells, ids = [], set()
-    for number, cell in enumerate(kept):
+    for number, cell in enumerate(written):
         count = 1 + sum(c.cell_type == "code" for c in cells)
         cells.append(_normalise_cell(cell, _make_id(cell.source, ids), count, where, number))
     metadata = {
@@ -192,27 +192,27 @@ def _select_outputs(cell, where: str) -> list:
     """The outputs worth storing, streams joined, checked for what must not be stored."""
     import nbformat
 
-    kept = []
+    stored = []
     for output in cell.outputs:
         if output.output_type == "stream" and output.name == "stderr":
             if "nbval-ignore-output" not in cell.metadata.get("tags", []):
                 expected = "no warnings and no progress bars"
                 raise InputError(where, "stderr", expected, output.text.strip()[:300])
-        elif output.output_type == "stream" and kept and kept[-1].output_type == "stream":
-            kept[-1].text += output.text
+        elif output.output_type == "stream" and stored and stored[-1].output_type == "stream":
+            stored[-1].text += output.text
         elif output.output_type == "stream":
-            kept.append(nbformat.v4.new_output("stream", name="stdout", text=output.text))
+            stored.append(nbformat.v4.new_output("stream", name="stdout", text=output.text))
         elif output.output_type in ("display_data", "execute_result"):
             data = {kind: output.data[kind] for kind in _KEPT if kind in output.data}
             if _count_bytes(data) > PNG_LIMIT:
                 small = reduce_colors(base64.b64decode(data["image/png"]))
                 data["image/png"] = base64.b64encode(small).decode()
-            kept.append(nbformat.v4.new_output(output.output_type, data=data))
+            stored.append(nbformat.v4.new_output(output.output_type, data=data))
         else:
-            kept.append(output)
-    for output in kept:
+            stored.append(output)
+    for output in stored:
         _check_output(output, where)
-    return kept
+    return stored
 
 
 def _count_bytes(data: Mapping) -> int:

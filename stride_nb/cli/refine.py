@@ -17,7 +17,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``stride-nb refine``."""
     add = parser.add_argument
-    add("poses", type=Path, help="file or folder of poses; its format is told by its content")
+    add("poses", type=Path, help="file or folder of poses; its content tells the format")
     add("out", type=Path, help=".npz, .csv, .bvh …: what the suffix says")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")

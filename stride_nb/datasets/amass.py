@@ -11,14 +11,7 @@ import os
 
 import numpy as np
 
-from stride_nb.datasets.smpl_sources import (
-    check_choice,
-    check_not_empty,
-    compute_joints,
-    find_data_folder,
-    make_body_loader,
-    take_array,
-)
+from stride_nb.datasets import smpl_sources as source
 from stride_nb.errors import InputError
 from stride_nb.io.clip_archive import check_max_clips
 from stride_nb.poses.geometry import UP_AXES
@@ -55,8 +48,8 @@ def load(
         InputError: a folder or model that is missing, a split without clips, or a file that is not
             AMASS's.
     """
-    check_choice("amass", "split", split, ("train", "val", "test"))
-    root = find_data_folder("amass", folder, "AMASS_DIR")
+    source.check_choice("amass", "split", split, ("train", "val", "test"))
+    root = source.find_data_folder("amass", folder, "AMASS_DIR")
     paths = [
         path
         for path in sorted(root.rglob("*.npz"))
@@ -64,14 +57,15 @@ def load(
         and path.name != "shape.npz"
         and not path.stem.endswith("stagei")
     ]
-    check_not_empty(root, f"split {split}", "<data set>/…/<clip>.npz of its data sets", paths)
-    loaders = {kind: make_body_loader(body, kind) for kind in ("smpl", "smplh", "smplx")}
+    expected = "<data set>/…/<clip>.npz of its data sets"
+    source.check_not_empty(root, f"split {split}", expected, paths)
+    loaders = {kind: source.make_body_loader(body, kind) for kind in ("smpl", "smplh", "smplx")}
     sequences = []
     for path in paths[: check_max_clips(clips)]:
         name = "_".join(path.relative_to(root).with_suffix("").parts).replace(" ", "_")
         motion = read_amass_clip(path).replace(name=name)
         model = loaders[motion.kind](motion.gender)
-        sequences.append(compute_joints(model, motion, UP_AXES["z"]).resample(fps))
+        sequences.append(source.compute_joints(model, motion, UP_AXES["z"]).resample(fps))
     return sequences
 
 
@@ -86,11 +80,11 @@ def read_amass_clip(path: str | os.PathLike) -> BodyMotion:
         InputError: not a clip of AMASS.
     """
     data = read_npz_arrays(path)
-    pose = take_array(path, data, "poses", (None, None))
-    translation = take_array(path, data, "trans", (None, 3))
-    shape = take_array(path, data, "betas", (None,)) if "betas" in data else np.zeros(10)
+    pose = source.take_array(path, data, "poses", (None, None))
+    translation = source.take_array(path, data, "trans", (None, 3))
+    shape = source.take_array(path, data, "betas", (None,)) if "betas" in data else np.zeros(10)
     rate = "mocap_framerate" if "mocap_framerate" in data else "mocap_frame_rate"
-    fps = float(take_array(path, data, rate, ()))
+    fps = float(source.take_array(path, data, rate, ()))
     name = os.path.basename(path).removesuffix(".npz")
     try:
         gender = str(np.asarray(data.get("gender", "neutral")).astype(str))

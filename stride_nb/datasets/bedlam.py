@@ -15,16 +15,7 @@ from collections import defaultdict
 import numpy as np
 from jaxtyping import Float
 
-from stride_nb.datasets.smpl_sources import (
-    check_choice,
-    check_not_empty,
-    compute_joints,
-    find_data_folder,
-    make_body_loader,
-    place_frames,
-    shorten,
-    take_array,
-)
+from stride_nb.datasets import smpl_sources as source
 from stride_nb.errors import InputError
 from stride_nb.io.clip_archive import check_max_clips
 from stride_nb.poses.geometry import UP_AXES
@@ -63,14 +54,14 @@ def load(
     Raises:
         InputError: a folder, its files or a model that are missing, or a file that is not BEDLAM's.
     """
-    check_choice("bedlam", "split", split, _LABEL_FOLDERS)
-    check_choice("bedlam", "space", space, ("world", "camera"))
-    root = find_data_folder("bedlam", folder, "BEDLAM_DIR")
+    source.check_choice("bedlam", "split", split, _LABEL_FOLDERS)
+    source.check_choice("bedlam", "space", space, ("world", "camera"))
+    root = source.find_data_folder("bedlam", folder, "BEDLAM_DIR")
     paths = [
         p for name in sorted(root.glob(_LABEL_FOLDERS[split])) for p in sorted(name.glob("*.npz"))
     ]
-    check_not_empty(root, "folder", f"{_LABEL_FOLDERS[split]}/*.npz", paths)
-    loaders = {kind: make_body_loader(body, kind, regressor) for kind in ("smpl", "smplx")}
+    source.check_not_empty(root, "folder", f"{_LABEL_FOLDERS[split]}/*.npz", paths)
+    loaders = {kind: source.make_body_loader(body, kind, regressor) for kind in ("smpl", "smplx")}
     paths = paths[: check_max_clips(scenes, "scenes")]
     return [sequence for path in paths for sequence in _load_scene(path, loaders, space)]
 
@@ -78,36 +69,27 @@ def load(
 def _load_scene(path, loaders: dict, space: str) -> list[PoseSequence]:
     data = read_npz_arrays(path)
     suffix = "cam" if space == "camera" else "world"
-    pose = take_array(path, data, f"pose_{suffix}", (None, None))
+    pose = source.take_array(path, data, f"pose_{suffix}", (None, None))
     rows = len(pose)
     if pose.shape[1] not in (72, 165) or not rows:
         raise InputError(path, f"pose_{suffix}", "shape (rows, 72) or (rows, 165)", pose.shape)
-    translation = take_array(path, data, f"trans_{suffix}", (rows, 3))
-    camera = take_array(path, data, "cam_ext", (rows, 4, 4))
-    shape = take_array(path, data, "shape", (rows, None))
+    translation = source.take_array(path, data, f"trans_{suffix}", (rows, 3))
+    camera = source.take_array(path, data, "cam_ext", (rows, 4, 4))
+    shape = source.take_array(path, data, "shape", (rows, None))
     shift = camera[:, :3, 3] if space == "camera" else np.zeros((rows, 3))
     rotation = np.eye(3) if space == "camera" else UP_AXES["-y"]
     body = loaders["smplx" if pose.shape[1] == 165 else "smpl"]("neutral")
     scene = os.path.basename(path).removesuffix(".npz")
     people, numbers = _group_rows_by_person(path, data, rows)
-    steps = [place_frames(path, numbers[own])[2] for own in people.values() if len(own) > 1]
+    steps = [source.place_frames(path, numbers[own])[2] for own in people.values() if len(own) > 1]
     step = min(steps, default=1)
     sequences = []
     for person, own in people.items():
-        places, length = _place_images(path, numbers[own], step)
+        places, length, _ = source.place_frames(path, numbers[own], step)
         fps, name = _IMAGE_RATE / step, f"{scene}_{person}"
         motion = BodyMotion(pose[own], shape[own].mean(0), translation[own], fps, name=name)
-        sequences.append(compute_joints(body, motion, rotation, shift[own], places, length))
+        sequences.append(source.compute_joints(body, motion, rotation, shift[own], places, length))
     return sequences
-
-
-def _place_images(path, numbers: np.ndarray, step: int) -> tuple[np.ndarray, int]:
-    """Places of one person's images in a row with one place every ``step`` numbers, and the row's
-    length."""
-    places, between = np.divmod(numbers - numbers.min(), step)
-    if between.any():
-        raise InputError(path, "imgname", f"every {step}th image", "images in between")
-    return places, int(places.max()) + 1
 
 
 def _group_rows_by_person(path, data: dict, rows: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -126,7 +108,7 @@ def _group_rows_by_person(path, data: dict, rows: int) -> tuple[dict[str, np.nda
     people, times = defaultdict(list), defaultdict(int)
     for row, (match, subject) in enumerate(zip(matches, subjects)):
         if match is None:
-            bad = shorten(str(images[row]))
+            bad = source.shorten(str(images[row]))
             raise InputError(path, "imgname", "<sequence>/<sequence>_<number>.png", bad)
         key = match[1], subject, match[2]
         times[key] += 1

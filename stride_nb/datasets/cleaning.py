@@ -7,6 +7,8 @@ positions but would wreck separately filtered rotations.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -77,8 +79,8 @@ def find_glitches(joints: Float[np.ndarray, "T 17 3"], fps: float) -> Bool[np.nd
     around = np.stack([local[:-2], local[1:-1], local[2:]])
     bad[1:-1] |= (_norm(local[1:-1] - np.median(around, 0)) > _SPIKE).any(1)
     k = round(fps / 60)
-    acceleration = _norm(local[2 * k :] - 2 * local[k:-k] + local[: -2 * k]) * (fps / k) ** 2
-    jerked = (acceleration > _STRONGEST).any(1)
+    bend = _norm(local[2 * k :] - 2 * local[k:-k] + local[: -2 * k])
+    jerked = np.any(bend * (fps / k) ** 2 > _STRONGEST, axis=1)
     for shift in range(2 * k + 1):  # every frame that the difference was made of
         bad[shift : shift + len(jerked)] |= jerked
     for a, b in (("pelvis", "spine"), ("thorax", "head")):
@@ -105,7 +107,7 @@ def smooth_and_resample(
     from scipy.interpolate import CubicSpline
     from scipy.signal import butter, filtfilt
 
-    b, a = butter(4, _CUTOFF, fs=fps)
+    b, a = cast(tuple, butter(4, _CUTOFF, fs=fps))
     smooth = filtfilt(b, a, joints, axis=0)
     seconds = np.arange(len(joints)) / fps
     count = int((len(joints) - 1) * CLIP_FPS / fps + 1e-9) + 1

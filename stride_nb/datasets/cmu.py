@@ -60,7 +60,7 @@ def find_clip_file(filename: str, prepared: bool = True) -> Path:
 
 def pick_clips(sequences: list[PoseSequence], clips: int | None, fps: float) -> list[PoseSequence]:
     """``clips`` of the sequences, evenly spread (``None``: all), resampled to ``fps``."""
-    if check_max_clips(clips) is not None:
-        count = min(clips, len(sequences))
+    if (limit := check_max_clips(clips)) is not None:
+        count = min(limit, len(sequences))
         sequences = [sequences[i * len(sequences) // count] for i in range(count)]
     return [sequence.resample(fps) for sequence in sequences]

@@ -37,6 +37,7 @@ __all__ = [
 
 H36M_FPS = 50
 """Frames per second of the file."""
+Frames = slice | Int[np.ndarray, " ..."]
 IMAGE_SIZES = {
     "54138969": (1000, 1002),
     "55011271": (1000, 1000),
@@ -107,7 +108,7 @@ class H36M:
         shift = np.stack([np.ones_like(width), height / width], -1)
         return width[..., None, None], shift[..., None, :]
 
-    def inputs(self, frames: slice | Int[np.ndarray, ...]) -> Float32[np.ndarray, "*frames 17 3"]:
+    def inputs(self, frames: Frames) -> Float32[np.ndarray, "*frames 17 3"]:
         """What the lifter sees: x/w·2 − 1, y/w·2 − h/w and confidence.
 
         Args:
@@ -121,7 +122,7 @@ class H36M:
             out[..., 2] = self.confidence[frames]
         return out
 
-    def labels(self, frames: slice | Int[np.ndarray, ...]) -> Float32[np.ndarray, "*frames 17 3"]:
+    def labels(self, frames: Frames) -> Float32[np.ndarray, "*frames 17 3"]:
         """What the lifter is to predict: x, y as in ``inputs``, z·2/w, depth as the file has it."""
         width, shift = self._get_image_scale(frames)
         out = self.image[frames].astype(np.float32) / width.astype(np.float32) * 2
@@ -129,7 +130,7 @@ class H36M:
         return out
 
     def to_millimetres(
-        self, values: Float[np.ndarray, "*frames 17 3"], frames: slice | Int[np.ndarray, ...]
+        self, values: Float[np.ndarray, "*frames 17 3"], frames: Frames
     ) -> Float[np.ndarray, "*frames 17 3"]:
         """Normalised predictions back in pixels, times ``factor``: mm, float64."""
         width, shift = self._get_image_scale(frames)

@@ -22,7 +22,7 @@ def map_to_h36m17(
     animation: Animation,
     kind: str,
     where: object = "animation",
-    thorax: Float[np.ndarray, 3] | None = None,
+    thorax: Float[np.ndarray, " 3"] | None = None,
 ) -> Float[np.ndarray, "T 17 3"]:
     """The 17 joints, metres.
 

@@ -17,17 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stride_nb._pickles import python2_pickle
-from stride_nb.datasets.smpl_sources import (
-    check_choice,
-    check_not_empty,
-    compute_joints,
-    find_data_folder,
-    make_body_loader,
-    make_view,
-    place_frames,
-    shorten,
-    take_array,
-)
+from stride_nb.datasets import smpl_sources as source
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
@@ -60,12 +50,12 @@ def load(
         InputError: a folder or model that is missing, or a file that is not OcMotion's or has
             nobody in it.
     """
-    check_choice("ocmotion", "split", split, ("train", "test"))
-    check_choice("ocmotion", "space", space, ("world", "camera"))
-    path = find_data_folder("ocmotion", folder, "OCMOTION_DIR") / "annot" / f"{split}.pkl"
-    load_body = make_body_loader(None if body == "smpl" else body, "smpl", regressor)
+    source.check_choice("ocmotion", "split", split, ("train", "test"))
+    source.check_choice("ocmotion", "space", space, ("world", "camera"))
+    path = source.find_data_folder("ocmotion", folder, "OCMOTION_DIR") / "annot" / f"{split}.pkl"
+    load_body = source.make_body_loader(None if body == "smpl" else body, "smpl", regressor)
     pairs = [(video, person) for video in _read_videos(path) for person in video.list_people()]
-    check_not_empty(path, "frames", "people in them", pairs)
+    source.check_not_empty(path, "frames", "people in them", pairs)
     return [_load_person(path, load_body, *pair, space, fps) for pair in pairs]
 
 
@@ -102,7 +92,7 @@ def _make_video(path, frames: list) -> _Video:
         match = pattern.fullmatch(image)
         if match is None:
             expected = "<sequence>/<camera>/<frame number>.<ending>"
-            raise InputError(path, "img_path", expected, shorten(frame))
+            raise InputError(path, "img_path", expected, source.shorten(frame))
         names.add(f"{match[1]}_{match[2]}")
         numbers.append(int(match[3]))
     if len(names) > 1:
@@ -115,7 +105,7 @@ def _load_person(
     path, load_body: Callable[[str], Body], video: _Video, person: str, space: str, fps: float
 ) -> PoseSequence:
     where = f"{path}: {video.name}: person {person}"
-    places, length, _ = place_frames(where, video.numbers)
+    places, length, _ = source.place_frames(where, video.numbers)
     present = [i for i, frame in enumerate(video.frames) if person in frame]
     entries = [video.frames[i][person] for i in present]
     entries = [entry if isinstance(entry, dict) else {} for entry in entries]
@@ -123,10 +113,11 @@ def _load_person(
         key: [np.asarray(entry.get(key), object).ravel() for entry in entries]
         for key in ("pose", "betas", "trans", "extri")
     }
-    pose = take_array(where, table, "pose", (None, 72))
-    translation = take_array(where, table, "trans", (None, 3))
-    shape = take_array(where, table, "betas", (None, 10))
-    cameras = take_array(where, table, "extri", (None, 16)).reshape(-1, 4, 4)
-    rotation, shift = make_view(cameras, space)
+    pose = source.take_array(where, table, "pose", (None, 72))
+    translation = source.take_array(where, table, "trans", (None, 3))
+    shape = source.take_array(where, table, "betas", (None, 10))
+    cameras = source.take_array(where, table, "extri", (None, 16)).reshape(-1, 4, 4)
+    rotation, shift = source.make_view(cameras, space)
     motion = BodyMotion(pose, shape.mean(0), translation, fps, name=f"{video.name}_{person}")
-    return compute_joints(load_body("neutral"), motion, rotation, shift, places[present], length)
+    places = places[present]
+    return source.compute_joints(load_body("neutral"), motion, rotation, shift, places, length)

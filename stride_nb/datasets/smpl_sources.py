@@ -62,7 +62,7 @@ def shorten(value: object) -> str:
 
 def take_array(
     where: object, table: object, field: str, shape: tuple[int | None, ...]
-) -> Float[np.ndarray, ...]:
+) -> Float[np.ndarray, " ..."]:
     """``table[field]`` as finite float64 of that shape, where ``None`` fits any length."""
     if not isinstance(table, dict) or field not in table:
         raise InputError(where, field, "an array of that name", "none")
@@ -95,10 +95,10 @@ def make_body_loader(
 
 
 def place_frames(
-    where: object, numbers: Int[np.ndarray, " T"]
+    where: object, numbers: Int[np.ndarray, " T"], step: int | None = None
 ) -> tuple[Int[np.ndarray, " T"], int, int]:
     """Where frames with these numbers stand in an even row: the place of each, the row's length,
-    and the numbers from one place to the next.
+    and the numbers from one place to the next, which is ``step`` or else as many as possible.
 
     >>> place_frames("clip", np.array([10, 15, 30]))
     (array([0, 1, 4]), 5, 5)
@@ -107,8 +107,10 @@ def place_frames(
     gaps = np.diff(np.sort(numbers))
     if (gaps == 0).any():
         raise InputError(where, "frames", "one a person and image", "two")
-    step = int(np.gcd.reduce(gaps)) if len(gaps) else 1
-    places = (numbers - numbers.min()) // step
+    step = step or (int(np.gcd.reduce(gaps)) if len(gaps) else 1)
+    places, between = np.divmod(numbers - numbers.min(), step)
+    if between.any():
+        raise InputError(where, "frames", f"every {step}th image", "images in between")
     length = int(places.max()) + 1
     if length > 100 * len(numbers):
         spread = f"{len(numbers)} frames spread over {length}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -69,7 +70,7 @@ def min_jerk(t: Float[np.ndarray, " T"], start: float, duration: float) -> Float
     return u**3 * (10 - 15 * u + 6 * u**2)
 
 
-def _draw_wander(t: np.ndarray, rng: np.random.Generator, amount, fastest=0.5) -> np.ndarray:
+def _draw_wander(t: np.ndarray, rng: np.random.Generator, amount, fastest: Any = 0.5) -> np.ndarray:
     """Slow aimless variation: four sinusoids below ``fastest`` Hz, together of standard deviation
     ``amount``.
 
@@ -429,5 +430,5 @@ def load(
     for i in range(clips):
         name = names[i % len(names)]
         joints = _make_clip(name, seconds, fps, np.random.default_rng([seed, SPLITS[split], i]))
-        sequences.append(PoseSequence(joints, None, fps, name=f"synthetic_{split}_{name}_{i:03d}"))
+        sequences.append(PoseSequence(joints, fps=fps, name=f"synthetic_{split}_{name}_{i:03d}"))
     return sequences

@@ -84,16 +84,9 @@ _OFFSETS = {
     "lheel": (0, -0.040, -0.032),
     "lball": (0, -0.040, 0.090),
 }
-_GROUPS = (
-    ("lhip",),
-    ("lknee",),
-    ("lankle",),
-    ("spine", "thorax"),
-    ("neck", "head"),
-    ("lshoulder",),
-    ("lelbow",),
-    ("lwrist",),
-    ("lheel", "lball"),
+_GROUPS = (  # segments that are scaled together
+    *(("lhip",), ("lknee",), ("lankle",), ("spine", "thorax"), ("neck", "head")),
+    *(("lshoulder",), ("lelbow",), ("lwrist",), ("lheel", "lball")),
 )
 
 

@@ -65,7 +65,8 @@ def evaluate_curve(
     coefficients: Complex[np.ndarray, " K"], phase: Float[np.ndarray, " T"]
 ) -> Float[np.ndarray, " T"]:
     """The angle, degrees, at the phase in strides: Re Σₖ cₖ exp(2πikφ)."""
-    return (np.exp(2j * np.pi * phase[:, None] * np.arange(len(coefficients))) @ coefficients).real
+    harmonics = np.exp(2j * np.pi * phase[:, None] * np.arange(len(coefficients)))
+    return np.real(harmonics @ coefficients)
 
 
 def _compute_support(phase: np.ndarray, off: float, ramp: float) -> np.ndarray:

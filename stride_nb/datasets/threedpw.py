@@ -14,15 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from stride_nb._pickles import python2_pickle
-from stride_nb.datasets.smpl_sources import (
-    check_choice,
-    check_not_empty,
-    find_data_folder,
-    make_body_loader,
-    make_view,
-    shorten,
-    take_array,
-)
+from stride_nb.datasets import smpl_sources as source
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import SMPL24
@@ -58,13 +50,12 @@ def load(
     Raises:
         InputError: a folder, its files or a model that are missing, or a file that is not 3DPW's.
     """
-    check_choice("3dpw", "split", split, _SPLIT_FOLDERS)
-    check_choice("3dpw", "space", space, ("world", "camera"))
-    root = (
-        find_data_folder("3dpw", folder, "THREEDPW_DIR") / "sequenceFiles" / _SPLIT_FOLDERS[split]
-    )
-    paths = check_not_empty(root, "folder", "*.pkl", sorted(root.glob("*.pkl")))
-    load_body = make_body_loader(None if body == "smpl" else body, "smpl", regressor)
+    source.check_choice("3dpw", "split", split, _SPLIT_FOLDERS)
+    source.check_choice("3dpw", "space", space, ("world", "camera"))
+    root = source.find_data_folder("3dpw", folder, "THREEDPW_DIR")
+    root = root / "sequenceFiles" / _SPLIT_FOLDERS[split]
+    paths = source.check_not_empty(root, "folder", "*.pkl", sorted(root.glob("*.pkl")))
+    load_body = source.make_body_loader(None if body == "smpl" else body, "smpl", regressor)
     own_joints = body is None and regressor is None
     return [
         _express_in_space(person, None if own_joints else load_body(person.motion.gender), space)
@@ -97,7 +88,7 @@ def read_people(path: str | os.PathLike) -> list[PersonIn3DPW]:
     poses = data.get("poses") if isinstance(data, dict) else None
     if not isinstance(poses, (list, np.ndarray)) or not len(poses):
         raise InputError(path, "poses", "a list, one array a person", type(poses).__name__)
-    camera = take_array(path, data, "cam_poses", (None, 4, 4))
+    camera = source.take_array(path, data, "cam_poses", (None, 4, 4))
     name = data.get("sequence")
     if not (isinstance(name, str) and name.isprintable()):
         name = os.path.basename(path).removesuffix(".pkl")
@@ -112,16 +103,17 @@ def _read_person(path, data: dict, i: int, camera: np.ndarray, name: str) -> Per
         key: _get_person_entry(path, data, key, i) for key in keys + ["jointPositions"] * has_joints
     }
     fields["betas"] = np.asarray(fields["betas"], object).ravel()  # (10,) or (10, 1)
-    pose = take_array(path, fields, "poses", (frames, 72))
-    translation = take_array(path, fields, "trans", (frames, 3))
-    shape = take_array(path, fields, "betas", (None,))[:10]
-    valid = take_array(path, fields, "campose_valid", (frames,)) > 0
+    pose = source.take_array(path, fields, "poses", (frames, 72))
+    translation = source.take_array(path, fields, "trans", (frames, 3))
+    shape = source.take_array(path, fields, "betas", (None,))[:10]
+    valid = source.take_array(path, fields, "campose_valid", (frames,)) > 0
     gender = fields["genders"]
     if not isinstance(gender, str) or gender not in _GENDERS:
-        raise InputError(path, "genders", "m or f", shorten(gender))
+        raise InputError(path, "genders", "m or f", source.shorten(gender))
     joints = None
     if has_joints:
-        joints = take_array(path, fields, "jointPositions", (frames, 72)).reshape(frames, 24, 3)
+        joints = source.take_array(path, fields, "jointPositions", (frames, 72))
+        joints = joints.reshape(frames, 24, 3)
     try:
         motion = BodyMotion(pose, shape, translation, 30, _GENDERS[gender], name)
     except InputError as error:
@@ -146,7 +138,7 @@ def _express_in_space(person: PersonIn3DPW, body: Body | None, space: str) -> Po
     else:
         expected = "SMPL's joints in the file, or a body"
         raise InputError(motion.name, "jointPositions", expected, "neither")
-    rotation, shift = make_view(person.camera, space, first=int(np.argmax(person.valid)))
+    rotation, shift = source.make_view(person.camera, space, first=int(np.argmax(person.valid)))
     if space == "world":
         return sequence.replace(joints=sequence.joints @ rotation.T + shift)
     joints = np.einsum("tij,tkj->tki", rotation, sequence.joints) + shift[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,11 +38,12 @@ def load(
         raise InputError("datasets.arrays", "path", "a .npy, .npz or .pkl of yours", "none")
     path, joint_set = Path(path), get_skeleton(skeleton)
     content = open_document(path).content
-    arrays = content if isinstance(content, dict) else {"joints": content}
+    arrays: dict[str, Any] = content if isinstance(content, dict) else {"joints": content}
     joints = arrays[_find_joints(path, arrays, len(joint_set))]
     try:
         fps = float(np.asarray(arrays.get("fps", 30.0)).item()) if fps is None else fps
-        return [PoseSequence(joints, arrays.get("confidence"), fps, joint_set, path.stem)]
+        confidence = cast(np.ndarray, arrays.get("confidence"))  # None: all seen
+        return [PoseSequence(joints, confidence, fps, joint_set, path.stem)]
     except InputError as error:
         raise InputError(path, error.field, error.expected, error.found) from None
     except (ValueError, TypeError) as error:

@@ -119,7 +119,7 @@ def make_cases(
         motions: world space (metres, Y up), complete, each with a name of its own; clips shorter
             than ``MIN_FRAMES`` give no case.
         regimes: keys of ``occlusion.REGIMES``. ``whole_2s`` skips windows of fewer than 162 frames.
-        family: a key of ``estimator_noise.FAMILIES``; of no effect on lifted input.
+        family: a key of ``estimator_noise.NOISE_MODELS``; of no effect on lifted input.
         frames: of a window, at most.
         input: one of ``INPUTS``.
         lifter: for lifted input, a ``Lifter`` or the name or path of weights.

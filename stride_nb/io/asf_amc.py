@@ -20,13 +20,13 @@ from stride_nb.errors import InputError
 from stride_nb.io.animation import Animation, euler_to_matrix
 from stride_nb.io.parsing import parse_numbers, read_text
 
-__all__ = ["METRES_PER_INCH", "Bone", "read_asf", "read_asf_amc"]
+__all__ = ["METRES_PER_INCH", "AsfBone", "read_asf", "read_asf_amc"]
 
 METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
-class Bone:
+class AsfBone:
     """A bone of an ASF skeleton; the root is one without length."""
 
     name: str
@@ -79,7 +79,7 @@ def read_asf_amc(skeleton: str | PathLike, motion: str | PathLike, fps: float = 
     )
 
 
-def read_asf(path: str | PathLike) -> tuple[dict[str, Bone], float]:
+def read_asf(path: str | PathLike) -> tuple[dict[str, AsfBone], float]:
     """The bones of an ASF file by name, root first and parents before children, and its unit in
     metres."""
     sections = _read_sections(path)
@@ -120,7 +120,7 @@ def _read_sections(path: str | PathLike) -> dict[str, list[list[str]]]:
     return sections
 
 
-def _parse_root(path: str | PathLike, lines: list[list[str]]) -> Bone:
+def _parse_root(path: str | PathLike, lines: list[list[str]]) -> AsfBone:
     fields = {line[0]: line[1:] for line in lines}
     dof = tuple(word.lower() for word in fields.get("order", []))
     order = "".join(fields.get("axis", [])).lower()
@@ -130,7 +130,7 @@ def _parse_root(path: str | PathLike, lines: list[list[str]]) -> Bone:
     for key in ("position", "orientation"):
         if parse_numbers(path, f":root {key}", fields.get(key, ["0"])).any():
             raise InputError(path, f":root {key}", "0 0 0", " ".join(fields[key]))
-    return Bone("root", "", np.zeros(3), np.eye(3), dof, order)
+    return AsfBone("root", "", np.zeros(3), np.eye(3), dof, order)
 
 
 def _parse_bonedata(path: str | PathLike, lines: list[list[str]]) -> dict[str, dict]:
@@ -152,7 +152,7 @@ def _parse_bonedata(path: str | PathLike, lines: list[list[str]]) -> dict[str, d
 
 def _parse_bone(
     path: str | PathLike, name: str, parent: str, fields: Mapping[str, list[str]], unit: float
-) -> Bone:
+) -> AsfBone:
     axis, dof = fields.get("axis", []), tuple(word.lower() for word in fields.get("dof", []))
     order = axis[-1].lower() if axis else ""
     direction = parse_numbers(path, f"direction of {name}", fields.get("direction", []))
@@ -164,10 +164,10 @@ def _parse_bone(
         raise InputError(path, f"dof of {name}", "some of rx ry rz", " ".join(dof))
     angles = parse_numbers(path, f"axis of {name}", axis[:3])[::-1]
     frame, turns = euler_to_matrix(order[::-1], angles), "".join(d[1] for d in dof)
-    return Bone(name, parent, direction * length * unit, frame, dof, turns)
+    return AsfBone(name, parent, direction * length * unit, frame, dof, turns)
 
 
-def _read_amc(path: str | PathLike, bones: Mapping[str, Bone]) -> dict[str, np.ndarray]:
+def _read_amc(path: str | PathLike, bones: Mapping[str, AsfBone]) -> dict[str, np.ndarray]:
     """The values (T, len(dof)) of every bone that moves, degrees or units of length. All frames
     name the same bones in one order."""
     lines = [line.split() for line in read_text(path).splitlines()]
@@ -193,7 +193,7 @@ def _read_amc(path: str | PathLike, bones: Mapping[str, Bone]) -> dict[str, np.n
 
 
 def _check_first_frame(
-    path: str | PathLike, lines: list[list[str]], bones: Mapping[str, Bone]
+    path: str | PathLike, lines: list[list[str]], bones: Mapping[str, AsfBone]
 ) -> dict[str, int]:
     """The bones of a frame in its order, and how many values each has."""
     layout = {line[0]: len(line) - 1 for line in lines}

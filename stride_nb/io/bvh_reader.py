@@ -71,6 +71,7 @@ class _Tree:
     """Joints whose braces are open, the outermost first."""
 
     def add_joint(self, kind: str, name: str) -> None:
+        """Open a ROOT, JOINT or End Site inside the innermost open joint."""
         if (kind == "ROOT") == bool(self.open):
             raise self.error("one ROOT, and joints inside it", f"{kind} {name}")
         self.parents.append(self.open[-1] if self.open else -1)
@@ -79,6 +80,7 @@ class _Tree:
         self.channels.append([])
 
     def set_channels(self, words: list[str], count: int) -> None:
+        """Set what the MOTION section gives for the latest joint."""
         channels = [word.lower() for word in words]
         distinct = set(channels)
         if len(channels) != count or len(distinct) < count or not CHANNELS.issuperset(distinct):
@@ -88,6 +90,7 @@ class _Tree:
         self.channels[-1] = channels
 
     def check_complete(self) -> None:
+        """InputError where the section ended early."""
         joints, offsets = len(self.names), len(self.offsets) // 3
         if self.open or not joints or offsets != joints or len(set(self.names)) < joints:
             expected = "closed braces and one OFFSET for every differently named joint"

@@ -16,7 +16,7 @@ __all__ = ["refine_file"]
 
 _UP_NAMES = {"y": "y up", "-y": "y down", "z": "z up"}
 
-Track = PoseSequence | StreamedSequence | Keypoints2D
+PersonTrack = PoseSequence | StreamedSequence | Keypoints2D
 
 
 def refine_file(
@@ -28,7 +28,7 @@ def refine_file(
     device: str | None = None,
     report: Callable[[str], None] = print,
     warn: Callable[[str], None] = print,
-    **reading,
+    **file_options,
 ) -> list[Path]:
     """Refine everybody in a file: lift what is 2D, and write with y up.
 
@@ -37,7 +37,8 @@ def refine_file(
         method, model, seed, device: as of `refine`.
         report: takes a line a person, as soon as the person is refined.
         warn: takes a line on what was assumed rather than read, before any work.
-        reading: ``format``, ``fps``, ``size``, ``skeleton``, ``people``, as of ``io.read_tracks``.
+        file_options: ``format``, ``fps``, ``size``, ``skeleton`` and ``people``, as of
+            ``io.read_tracks``.
 
     Returns:
         The files written.
@@ -48,7 +49,7 @@ def refine_file(
 
     io.find_writer(out, allow_2d_only=False)  # before any work
     refined = []
-    with _open_people(poses, out, **reading) as (tracks, notes):
+    with _open_people(poses, out, **file_options) as (tracks, notes):
         ups = [None if isinstance(t, Keypoints2D) else io.estimate_up_axis(t) for t in tracks]
         if notes := [*notes, *_describe_axes(tracks, ups)]:
             warn(f"{poses}: {'; '.join(notes)}")
@@ -71,7 +72,7 @@ def _open_people(
     size: tuple[int, int] | None = None,
     skeleton: str | None = None,
     people: int | None = None,
-) -> Iterator[tuple[list[Track], tuple[str, ...]]]:
+) -> Iterator[tuple[list[PersonTrack], tuple[str, ...]]]:
     """Everybody in a file, and what had to be assumed. One person in the package's own form, from
     npz to npz, may be longer than memory."""
     given = {"--skeleton": skeleton, "--people": people, "--size": size}
@@ -88,7 +89,9 @@ def _open_people(
         yield tracks, file.notes
 
 
-def _make_3d(track: Track, up: str | None, device: str | None) -> PoseSequence | StreamedSequence:
+def _make_3d(
+    track: PersonTrack, up: str | None, device: str | None
+) -> PoseSequence | StreamedSequence:
     """The track in camera axes; one in an image is lifted."""
     if isinstance(track, Keypoints2D):
         from stride_nb.refinement import lifting
@@ -97,11 +100,11 @@ def _make_3d(track: Track, up: str | None, device: str | None) -> PoseSequence |
     return io.rotate_to_camera_axes(track.to("h36m17"), up)
 
 
-def _describe_axes(tracks: list[Track], ups: list[str | None]) -> list[str]:
+def _describe_axes(tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
     """A note on which way is up: files do not say."""
     names = {track.name: _UP_NAMES[up] for track, up in zip(tracks, ups) if up}
     if not names:
         return []
     ways = set(names.values())
     text = ways.pop() if len(ways) == 1 else ", ".join(f"{w} ({n})" for n, w in names.items())
-    return [f"axes with {text}, told by how the person stands"]
+    return [f"axes with {text}, estimated from how the person stands"]

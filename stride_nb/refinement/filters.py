@@ -187,7 +187,7 @@ def rts(
     3(8), 1965).
 
     Every coordinate has position and velocity, driven by white acceleration of spectral density
-    ``accel``² (m²/s³). A joint is measured with a variance of 0.05² · confidence^(−``power``) m²
+    ``accel``² (m²/s³). A joint is measured with a variance of 0.05² · confidence^(−power) m²
     (only its ratio to ``accel``² matters), so the lower its confidence, the more the motion around
     it decides.
     """

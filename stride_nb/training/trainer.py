@@ -189,9 +189,8 @@ def train_network(
         step.
 
     Raises:
-        InputError: ``folder`` holds a damaged run, or one of other settings, another task, network,
-            initial weights or version of this loop; or ``task`` lacks the ``identity`` that a
-            ``folder`` needs.
+        InputError: ``folder`` holds a damaged run, or one of another task, network, init,
+            settings or version of this loop; or ``task`` lacks the ``identity`` it needs.
         FloatingPointError: a gradient that is not finite.
     """
     on = choose_device(device)

@@ -19,7 +19,7 @@ from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.gltf import keep_four_bones
 from stride_nb.smpl.parameters import BodyMotion
 from stride_nb.viz.figures import rotate_upright
-from stride_nb.viz.pose_player import Player, BUTTON_STYLE
+from stride_nb.viz.pose_player import BUTTON_STYLE, Player
 
 __all__ = ["play_body"]
 

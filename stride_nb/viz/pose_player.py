@@ -16,7 +16,7 @@ import numpy as np
 
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, Skeleton
-from stride_nb.viz.figures import get_joints, assign_colors, rotate_upright
+from stride_nb.viz.figures import assign_colors, get_joints, rotate_upright
 
 __all__ = ["Player", "play_poses"]
 

@@ -1,16 +1,15 @@
-"""The benchmark: fair choice of windows, resumable parts, rows in the promised form."""
+"""The benchmark: resumable parts, rows in the promised form, nothing lost."""
 
 import argparse
 import json
 
-import numpy as np
 import pytest
 
-from benchmarks import occlusion_benchmark, records, study
+from benchmarks import occlusion_benchmark, records
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.errors import InputError
-from stride_nb.evaluation.harness import compare_methods, make_cases
+from stride_nb.evaluation.harness import compare_methods
 from stride_nb.evaluation.metrics import UNITS
 from stride_nb.models import checkpoints, registry
 from stride_nb.refinement.filters import TUNED
@@ -52,9 +51,9 @@ def arguments(tmp_path, monkeypatch):
     parser = argparse.ArgumentParser()
     occlusion_benchmark.add_arguments(parser)
     return parser.parse_args(
-        f"--experiments seen_noise unseen_noise --inputs estimator --regimes none limb --methods input "
-        f"linear prior --seeds 2 --windows 2 --model {tmp_path}/p.safetensors --runs {tmp_path}/runs "
-        f"--threads 1 --out {tmp_path}/b.json".split()
+        "--experiments seen_noise unseen_noise --inputs estimator --regimes none limb "
+        "--methods input linear prior --seeds 2 --windows 2 --threads 1 "
+        f"--model {tmp_path}/p.safetensors --runs {tmp_path}/runs --out {tmp_path}/b.json".split()
     )
 
 
@@ -174,7 +173,8 @@ def test_methods_that_others_are_set_against_have_to_be_in_the_folder(arguments,
     there = vars(arguments) | {"methods": ["prior"], "runs": arguments.runs.with_name("others")}
     with pytest.raises(
         InputError,
-        match=r"estimator-0.json: methods: expected windows of all that .*b.json has.*found none of input",
+        match=r"estimator-0.json: methods: expected windows of all that .*b.json has.*"
+        "found none of input",
     ):
         occlusion_benchmark.run(argparse.Namespace(**there))
     assert arguments.out.read_bytes() == whole
@@ -183,7 +183,7 @@ def test_methods_that_others_are_set_against_have_to_be_in_the_folder(arguments,
 def test_every_method_has_the_computer_that_it_ran_on(arguments, monkeypatch):
     for methods, cores in ((["linear"], 2), (["prior"], 64), (["linear", "prior"], 1)):
         monkeypatch.setattr(
-            provenance, "describe_hardware", lambda: {"cpu": "", "cores": cores, "gpu": None}
+            provenance, "describe_hardware", lambda n=cores: {"cpu": "", "cores": n, "gpu": None}
         )
         occlusion_benchmark.run(argparse.Namespace(**vars(arguments) | {"methods": methods}))
     found = {(row["method"], row["hardware"]["cores"]) for row in records.load_rows(arguments.out)}
@@ -246,7 +246,8 @@ def test_a_smaller_run_does_not_take_the_place_of_a_finished_one(arguments, othe
     whole = [file.read_bytes() for file in files]
     with pytest.raises(
         InputError,
-        match=r"seen_noise-estimator-cmu-estimator-0.json: regimes, windows: expected those of the run kept there.*"
+        match=r"seen_noise-estimator-cmu-estimator-0.json: regimes, windows: "
+        "expected those of the run kept there.*"
         "name another folder by --runs",
     ):
         occlusion_benchmark.run(
@@ -290,59 +291,3 @@ def test_parts_of_other_weights_are_run_again(arguments):
     }
     assert value["prior", "limb", "mpjpe"] != before["prior", "limb", "mpjpe"]
     assert value["linear", "limb", "mpjpe"] == before["linear", "limb", "mpjpe"]
-
-
-def test_windows_are_the_same_for_all_regimes_and_spread_over_clips():
-    clips = datasets.load("synthetic", "test", clips=4, seconds=12)
-    made = make_cases(clips, ["limb", "half", "whole_2s"], seed=3)
-    kept = study.choose_windows(made, 4, np.random.default_rng(0))
-    for regime in ("limb", "half", "whole_2s"):
-        here = [(c.clip, c.window) for c in kept if c.regime == regime]
-        assert len(here) == 4 and len({clip for clip, _ in here}) == 4
-    limb, half = ([(c.clip, c.window) for c in kept if c.regime == r] for r in ("limb", "half"))
-    assert limb == half
-    again = study.choose_windows(made, 4, np.random.default_rng(0))
-    assert [c.name for c in again] == [c.name for c in kept]
-
-
-@pytest.mark.parametrize("how", [{}, {"input": "lifted"}])
-def test_what_is_chosen_first_is_what_would_have_been_chosen_of_all(how):
-    clips, regimes = (
-        datasets.load("synthetic", "test", clips=3, seconds=8),
-        ["none", "limb", "whole_2s"],
-    )
-    all_of_them = study.choose_windows(
-        make_cases(clips, regimes, "drift", seed=3, **how), 2, np.random.default_rng(3)
-    )
-    found = study.choose_cases(clips, regimes, "drift", 2, 3, **how)
-    assert [(c.name, c.family, c.input, c.seed) for c in found] == [
-        (c.name, c.family, c.input, c.seed) for c in all_of_them
-    ]
-    for a, b in zip(found, all_of_them):
-        for x, y in (
-            (a.truth, b.truth),
-            (a.visible, b.visible),
-            (a.sequence.joints, b.sequence.joints),
-            (a.sequence.confidence, b.sequence.confidence),
-        ):
-            np.testing.assert_array_equal(x, y)
-
-
-def test_no_others_are_made(monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        estimator_noise,
-        "simulate_estimates",
-        lambda *told, estimate=estimator_noise.simulate_estimates: (
-            made.append(1) or estimate(*told)
-        ),
-    )
-    study.choose_cases(
-        datasets.load("synthetic", "test", clips=3, seconds=8), ["limb", "half"], "drift", 2, 0
-    )
-    assert len(made) == 4
-
-
-def test_more_windows_than_there_are_gives_all():
-    made = make_cases(datasets.load("synthetic", "test", clips=2, seconds=2), ["limb"])
-    assert len(study.choose_windows(made, 50, np.random.default_rng(0))) == len(made)

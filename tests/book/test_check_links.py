@@ -7,10 +7,14 @@ from book.tools import build
 from book.tools.check_links import find_faults
 from stride_nb.errors import InputError
 
-WHOLE = """<html><head><link rel="canonical" href="https://a.org/"><link rel="stylesheet" href="_static/style.css?v=1">
-<style>h1 { background: url(data:image/png;base64,AA) }</style><script src="_static/x.js"></script></head>
-<body id="top"><a href="https://a.org">elsewhere</a><a href="#top">up</a><a href="sub/b%20c.html#there">next</a>
-<img src="data:image/png;base64,AA" srcset="_static/x.js 2x"><svg xmlns="http://www.w3.org/2000/svg"><use href="#top"/></svg>
+WHOLE = """<html><head><link rel="canonical" href="https://a.org/">
+<link rel="stylesheet" href="_static/style.css?v=1">
+<style>h1 { background: url(data:image/png;base64,AA) }</style>
+<script src="_static/x.js"></script></head>
+<body id="top"><a href="https://a.org">elsewhere</a><a href="#top">up</a>
+<a href="sub/b%20c.html#there">next</a>
+<img src="data:image/png;base64,AA" srcset="_static/x.js 2x">
+<svg xmlns="http://www.w3.org/2000/svg"><use href="#top"/></svg>
 <script>const svg = "http://www.w3.org/2000/svg";</script></body></html>"""
 
 

@@ -28,7 +28,7 @@ from stride_nb.refinement import lifting
 from stride_nb.refinement.refine import refine
 
 ROOT = Path(__file__).parents[2]
-SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
+SMALL = {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
 HEAVY = {
     "scipy",
     "matplotlib",
@@ -90,7 +90,8 @@ def python(code):
 def only_axes(lines):
     """What is said of the embedded walk before anything goes wrong with it: once at most, what was
     assumed."""
-    return len(lines) <= 1 and all("walk.npz: axes with y up, told by" in line for line in lines)
+    said = "walk.npz: axes with y up, estimated from"
+    return len(lines) <= 1 and all(said in line for line in lines)
 
 
 def test_help_imports_hardly_anything():
@@ -280,7 +281,9 @@ def test_what_was_read_is_not_said_to_be_assumed(walk, tmp_path, capsys, monkeyp
         main(["refine", str(walk), str(tmp_path / "out.npz"), "--method", "linear", "--fps", "50"])
         == 0
     )
-    assert capsys.readouterr().err == f"{walk}: axes with y up, told by how the person stands\n"
+    assert (
+        capsys.readouterr().err == f"{walk}: axes with y up, estimated from how the person stands\n"
+    )
     Keypoints2D(PoseSequence.load(walk).joints[..., :2] * 100, fps=50).save(tmp_path / "flat.npz")
     monkeypatch.setattr(
         lifting, "lift", lambda track, device: io.rotate_to_camera_axes(PoseSequence.load(walk))
@@ -349,7 +352,7 @@ def test_people_with_different_axes_are_named(walk, tmp_path, capsys):
     joints = PoseSequence.load(walk).joints
     np.savez(
         tmp_path / "two.npz",
-        joints=np.stack([joints, (joints + (3, 0, 0)) @ UP_AXES["-y"]]),
+        joints=np.stack([joints, (joints + np.array((3, 0, 0))) @ UP_AXES["-y"]]),
         fps=50,
     )
     assert (
@@ -477,8 +480,9 @@ ENDLESS = """
 import dataclasses, sys
 from stride_nb.training import recipes
 from stride_nb.cli import main
-endless = dataclasses.replace(recipes.RECIPES["smoothnet"].settings, steps=10**7, save_every=2, validate_every=10**7)
-recipes.RECIPES["smoothnet"] = dataclasses.replace(recipes.RECIPES["smoothnet"], settings=endless, batch=1)
+recipe, steps = recipes.RECIPES["smoothnet"], 10**7
+endless = dataclasses.replace(recipe.settings, steps=steps, save_every=2, validate_every=steps)
+recipes.RECIPES["smoothnet"] = dataclasses.replace(recipe, settings=endless, batch=1)
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -197,7 +197,7 @@ def test_a_sparse_matrix_that_points_outside_itself_is_refused(tmp_path, kind):
     np.savez(
         tmp_path / "a.npz", format=np.array(kind), shape=np.array(shape), data=np.ones(17), **told
     )
-    with pytest.raises(InputError, match="a.npz: matrix: expected"):
+    with pytest.raises(InputError, match=r"a.npz: matrix: expected"):
         bedlam_cliff.read_matrix(tmp_path / "a.npz")
 
 
@@ -307,7 +307,7 @@ def forged(state, data=b"\x41" * 8):
 def test_a_forged_dtype_does_not_reach_numpy(tmp_path, state):
     torch.save({"vertices": forged((3, "<", None, None, None, -1, -1, 0))}, tmp_path / "good.pth")
     with pytest.raises(
-        InputError, match="vertices: expected numbers of shape .*, found float64 of shape"
+        InputError, match=r"vertices: expected numbers of shape .*, found float64 of shape"
     ):
         bedlam_cliff.read_result(tmp_path / "good.pth")
     torch.save({"vertices": forged(state)}, tmp_path / "bad.pth")

@@ -142,7 +142,10 @@ def test_what_is_too_short_gives_nothing_and_too_slow_is_refused():
 def test_pieces_are_long_apart_and_leave_nothing_usable(good, fps):
     found = cleaning.split_at_glitches(good, fps)
     far = np.array(
-        [good[max(t - cleaning.GLITCH_PADDING, 0) : t + cleaning.GLITCH_PADDING + 1].all() for t in range(len(good))]
+        [
+            good[max(t - cleaning.GLITCH_PADDING, 0) : t + cleaning.GLITCH_PADDING + 1].all()
+            for t in range(len(good))
+        ]
     )
     covered = np.zeros(len(good), bool)
     for a, b in found:

@@ -144,7 +144,7 @@ def test_a_broken_field_is_named(write, content, field, value):
 @pytest.mark.parametrize("whole", [[], {}, {"train": []}, {"test": {}}, 3, np.zeros(3)])
 def test_another_pickle_is_refused(tmp_path, whole):
     (tmp_path / "other.pkl").write_bytes(pickle.dumps(whole))
-    with pytest.raises(InputError, match="other.pkl: split: expected 'train'"):
+    with pytest.raises(InputError, match=r"other.pkl: split: expected 'train'"):
         h36m.read_h36m(tmp_path / "other.pkl", "train")
 
 
@@ -157,7 +157,7 @@ def test_a_truncated_file_is_one_error(tmp_path_factory, data):
     )
     path = tmp_path_factory.getbasetemp() / "cut.pkl"
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
-    with pytest.raises(InputError, match="cut.pkl: pickle: expected"):
+    with pytest.raises(InputError, match=r"cut.pkl: pickle: expected"):
         h36m.read_h36m(path, "train")
 
 

@@ -201,7 +201,7 @@ def arguments(*words: str) -> argparse.Namespace:
 def test_prepare_downloads_checks_converts_and_does_not_begin_again(
     server, tmp_path, monkeypatch, capsys
 ):
-    entries, _, asked = server
+    _, _, asked = server
     command = arguments("--split", "test", "--out", str(tmp_path / "out"))
     assert prepare.run(command) == 0
     path = tmp_path / "out" / "cmu_h36m17_test.npz"
@@ -213,7 +213,7 @@ def test_prepare_downloads_checks_converts_and_does_not_begin_again(
     ]
     assert labels == [Label("cmu_90", "wave", "me/mocap", 120.0, "amc")] * 2
     assert len(asked) == 3
-    before = {k: v for k, v in np.load(path).items()}
+    before = dict(np.load(path).items())
     path.unlink()
     monkeypatch.setattr(
         preparation, "convert_trial", lambda *a: pytest.fail("a kept trial was converted again")
@@ -244,7 +244,9 @@ def test_a_run_cut_off_keeps_what_was_done(server, tmp_path, monkeypatch):
     kept = sorted((tmp_path / "out" / "trials").iterdir())
     kept[0].write_bytes(b"damaged")
     done.clear()
-    monkeypatch.setattr(preparation, "convert_trial", lambda e, *p: done.append(e.name) or convert(e, *p))
+    monkeypatch.setattr(
+        preparation, "convert_trial", lambda e, *p: done.append(e.name) or convert(e, *p)
+    )
     assert prepare.run(command) == 0 and done == ["90_01"]
 
 
@@ -261,7 +263,7 @@ def test_another_file_than_the_registered_one_is_refused_and_not_kept(server, tm
 
 
 def test_without_network_or_file_one_error_says_what_to_set(server, tmp_path):
-    entries, site, _ = server
+    entries, _, _ = server
     gone = [
         replace(entries[0], url=entries[0].url + "x"),
         replace(entries[0], url="http://127.0.0.1:9/a/b/c"),

@@ -1,13 +1,15 @@
 """Where motion comes from: one call for every source, split by people, seeded or read."""
 
+import inspect
 import sys
 import types
+import typing
 
 import numpy as np
 import pytest
 
 from stride_nb import datasets
-from stride_nb.datasets import cmu
+from stride_nb.datasets import cmu, registry
 from stride_nb.errors import InputError
 from stride_nb.io.clip_archive import Label, read_labels, write_clips
 from stride_nb.poses.geometry import bone_lengths
@@ -67,12 +69,22 @@ def test_sources_are_found_by_themselves(monkeypatch):
     assert [s.name for s in datasets.load("dance", "val", clips=2)] == ["val", "val"]
 
 
+@pytest.mark.parametrize("source", datasets.list_sources())
+def test_every_source_keeps_the_protocol(source):
+    module = registry._find_source(source)
+    first, *options = inspect.signature(module.load).parameters.values()
+    assert first.name == "split" and first.default is not inspect.Parameter.empty
+    assert all(option.default is not inspect.Parameter.empty for option in options)
+    assert typing.get_type_hints(module.load)["return"] == list[PoseSequence]
+    assert "load" in module.__all__ and isinstance(datasets.get_terms(source), str)
+
+
 @pytest.mark.parametrize(
     "name", ["walks", "clips", "fetch", "statistics", "threed-pw", "../cmu", "os", "", "cmu.find"]
 )
 def test_unknown_sources_say_what_there_is(name):
     with pytest.raises(
-        InputError, match="datasets: source: expected one of .*cmu, .*synthetic.*found"
+        InputError, match=r"datasets: source: expected one of .*cmu, .*synthetic.*found"
     ):
         datasets.load(name)
 
@@ -143,7 +155,7 @@ def test_clips_are_spread_over_the_file(prepared, source):
     assert [c.name for c in datasets.load(source, clips=2)] == [every[0], every[2]]
     assert [c.name for c in datasets.load(source, clips=99)] == every
     for clips in (0, -1):
-        with pytest.raises(InputError, match="clips: expected .*1.* found"):
+        with pytest.raises(InputError, match=r"clips: expected .*1.* found"):
             datasets.load(source, clips=clips)
 
 
@@ -188,7 +200,9 @@ def test_recorded_people_are_people(source, split):
 def test_no_recorded_person_is_in_two_splits():
     recorded("cmu", "val")
     people = {
-        split: {label.subject for label in read_labels(cmu.find_clip_file(f"cmu_h36m17_{split}.npz"))}
+        split: {
+            label.subject for label in read_labels(cmu.find_clip_file(f"cmu_h36m17_{split}.npz"))
+        }
         for split in RECORDED["cmu"]
     }
     assert all(people.values()) and not any(

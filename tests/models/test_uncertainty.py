@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stride_nb.models.uncertainty import (
-    BAND_90,
-    MEAN_ERROR,
-    RADIUS_90,
-    chance_within,
-    laplace_nll,
-)
+from stride_nb.models.uncertainty import BAND_90, MEAN_ERROR, RADIUS_90, chance_within, laplace_nll
 
 
 def test_the_chance_is_that_of_a_laplace_error():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from stride_nb.datasets import h36m
-from stride_nb.poses.skeleton import mirror_joints
 from stride_nb.evaluation.h36m_protocol import evaluate_h36m, is_blocked
+from stride_nb.poses.skeleton import mirror_joints
 
 EXACT = 1e-6  # a float32 of size 1 has steps of 1.2e-7
 
@@ -158,5 +158,9 @@ def test_reference_h36m_block_list(published, clips, scores, agree):
 def test_reference_h36m_mirroring(reference, agree):
     with np.load(reference / "losses.npz") as losses:
         agree(
-            "mirroring, NumPy", "poses.skeleton.mirror_joints", mirror_joints(losses["gt"]), losses["flipped"], 0
+            "mirroring, NumPy",
+            "poses.skeleton.mirror_joints",
+            mirror_joints(losses["gt"]),
+            losses["flipped"],
+            0,
         )

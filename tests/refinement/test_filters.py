@@ -126,7 +126,7 @@ def test_a_hidden_joint_is_not_left_behind_by_a_person_who_walks(name):
 
 @every
 def test_a_hidden_pelvis_follows_the_joints_in_view(name):
-    truth, sequence = walker(frames=200)
+    truth, _ = walker(frames=200)
     truth = truth[:, :1] + (truth - truth[:, :1])[:1]  # stiff, so that the offsets are exact
     truth[:, :, 2] += np.sin(np.arange(200) / 20)[:, None]  # not a straight path
     confidence = np.ones((200, 17))
@@ -150,7 +150,7 @@ def test_a_pelvis_that_is_a_guess_is_read_all_the_same(name):
 @every
 def test_joint_sets_whose_parents_come_later_are_filled_too(name):
     rng = np.random.default_rng(0)
-    joints, confidence = rng.normal(0, 0.3, (20, 26, 3)) + (0, 0, 4), np.ones((20, 26))
+    joints, confidence = rng.normal(0, 0.3, (20, 26, 3)) + np.array((0, 0, 4)), np.ones((20, 26))
     skeleton = get_skeleton("halpe26")
     confidence[
         :,
@@ -165,7 +165,7 @@ def test_joint_sets_whose_parents_come_later_are_filled_too(name):
 
 @every
 def test_confidence_below_the_threshold_counts_as_missing(name):
-    truth, sequence = walker()
+    truth, _ = walker()
     joints, confidence = truth.copy(), np.full((150, 17), 0.9)
     joints[70:80, 6] += 3.0
     confidence[70:80, 6] = 0.25
@@ -283,11 +283,11 @@ def test_one_frame_and_nobody(name):
 )
 def test_impossible_options_are_named(name, option, value):
     before = list(b.BASELINES[name].grid).index(option)
-    for given in (((), {option: value}), ((*(1,) * before, value), {})):
+    for call in (((), {option: value}), ((*(1,) * before, value), {})):
         with pytest.raises(
             InputError, match=f"{name}: {option}: expected .*found {value!r}".replace("+", r"\+")
         ):
-            b.BASELINES[name](walker(9)[1], *given[0], **given[1])
+            b.BASELINES[name](walker(9)[1], *call[0], **call[1])
 
 
 @every

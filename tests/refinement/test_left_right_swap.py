@@ -189,7 +189,7 @@ def test_both_of_a_pair_are_no_surer_than_the_less_sure():
 
 
 def test_a_reading_that_is_alone_changes_sides_and_is_kept():
-    left, right = left_right_swap.LIMB_PAIRS[0][2]
+    left, _ = left_right_swap.LIMB_PAIRS[0][2]
     joints = CLIP.joints.copy()
     joints[40:70, left] = np.nan
     one = CLIP.replace(
@@ -274,7 +274,7 @@ def test_without_shoulders_an_image_has_no_scale_and_nothing_is_changed():
 
 
 def test_another_joint_set_is_refused():
-    with pytest.raises(InputError, match="skeleton: expected h36m17.*found coco17"):
+    with pytest.raises(InputError, match=r"skeleton: expected h36m17.*found coco17"):
         left_right_swap.fix_swaps(PoseSequence(np.zeros((3, 17, 3)), skeleton="coco17"))
 
 

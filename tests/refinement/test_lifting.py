@@ -24,7 +24,9 @@ MIRROR = list(H36M17.mirror)
 
 def network(head="lifter", seed=0):
     torch.manual_seed(seed)
-    model = build_network(head, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
+    model = build_network(
+        head, "frameformer", {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
+    ).eval()
     torch.nn.init.normal_(model.backbone.head.weight, std=0.05)
     return model
 
@@ -151,7 +153,7 @@ def test_a_network_for_something_else_is_refused():
     for model in (network("prior"), bare):
         with pytest.raises(InputError, match="model: expected a Lifter, found"):
             run(keypoints(), model)
-    with pytest.raises(InputError, match="weights: name: expected .*one of: "):
+    with pytest.raises(InputError, match=r"weights: name: expected .*one of: "):
         run(keypoints(), "carrier")
 
 

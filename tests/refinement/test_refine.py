@@ -18,16 +18,13 @@ from stride_nb.evaluation import harness as cs
 from stride_nb.evaluation.metrics import evaluate_poses
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
-from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.registry import build_network
 from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses.geometry import random_camera
-from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement import test_time_training
 from stride_nb.refinement.filters import BASELINES, gaussian
 from stride_nb.refinement.refine import METHODS, refine
-from stride_nb.refinement.sliding_window import Windows
 from tests.refinement.test_sliding_window import LINEAR, walker
 
 SHORT = {"stride_published": {"epochs": 2}, "stride_ours": {"steps": 2, "batch": 2}}
@@ -42,7 +39,9 @@ def network(kind="prior", seed=0):
         return DSTformer(dim=12, rep=8, depth=1, heads=3, mlp_ratio=2, maxlen=60).eval()
     if kind == "smoothnet":
         return build_network("plain", "smoothnet", {"hidden": 16}).eval()
-    return build_network(kind, "frameformer", dict(dim=32, depth=1, heads=4, mlp_ratio=2)).eval()
+    return build_network(
+        kind, "frameformer", {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
+    ).eval()
 
 
 PRIOR, SMOOTHNET = network(), network("smoothnet")
@@ -83,7 +82,7 @@ def whole(sequence, refined):
 @every
 def test_a_person_whose_pelvis_is_never_seen_stays_where_the_others_are(method):
     sequence = walker(130)
-    joints = sequence.joints.copy() + (0, 0, 5)
+    joints = sequence.joints.copy() + np.array((0, 0, 5))
     joints[:, 0] = np.nan
     refined = run(
         PoseSequence(joints, np.where(np.isnan(joints).any(-1), 0.0, 0.9)), method
@@ -277,7 +276,7 @@ def test_a_trained_priors_answer_is_mirrored_too():
 @pytest.mark.parametrize("method", ["prior", "stride_ours"])
 def test_where_a_person_stands_does_not_matter(method):
     sequence = walker(150, missing=0.2)
-    there = sequence.replace(joints=sequence.joints + (3.0, -1.0, 2.0))
+    there = sequence.replace(joints=sequence.joints + np.array((3.0, -1.0, 2.0)))
     a, b = run(there, method).sequence, run(sequence, method).sequence
     np.testing.assert_allclose(a.root_relative().joints, b.root_relative().joints, atol=1e-4)
     np.testing.assert_allclose(
@@ -372,7 +371,7 @@ def test_memory_grows_by_a_few_copies_of_the_sequence_and_no_more(method):
 
 def test_unknown_methods_say_what_there_is():
     with pytest.raises(
-        InputError, match="method: expected one of hold, linear, .*stride_ours, found 'magic'"
+        InputError, match=r"method: expected one of hold, linear, .*stride_ours, found 'magic'"
     ):
         run(walker(5), "magic")
 
@@ -426,39 +425,13 @@ def test_impossible_options_are_named(method, option):
     assert str(value) in str(error.value)
 
 
-def test_whole_numbers_and_shares_of_numpy_are_taken_and_truth_is_not():
-    """As they come from an array of settings to try."""
-    how = test_time_training.make_settings(
-        test_time_training.SelfDistillationTTT,
-        {"steps": np.int64(2), "batch": np.int32(1), "lr": np.float32(1e-4), "margin": 0},
-    )
-    assert (how.steps, how.batch, how.margin) == (2, 1, 0)
-    with pytest.raises(InputError, match="steps: expected finite int ≥ 0, found True"):
-        test_time_training.make_settings(test_time_training.SelfDistillationTTT, {"steps": True})
-
-
 @every
 def test_keypoints_of_an_image_are_refused(method):
     """They have the joints of the networks, and none of the depths."""
     with pytest.raises(
-        InputError, match="refine: sequence: expected 3D poses.*lift.*found Keypoints2D"
+        InputError, match=r"refine: sequence: expected 3D poses.*lift.*found Keypoints2D"
     ):
         run(Keypoints2D(np.random.default_rng(0).uniform(0, 1000, (20, 17, 2))), method)
-
-
-def test_what_is_held_out_of_a_long_sequence_is_held_out_of_every_window_that_has_it():
-    """Windows overlap; a joint that one shows would teach what another is judged by."""
-    windows = Windows(walker(900), LINEAR)
-    lessons = test_time_training.make_samples(windows, LINEAR, np.random.default_rng(0), 0.1)
-    held = np.zeros((len(windows.sequence), 17), bool)
-    for lesson in lessons:
-        held[lesson.frames] |= lesson.held_out
-    assert len(lessons) > 3 and held.any() and not held.all()
-    for lesson in lessons:
-        np.testing.assert_array_equal(lesson.held_out, held[lesson.frames])
-        torch.testing.assert_close(
-            lesson.held_out_inputs, windows.make_features(lesson.i, lesson.held_out)
-        )
 
 
 @every
@@ -508,7 +481,7 @@ def test_methods_are_compared_each_with_its_own_network(monkeypatch):
 
 @learned
 def test_a_name_that_is_no_weights_lists_those_there_are(method):
-    with pytest.raises(InputError, match="weights: name: expected .*one of: "):
+    with pytest.raises(InputError, match=r"weights: name: expected .*one of: "):
         run(walker(5), method, "posterior")
 
 
@@ -597,41 +570,12 @@ def test_a_mirrored_step_costs_what_a_plain_one_costs():
         assert b == pytest.approx(a, rel=1e-4)
 
 
-def test_a_lesson_hides_what_it_asks_for_and_never_shows_what_is_held_out():
-    windows = Windows(noisy()[2], PRIOR)
-    lesson = test_time_training.TTTSample(windows, 0, PRIOR, np.random.default_rng(0), 0.1)
-    told, target, blind, seen = lesson.mask_joints(np.random.default_rng(1))
-    blind, seen, confidence = blind.bool().numpy(), seen.bool().numpy(), told[..., 6].numpy()
-    assert blind.any() and seen.any() and lesson.held_out.any()
-    assert not (blind & seen).any() and not ((blind | seen) & lesson.held_out).any()
-    assert (confidence[blind | lesson.held_out] == 0).all() and (
-        confidence[seen] >= CONFIDENCE_THRESHOLD
-    ).all()
-    np.testing.assert_allclose(
-        target, predict_with_flip(PRIOR, windows.make_features(0))[0][0], atol=1e-6
-    )
-
-
 def test_the_anchor_pulls_from_the_second_step():
     sequence = walker(130, missing=0.2)
     a, b = (
         run(sequence, "stride_ours", lr=1e-3, steps=2, anchor=w).trace.steps for w in (1.0, 0.0)
     )
     assert a[1]["anchor"] == b[1]["anchor"] and a[2] != b[2]
-
-
-def test_gaps_are_the_recordings_own_and_windows_are_spread():
-    confidence = np.full((243, 17), 0.9)
-    confidence[50:90, 3] = 0.1
-    windows = Windows(
-        PoseSequence(np.random.default_rng(0).normal(size=(243, 17, 3)), confidence), PRIOR
-    )
-    assert test_time_training.measure_gap_lengths(windows, 0).tolist() == [40]
-    assert (
-        test_time_training.select_windows(5) == [0, 1, 2, 3, 4]
-        and len(test_time_training.select_windows(100)) == 16
-        and test_time_training.select_windows(100)[-1] > 90
-    )
 
 
 @pytest.mark.parametrize("fps", [50, 30, 25, 24, 120])

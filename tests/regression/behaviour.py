@@ -24,41 +24,97 @@ import numpy as np
 import torch
 from matplotlib import pyplot
 
-from benchmarks import bone_projection, motion_statistics, occlusion_benchmark, paired_statistics, records, study, tune_filters
+from benchmarks import (
+    bone_projection,
+    motion_statistics,
+    occlusion_benchmark,
+    paired_statistics,
+    records,
+    study,
+    tune_filters,
+)
 from benchmarks.__main__ import STUDIES
 from benchmarks.__main__ import main as run_study
-from benchmarks.reports import ablations, acceptance, benchmark_tables, effect_sizes, parity, ranking_tables
+from benchmarks.reports import (
+    ablations,
+    acceptance,
+    benchmark_tables,
+    effect_sizes,
+    parity,
+    ranking_tables,
+)
 from book.tools import build, run_notebook
 from stride_nb import datasets, errors, smpl
 from stride_nb import io as pose_io
 from stride_nb._pickles import numpy_pickle, torch_file
-from stride_nb.cli import main
-from stride_nb.datasets import amass, bedlam_cliff, cleaning, cmu, download, h36m, joint_mapping, prepare, smpl_sources, synthetic, synthetic_body, synthetic_gait
+from stride_nb.cli import arguments, main
+from stride_nb.datasets import (
+    amass,
+    bedlam_cliff,
+    cleaning,
+    cmu,
+    download,
+    h36m,
+    joint_mapping,
+    prepare,
+    smpl_sources,
+    synthetic,
+    synthetic_body,
+    synthetic_gait,
+)
 from stride_nb.datasets.example_detections import write_example_detections
-from stride_nb.datasets.simulation import augmentation, estimator_noise, occlusion
-from stride_nb.evaluation import bootstrap, h36m_protocol, harness, lifter_harness, lsp14_protocol, metrics, missing_data
-from stride_nb.io import asf_amc, bvh_reader, clip_archive
+from stride_nb.datasets.simulation import augmentation, estimator_noise, occlusion, sampling
+from stride_nb.evaluation import (
+    bootstrap,
+    h36m_protocol,
+    harness,
+    lifter_harness,
+    lsp14_protocol,
+    metrics,
+    missing_data,
+)
+from stride_nb.io import animation, asf_amc, bvh_reader, clip_archive
 from stride_nb.io.amass import write_motion
 from stride_nb.io.tracking import link_detections
-from stride_nb.models import checkpoints, dstformer, frameformer, lifter, losses, motion_prior, registry, smoothnet
+from stride_nb.models import (
+    checkpoints,
+    dstformer,
+    flip_averaging,
+    frameformer,
+    lifter,
+    losses,
+    motion_prior,
+    registry,
+    smoothnet,
+)
 from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses import gap_filling, geometry, interpolation, sequence, skeleton
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import mirror_joints
 from stride_nb.poses.streaming import open_streamed
-from stride_nb.refinement import filters, left_right_swap, outlier_rejection, sliding_window, test_time_training
+from stride_nb.refinement import (
+    filters,
+    left_right_swap,
+    outlier_rejection,
+    sliding_window,
+    test_time_training,
+)
 from stride_nb.refinement.lifting import lift
 from stride_nb.refinement.refine import refine
-from stride_nb.smpl import analytic_ik, forward_kinematics, gltf, implicit_surface, joint_limits, model_files
+from stride_nb.smpl import (
+    analytic_ik,
+    forward_kinematics,
+    gltf,
+    implicit_surface,
+    joint_limits,
+    model_files,
+)
 from stride_nb.smpl.standin_body import make_standin_body
 from stride_nb.training import h36m_task, lifter_training, pool, recipes, tasks, trainer
 from stride_nb.viz import figures, mesh_figures, tables, uncertainty
 from stride_nb.viz.mesh_player import play_body
 from stride_nb.viz.pose_player import play_poses
 from tests.regression import samples
-from stride_nb.models import flip_averaging
-from stride_nb.io import animation
-from stride_nb.cli import arguments
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parents[2]
@@ -1123,7 +1179,7 @@ def hiding_and_erring():
         "detect", estimator_noise.simulate_detections(camera.project(truth), visible, 50, draw(4))
     )
     found |= {
-        "smooth": describe(estimator_noise.draw_smooth_noise(draw(5), (100, 3), 0.3, 50)),
+        "smooth": describe(sampling.draw_smooth_noise(draw(5), (100, 3), 0.3, 50)),
         "sureness": describe(estimator_noise.simulate_confidence(draw(6), visible, 50)),
         "exchange": describe(estimator_noise.swap_left_right(draw(7), truth, 50)),
         "kinds": f"{estimator_noise.SEEN} {estimator_noise.TUNING} {estimator_noise.UNSEEN}",
@@ -1146,9 +1202,9 @@ def varying():
         "bodies": describe(people),
         "stranger": describe(stranger),
         "body": describe(augmentation.measure_body_proportions(one)),
-        "mirror": describe(augmentation.mirror(one)),
+        "mirror": describe(mirror_joints(one)),
         "alike": f"{augmentation.have_same_proportions(people[0], people[0])} {augmentation.have_same_proportions(people[0], stranger)}",
-        "paced": describe(augmentation.time_warp(one, np.linspace(-1, 200, 77))),
+        "paced": describe(sampling.time_warp(one, np.linspace(-1, 200, 77))),
         "crop": describe(augmentation.crop_at_random_pace(one, 120, draw(2))),
         "crop short": describe(augmentation.crop_at_random_pace(one[:40], 120, draw(3))),
         "reproportion": describe(augmentation.scale_bones(one, draw(4).uniform(0.8, 1.2, 17))),

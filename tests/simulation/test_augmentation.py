@@ -7,9 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stride_nb.datasets import synthetic
-from stride_nb.datasets.simulation.augmentation import apply_body_proportions, augment_motion, crop_at_random_pace, find_distinct_bodies, have_same_proportions, measure_body_proportions, mirror, mix_upper_lower_body, sample_body_proportions, scale_bones, time_warp
+from stride_nb.datasets.simulation.augmentation import (
+    apply_body_proportions,
+    augment_motion,
+    crop_at_random_pace,
+    find_distinct_bodies,
+    have_same_proportions,
+    measure_body_proportions,
+    mix_upper_lower_body,
+    sample_body_proportions,
+    scale_bones,
+)
+from stride_nb.datasets.simulation.sampling import time_warp
 from stride_nb.poses.geometry import bone_lengths, random_camera, rotation_about
-from stride_nb.poses.skeleton import H36M17
+from stride_nb.poses.skeleton import H36M17, mirror_joints
 
 seeds = st.integers(0, 2**32 - 1)
 fast = settings(max_examples=30, deadline=None)
@@ -31,7 +42,9 @@ def test_at_the_source_pace_nothing_changes():
     np.testing.assert_allclose(time_warp(x, np.arange(100)), x)
     np.testing.assert_allclose(time_warp(x, np.arange(10, 50, 2)), x[10:50:2])
     np.testing.assert_allclose(time_warp(x, 10.5 + np.arange(3)), (x[10:13] + x[11:14]) / 2)
-    np.testing.assert_allclose(time_warp(x, 98 + np.arange(4)), x[[98, 99, 99, 99]])  # held at the end
+    np.testing.assert_allclose(
+        time_warp(x, 98 + np.arange(4)), x[[98, 99, 99, 99]]
+    )  # held at the end
 
 
 @fast
@@ -48,7 +61,7 @@ def test_any_crop_of_any_clip_is_made_of_its_frames(seed, frames, length):
 def test_a_crops_pace_wavers_smoothly():
     steps = np.diff([counted(1000, 243, seed)[:, 0, 0] for seed in range(50)], axis=1)
     part = steps / steps.mean(1, keepdims=True)
-    assert 0.1 < part.std(1).mean() < 0.2 and 0.4 < part.min() and part.max() < 2
+    assert 0.1 < part.std(1).mean() < 0.2 and part.min() > 0.4 and part.max() < 2
     assert np.abs(np.diff(part, axis=1)).max() < 0.03
 
 
@@ -75,9 +88,9 @@ def test_new_proportions_scale_bones_and_keep_their_directions(seed):
 
 def test_mirroring_twice_changes_nothing_and_once_swaps_sides():
     x = stiff()
-    np.testing.assert_array_equal(mirror(mirror(x)), x)
+    np.testing.assert_array_equal(mirror_joints(mirror_joints(x)), x)
     right, left = H36M17.index("rwrist", "lwrist")
-    np.testing.assert_array_equal(mirror(x)[:, right], x[:, left] * (-1, 1, 1))
+    np.testing.assert_array_equal(mirror_joints(x)[:, right], x[:, left] * (-1, 1, 1))
 
 
 def people(count=3, seed=0):
@@ -92,7 +105,9 @@ def people(count=3, seed=0):
 @given(seeds)
 def test_a_variation_is_one_rigid_body(seed):
     found = bone_lengths(
-        augment_motion(stiff(turn=0), 60, np.random.default_rng(seed), people(), stiff(turn=0, seed=1))
+        augment_motion(
+            stiff(turn=0), 60, np.random.default_rng(seed), people(), stiff(turn=0, seed=1)
+        )
     )
     assert np.ptp(found, axis=0).max() < 1e-9
 
@@ -103,7 +118,9 @@ def test_the_body_of_a_variation_tells_nothing_of_whose_motion_it_is():
     tall, short = stiff(turn=0) * 1.3, stiff(turn=0) * 0.7
     for seed in range(20):
         one, other = (
-            bone_lengths(augment_motion(x, 60, np.random.default_rng(seed), people(), stiff(turn=0)))[0]
+            bone_lengths(
+                augment_motion(x, 60, np.random.default_rng(seed), people(), stiff(turn=0))
+            )[0]
             for x in (tall, short)
         )
         np.testing.assert_allclose(one, other)
@@ -130,7 +147,9 @@ def test_strangers_are_of_human_size_and_nearly_alike_on_both_sides(seed):
 
 def test_strangers_are_between_the_known_and_beyond_them():
     known = people(2)
-    drawn = np.array([sample_body_proportions(known, np.random.default_rng(s)) for s in range(2000)])[:, 1:]
+    drawn = np.array(
+        [sample_body_proportions(known, np.random.default_rng(s)) for s in range(2000)]
+    )[:, 1:]
     middle = np.log(known[:, 1:]).mean(0) + np.log(np.sqrt(0.9 * 1.12))
     assert np.abs(np.log(drawn).mean(0) - middle).max() < 0.02
     inside = (drawn > known[:, 1:].min(0)) & (drawn < known[:, 1:].max(0))
@@ -146,7 +165,9 @@ def test_a_motion_done_by_another_has_the_others_bones_and_its_own_directions():
         np.testing.assert_allclose(
             other / body[j], one / np.linalg.norm(one, axis=-1, keepdims=True), atol=1e-9
         )
-    assert have_same_proportions(body, body) and not have_same_proportions(measure_body_proportions(x), body)
+    assert have_same_proportions(body, body) and not have_same_proportions(
+        measure_body_proportions(x), body
+    )
 
 
 LEGS = H36M17.index("pelvis", "rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
@@ -178,7 +199,9 @@ def test_a_graft_of_oneself_changes_nothing_and_which_way_the_other_faces_does_n
     one, other = two_people()
     np.testing.assert_allclose(mix_upper_lower_body(one, one), one, atol=1e-9)
     turned = other @ rotation_about((0, 1, 0), 2.0).T + (3, 0, -1)
-    np.testing.assert_allclose(mix_upper_lower_body(one, turned), mix_upper_lower_body(one, other), atol=1e-9)
+    np.testing.assert_allclose(
+        mix_upper_lower_body(one, turned), mix_upper_lower_body(one, other), atol=1e-9
+    )
 
 
 def test_nothing_is_grafted_where_hips_do_not_tell_which_way_they_face():
@@ -198,7 +221,8 @@ def test_three_of_ten_variations_are_grafts():
         np.isin(np.arange(17), ABOVE)[:, None], np.linspace(0, 0.3, 80)[:, None, None], 0
     )
     still_found = [
-        np.ptp(augment_motion(moving, 60, np.random.default_rng(s), people(), still), axis=0).max() < 1e-9
+        np.ptp(augment_motion(moving, 60, np.random.default_rng(s), people(), still), axis=0).max()
+        < 1e-9
         for s in range(300)
     ]
     assert 0.22 < np.mean(still_found) < 0.38
@@ -206,20 +230,26 @@ def test_three_of_ten_variations_are_grafts():
 
 def test_who_is_recorded_often_is_one_body():
     one, other = stiff(seed=1), stiff(seed=2)
-    found = find_distinct_bodies([one, one[:50], mirror(mirror(one)) * 1.001, other, one[20:]])
+    found = find_distinct_bodies(
+        [one, one[:50], mirror_joints(mirror_joints(one)) * 1.001, other, one[20:]]
+    )
     assert found.shape == (2, 17)
     np.testing.assert_allclose(found[:, 1:], [bone_lengths(one)[0], bone_lengths(other)[0]])
 
 
 def test_interpolating_frames_hardly_shortens_bones():
     x = stiff(turn=3.0)  # half a turn a second: faster than people spin
-    found = bone_lengths(crop_at_random_pace(x, 60, np.random.default_rng(0))) / bone_lengths(x[:60])
+    found = bone_lengths(crop_at_random_pace(x, 60, np.random.default_rng(0))) / bone_lengths(
+        x[:60]
+    )
     assert np.abs(found - 1).max() < 0.002
 
 
 def test_variations_differ_and_are_seeded():
     x = stiff()
-    a, b, c = (augment_motion(x, 60, np.random.default_rng(s), people(), stiff(seed=1)) for s in (1, 1, 2))
+    a, b, c = (
+        augment_motion(x, 60, np.random.default_rng(s), people(), stiff(seed=1)) for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 0.05
 
@@ -228,7 +258,9 @@ def test_time_runs_backwards_in_one_of_four():
     x = np.zeros((100, 17, 3))
     x[..., 1] = np.arange(100)[:, None]  # upwards, whatever the side
     who = people()
-    back = [augment_motion(x, 60, np.random.default_rng(s), who, x)[[0, -1], 0, 1] for s in range(400)]
+    back = [
+        augment_motion(x, 60, np.random.default_rng(s), who, x)[[0, -1], 0, 1] for s in range(400)
+    ]
     assert 0.18 < np.mean([b < a for a, b in back]) < 0.32
 
 

@@ -5,7 +5,16 @@ import pytest
 
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise, occlusion
-from stride_nb.datasets.simulation.estimator_noise import NOISE_MODELS, SEEN, TUNING, UNSEEN, draw_smooth_noise, quantize_confidence, simulate_detections, simulate_estimates
+from stride_nb.datasets.simulation.estimator_noise import (
+    NOISE_MODELS,
+    SEEN,
+    TUNING,
+    UNSEEN,
+    quantize_confidence,
+    simulate_detections,
+    simulate_estimates,
+)
+from stride_nb.datasets.simulation.sampling import draw_smooth_noise
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import joint_errors_mm
 from stride_nb.poses.gap_filling import fill_gaps
@@ -38,7 +47,9 @@ def mask(frames=243, seed=0, share=0.3):
 
 def answer(family="estimator", frames=243, seed=0, fps=50, visible=None):
     visible = mask(frames, seed) if visible is None else visible
-    return simulate_estimates(person(frames, seed), visible, fps, np.random.default_rng(seed), family)
+    return simulate_estimates(
+        person(frames, seed), visible, fps, np.random.default_rng(seed), family
+    )
 
 
 def autocorrelation(x, lags):
@@ -73,7 +84,8 @@ def test_short_clips_and_other_rates(family, frames, fps):
 @every
 def test_seeded(family):
     first, second, other = (
-        simulate_estimates(person(), mask(), 50, np.random.default_rng(s), family) for s in (1, 1, 2)
+        simulate_estimates(person(), mask(), 50, np.random.default_rng(s), family)
+        for s in (1, 1, 2)
     )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
@@ -174,7 +186,7 @@ def test_an_estimator_that_classifies_knows_few_directions_and_one_body():
     visible = mask(len(relative))
     told = relative + NOISE_MODELS["tokens"](np.random.default_rng(0), relative, visible, 50)
     assert np.abs(told[:, 0]).max() == 0
-    for (j, p), length, true in zip(H36M17.bones, bone_lengths(told).T, bone_lengths(relative).T):
+    for _, length, true in zip(H36M17.bones, bone_lengths(told).T, bone_lengths(relative).T):
         assert np.abs(length / true / np.median(length / true) - 1).max() < 0.1, (
             "a body of its own, the same all along"
         )
@@ -302,14 +314,14 @@ def test_unseen_families_are_kept_out_of_training():
     )
     assert set(TRAINING_NOISE) == set(SEEN) and not set(TRAINING_NOISE) & set(UNSEEN)
     assert set(TRAINING_REGIMES) == set(occlusion.REGIMES)
-    assert sum(TRAINING_NOISE.values()) == pytest.approx(1) and sum(TRAINING_REGIMES.values()) == pytest.approx(
-        1
-    )
+    assert sum(TRAINING_NOISE.values()) == pytest.approx(1) and sum(
+        TRAINING_REGIMES.values()
+    ) == pytest.approx(1)
 
 
 def test_unknown_families_say_what_there_is():
     with pytest.raises(
-        InputError, match="family: expected one of estimator, .*drift.*found 'gauss'"
+        InputError, match=r"noise: expected one of estimator, .*drift.*found 'gauss'"
     ):
         answer("gauss")
 
@@ -333,7 +345,9 @@ def test_a_joint_that_no_camera_sees_is_not_detected_and_spoils_no_other():
     """Behind the camera there is no pixel (`Camera.project` gives NaN)."""
     pixels = 300 * person()[..., :2]
     pixels[50:60, 3] = np.nan
-    found, confidence = simulate_detections(pixels, np.ones((243, 17), bool), 50, np.random.default_rng(0))
+    found, confidence = simulate_detections(
+        pixels, np.ones((243, 17), bool), 50, np.random.default_rng(0)
+    )
     np.testing.assert_array_equal(np.isnan(found).any(-1), confidence == 0)
     assert (confidence[50:60, 3] == 0).all() and (confidence > 0).mean() > 0.95
 

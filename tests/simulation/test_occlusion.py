@@ -1,9 +1,16 @@
 """Regimes hide what they say they hide: shares, lengths, limbs, and what stands behind a box."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from stride_nb.datasets.simulation.occlusion import REGIMES, draw_hidden_spans, is_behind_box, occlude
+from stride_nb.datasets.simulation.occlusion import (
+    REGIMES,
+    draw_hidden_spans,
+    is_behind_box,
+    occlude,
+)
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, HALVES, LIMBS
 
@@ -42,7 +49,7 @@ def test_flicker_hides_a_seventh_at_any_rate(fps):
 def test_the_names_that_the_benchmark_asks_for():
     assert list(REGIMES) == NAMES
     with pytest.raises(
-        InputError, match="regime: expected one of none, flicker, .*whole_2s, found 'legs'"
+        InputError, match=r"regime: expected one of none, flicker, .*whole_2s, found 'legs'"
     ):
         occlude("legs", person(), 50, np.random.default_rng(0))
 
@@ -92,7 +99,7 @@ def test_spans_are_as_long_and_cover_as_much_as_stated(frames, fps):
         assert 0.3 * frames - 0.5 <= lengths.sum() <= 0.5 * frames + 0.5
         assert lengths.min() >= 0.5 * fps and lengths.max() <= 2 * fps + 0.5, (seed, spans)
         assert spans[0][0] >= 0 and spans[-1][1] <= frames
-        assert all(b < c for (_, b), (c, _) in zip(spans, spans[1:])), (
+        assert all(b < c for (_, b), (c, _) in pairwise(spans)), (
             "spans that touch are one longer span"
         )
 
@@ -143,7 +150,7 @@ def test_whole_hides_all_once_for_so_long(name, seconds, fps):
         hidden = hide(name, round(4 * fps), fps, seed)
         np.testing.assert_array_equal(hidden.any(1), hidden.all(1))
         ((a, b),) = runs(hidden.all(1))
-        assert b - a == round(seconds * fps) and 0 < a and b < len(hidden)
+        assert b - a == round(seconds * fps) and a > 0 and b < len(hidden)
 
 
 def between(points, centre, half_size, yaw, steps=1001):

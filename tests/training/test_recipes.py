@@ -18,7 +18,7 @@ from stride_nb.training import recipes
 from stride_nb.training.tasks import Denoise
 from stride_nb.training.trainer import Settings
 
-SMALL = dict(dim=32, depth=1, heads=4, mlp_ratio=2)
+SMALL = {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2}
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Detections made of motion: cameras, occlusion, an estimator's noise, augmentation."""
+"""Detections made of motion: occlusion, an estimator's noise, augmentation."""

@@ -1,21 +1,27 @@
 """What hides joints: occlusion regimes by name, each from poses before a camera to who is visible.
 
-A regime is one function ``(joints, fps, rng) -> visible`` under ``@regime("name")``; nothing else
-is edited to add one. The hidden share is the regime's own; what an estimator then makes of hidden
-joints is the business of ``noise``.
+A regime is one function ``(joints, fps, rng) -> visible`` under ``@register_regime("name")``;
+nothing else is edited to add one. The hidden share is the regime's own; what an estimator then
+makes of hidden joints is simulated by ``estimator_noise``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from jaxtyping import Bool, Float
+from numpy.random import Generator
 
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import HALVES, LIMBS
 
 __all__ = ["REGIMES", "draw_hidden_spans", "is_behind_box", "occlude", "register_regime"]
+
+CameraJoints = Float[np.ndarray, "T J 3"]
+VisibleJoints = Bool[np.ndarray, "T J"]
 
 REGIMES: dict[str, Callable] = {}
 
@@ -26,38 +32,35 @@ _SECONDS, _SHARE = (0.5, 2.0), (0.3, 0.5)
 def register_regime(name: str):
     """Register a regime under the name that notebooks, tables and the command line use."""
 
-    def add(function: Callable) -> Callable:
+    def add_regime(function: Callable) -> Callable:
         REGIMES[name] = function
         return function
 
-    return add
+    return add_regime
 
 
-def occlude(name: str, joints: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarray:
+def occlude(name: str, joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
     """Which joints a regime leaves visible.
 
     Args:
         name: a key of ``REGIMES``.
-        joints: (T, 17, 3) metres, camera space (x right, y down, z forward, camera at the origin).
+        joints: metres, camera space (x right, y down, z forward, camera at the origin).
         fps: frames per second.
         rng: the only source of chance.
-
-    Returns:
-        (T, 17) bool, True where visible.
     """
     if name not in REGIMES:
         raise InputError("occlusion", "regime", f"one of {', '.join(REGIMES)}", repr(name))
     return REGIMES[name](joints, fps, rng)
 
 
-def draw_hidden_spans(frames: int, fps: float, rng: np.random.Generator):
+def draw_hidden_spans(frames: int, fps: float, rng: Generator) -> list[tuple[int, int]]:
     """Spans [a, b) of 0.5 to 2 s, a frame or more apart, that together cover 30 to 50 % of the
     frames.
 
     Where that share of a short clip is less than the shortest span, one span of that share remains.
     """
     left = max(1, round(rng.uniform(*_SHARE) * frames))
-    shortest, longest = (max(1, math.ceil(_SECONDS[0] * fps)), max(1, round(_SECONDS[1] * fps)))
+    shortest, longest = max(1, math.ceil(_SECONDS[0] * fps)), max(1, round(_SECONDS[1] * fps))
     lengths = []
     while left > 0:
         length = min(left, max(shortest, round(rng.uniform(*_SECONDS) * fps)))
@@ -72,13 +75,13 @@ def draw_hidden_spans(frames: int, fps: float, rng: np.random.Generator):
 
 
 @register_regime("none")
-def hide_nothing(joints, fps, rng):
+def hide_nothing(joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
     """Everything visible: what a method costs where there is nothing to repair."""
     return np.ones(joints.shape[:2], bool)
 
 
 @register_regime("flicker")
-def hide_flickering_joints(joints, fps, rng):
+def hide_single_joints(joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
     """Single joints vanish for 0.04–0.3 s at a time, each hidden about a seventh of the time."""
     visible = hide_nothing(joints, fps, rng)
     frames = len(joints)
@@ -89,7 +92,20 @@ def hide_flickering_joints(joints, fps, rng):
     return visible
 
 
-def _hide_groups(groups: dict[str, list[int]], joints, fps, rng):
+@register_regime("limb")
+def hide_limb(joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
+    """One arm or one leg at a time, in spans of 0.5–2 s that cover 30–50 % of the frames."""
+    return _hide_groups(LIMBS, joints, fps, rng)
+
+
+@register_regime("half")
+def hide_half(joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
+    """Left or right side, both legs, or both arms at a time, in spans of 0.5–2 s, 30–50 % of the
+    frames."""
+    return _hide_groups(HALVES, joints, fps, rng)
+
+
+def _hide_groups(groups: dict[str, list[int]], joints, fps: float, rng: Generator) -> np.ndarray:
     visible = hide_nothing(joints, fps, rng)
     names = list(groups)
     for a, b in draw_hidden_spans(len(joints), fps, rng):
@@ -97,51 +113,40 @@ def _hide_groups(groups: dict[str, list[int]], joints, fps, rng):
     return visible
 
 
-@register_regime("limb")
-def hide_limb(joints, fps, rng):
-    """One arm or one leg at a time, in spans of 0.5–2 s that cover 30–50 % of the frames."""
-    return _hide_groups(LIMBS, joints, fps, rng)
-
-
-@register_regime("half")
-def hide_half(joints, fps, rng):
-    """Left or right side, both legs, or both arms at a time, in spans of 0.5–2 s, 30–50 % of the
-    frames."""
-    return _hide_groups(HALVES, joints, fps, rng)
-
-
 @register_regime("block")
-def hide_behind_box(joints, fps, rng):
+def hide_behind_box(joints: CameraJoints, fps: float, rng: Generator) -> VisibleJoints:
     """A box that stands between camera and person: hidden is what a ray from the camera cannot
     reach.
 
     The box is drawn anew, up to 32 times, until it hides 10–50 % of all joints of the clip.
     """
+    visible = hide_nothing(joints, fps, rng)
     for _ in range(32):
         frame, joint = rng.integers(len(joints)), rng.integers(joints.shape[1])
         reach = rng.uniform(0.4, 0.8)  # of the way from the camera to that joint
-        size = rng.uniform((0.15, 0.3, 0.1), (0.6, 1.0, 0.4)) * reach
-        visible = ~is_behind_box(joints, joints[frame, joint] * reach, size, rng.uniform(-0.6, 0.6))
+        half_size = rng.uniform((0.15, 0.3, 0.1), (0.6, 1.0, 0.4)) * reach
+        yaw = rng.uniform(-0.6, 0.6)
+        visible = ~is_behind_box(joints, joints[frame, joint] * reach, half_size, yaw)
         if 0.1 <= 1 - visible.mean() <= 0.5:
             break
     return visible
 
 
 def is_behind_box(
-    points: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float
-) -> np.ndarray:
+    points: Float[np.ndarray, "*batch 3"],
+    centre: Float[np.ndarray, " 3"],
+    half_size: Float[np.ndarray, " 3"],
+    yaw: float,
+) -> Bool[np.ndarray, "*batch"]:
     """Whether the segment from the camera (the origin) to each point meets a box (slab test).
 
     Args:
-        points: (…, 3) metres, camera space.
-        centre, half_size: (3,) metres; the box is turned by ``yaw`` radians about the vertical.
-
-    Returns:
-        (…) bool.
+        points: metres, camera space.
+        centre, half_size: metres; the box is turned by ``yaw`` radians about the vertical.
     """
     c, s = np.cos(yaw), np.sin(yaw)
-    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    origin, direction = -centre @ turn, points @ turn
+    rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    origin, direction = -centre @ rotation, points @ rotation
     direction = np.where(np.abs(direction) < 1e-12, 1e-12, direction)
     near, far = (-half_size - origin) / direction, (half_size - origin) / direction
     enter = np.minimum(near, far).max(-1)
@@ -149,18 +154,17 @@ def is_behind_box(
     return (enter <= leave) & (leave >= 0) & (enter <= 1)
 
 
-def _whole(seconds: float):
-    def whole(joints, fps, rng):
-        visible = hide_nothing(joints, fps, rng)
-        gap = min(round(seconds * fps), len(joints) - 2)  # something stays to be seen at either end
-        if gap > 0:
-            start = rng.integers(1, len(joints) - gap)
-            visible[start : start + gap] = False
-        return visible
-
-    whole.__doc__ = f"The whole person gone once, for {seconds} s."
-    return whole
+def hide_whole_person(
+    seconds: float, joints: CameraJoints, fps: float, rng: Generator
+) -> VisibleJoints:
+    """The whole person gone once, for that time."""
+    visible = hide_nothing(joints, fps, rng)
+    gap = min(round(seconds * fps), len(joints) - 2)  # something stays to be seen at either end
+    if gap > 0:
+        start = rng.integers(1, len(joints) - gap)
+        visible[start : start + gap] = False
+    return visible
 
 
 for _seconds, _name in ((0.5, "whole_0.5s"), (1.0, "whole_1s"), (2.0, "whole_2s")):
-    register_regime(_name)(_whole(_seconds))
+    register_regime(_name)(partial(hide_whole_person, _seconds))

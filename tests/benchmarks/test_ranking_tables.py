@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import ranking_losses, records
-from benchmarks.reports import ranking_tables as view
+from benchmarks.reports import ranking_tables
 from stride_nb.errors import InputError
 from stride_nb.evaluation import lifter_harness
 
@@ -87,7 +87,7 @@ def saved(path, factors):
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    return view.read(
+    return ranking_tables.read(
         saved(
             tmp_path_factory.mktemp("view") / "ranking.json",
             {"neither": 1.0, "spatial": 0.9, "temporal": 1.1, "both": 0.9999},
@@ -97,8 +97,8 @@ def found(tmp_path_factory):
 
 def test_better_is_less_error_and_more_order(found):
     errors, orders = (
-        view.select_effects(found, view.ERRORS),
-        view.select_effects(found, view.ORDERS),
+        ranking_tables.select_effects(found, ranking_tables.ERRORS),
+        ranking_tables.select_effects(found, ranking_tables.ORDERS),
     )
     assert (
         {e.standing for e in errors["spatial"].values()}
@@ -112,29 +112,29 @@ def test_better_is_less_error_and_more_order(found):
     )
     assert str(errors["spatial"]["hidden joints"]) == "0.9010 [0.9010, 0.9010]"
     # `both` as its seeds: 1.0009
-    assert "81 leave out 1: 45 better, 36 worse" in view.summarise_intervals(found)
+    assert "81 leave out 1: 45 better, 36 worse" in ranking_tables.summarise_intervals(found)
 
 
 def test_an_effect_is_open_where_its_interval_or_its_seeds_hold_one():
-    effect = view.Effect(0.99, 0.98, 1.0, 0.985, 0.995, higher=False)
+    effect = ranking_tables.Effect(0.99, 0.98, 1.0, 0.985, 0.995, higher=False)
     assert (effect.standing, effect.seeds) == ("open", "better")
-    assert view.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True)._asdict()["higher"]
-    assert view.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True).standing == "open"
-    seen = view.count_standings(
+    assert ranking_tables.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True)._asdict()["higher"]
+    assert ranking_tables.Effect(0.99, np.nan, np.nan, 0.98, 1.001, higher=True).standing == "open"
+    seen = ranking_tables.count_standings(
         {"both": {"limb": effect, "half": effect._replace(high=0.999), "all": effect}}
     )
     assert seen == ["both: better in 1, worse in 0, open in 1 of 2"]
 
 
 def test_percent_is_the_way_from_one():
-    effect = view.Effect(0.99, 0.98, 1.005, 0.97, 1.02, higher=False)
-    assert view.list_percent_changes({"both": {"all": effect}}) == [
+    effect = ranking_tables.Effect(0.99, 0.98, 1.005, 0.97, 1.02, higher=False)
+    assert ranking_tables.list_percent_changes({"both": {"all": effect}}) == [
         "  both: -2.00 to +0.50 %; seeds -3.00 to +2.00 %"
     ]
 
 
 def test_regimes_come_apart_and_all_of_them_last(found):
-    hidden = view.select_effects(found, "mpjpe_hidden")
+    hidden = ranking_tables.select_effects(found, "mpjpe_hidden")
     assert list(hidden) == ["spatial", "temporal", "both"] and list(hidden["both"]) == [
         "limb",
         "half",
@@ -142,9 +142,9 @@ def test_regimes_come_apart_and_all_of_them_last(found):
     ]
     assert (
         hidden["spatial"]["all"]
-        == view.select_effects(found, view.ERRORS)["spatial"]["hidden joints"]
+        == ranking_tables.select_effects(found, ranking_tables.ERRORS)["spatial"]["hidden joints"]
     )
-    lines = view.list_effects(hidden)
+    lines = ranking_tables.list_effects(hidden)
     assert (
         len(lines) == 9
         and "spatial: limb 0.9010 [0.9010, 0.9010], better; seeds 0.9000 to 0.9020, better" in lines
@@ -152,27 +152,30 @@ def test_regimes_come_apart_and_all_of_them_last(found):
 
 
 def test_the_sweep_names_what_was_tested_and_what_lies_at_an_end(found):
-    text = view.tabulate_sweep(found).markdown()
+    text = ranking_tables.tabulate_sweep(found).markdown()
     assert text.count("| yes |") == 4 and len(found.sweep) == 10
-    assert view.select_weights(found)["temporal"]["weights"] == [0, 10] and view.list_edge_choices(
-        found
-    ) == ["temporal"]
-    assert "**" in view.tabulate_means(found, view.ORDERS).markdown()
+    assert ranking_tables.select_weights(found)["temporal"]["weights"] == [
+        0,
+        10,
+    ] and ranking_tables.list_edge_choices(found) == ["temporal"]
+    assert "**" in ranking_tables.tabulate_means(found, ranking_tables.ORDERS).markdown()
 
 
 def test_what_all_had_in_common_is_read_off_the_record(found):
-    common = {row[""]: row["value"] for row in view.tabulate_setup(found)}
+    common = {row[""]: row["value"] for row in ranking_tables.tabulate_setup(found)}
     assert common["windows tested"] == "40" and common["parameters of RePOSE's"] == "16,001,549"
-    assert view.count_people("cmu") > 0 and view.count_people("synthetic") == 0
+    assert ranking_tables.count_people("cmu") > 0 and ranking_tables.count_people("synthetic") == 0
 
 
 def test_figures_are_small_and_labelled(found, tmp_path):
     rng = np.random.default_rng(0)
     pose = rng.normal(0, 0.3, (17, 3))
     figures = [
-        view.plot_sweep(found),
-        view.plot_forest(view.select_effects(found, view.ORDERS), "ratio"),
-        view.plot_depth_order(
+        ranking_tables.plot_sweep(found),
+        ranking_tables.plot_forest(
+            ranking_tables.select_effects(found, ranking_tables.ORDERS), "ratio"
+        ),
+        ranking_tables.plot_depth_order(
             pose + 0.05 * rng.normal(size=pose.shape), pose, rng.random(17) < 0.3
         ),
     ]
@@ -188,7 +191,7 @@ def test_the_picture_of_pairs_marks_as_many_as_the_metric_counts(found):
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 0.3, (17, 3))
     answer = truth + 0.2 * rng.normal(size=truth.shape)
-    (shown,) = view.plot_depth_order(answer, truth, np.zeros(17, bool)).axes[1].images
+    (shown,) = ranking_tables.plot_depth_order(answer, truth, np.zeros(17, bool)).axes[1].images
     colours, counts = np.unique(
         np.asarray(shown.get_array()).reshape(-1, 3), axis=0, return_counts=True
     )
@@ -204,4 +207,4 @@ def test_a_record_without_a_kind_is_refused(found, tmp_path, lacking):
     with pytest.raises(
         InputError, match=f"rows: expected rows of {lacking} for neither, spatial, temporal, both"
     ):
-        view.read(tmp_path / "bad.json")
+        ranking_tables.read(tmp_path / "bad.json")
