@@ -17,18 +17,17 @@ ALLOWED = {"numpy", "torch", "jaxtyping", "stride_nb"}
 
 # Refuses every third-party module but those allowed and what they themselves import.
 BLOCK = """
-import sys, sysconfig, pathlib
+import re, sys, sysconfig, pathlib
 allowed = {allowed!r}
 site = {{sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}}
 ours = pathlib.Path({root!r}) / "stride_nb"
 class Block:
     def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        frame = sys._getframe(1)
-        while frame and ("importlib" in frame.f_code.co_filename or frame.f_code.co_filename == "<string>"):
+        top, frame = name.partition(".")[0], sys._getframe(1)
+        while frame and re.search("importlib|<", frame.f_code.co_filename):
             frame = frame.f_back
-        if frame and ours in pathlib.Path(frame.f_code.co_filename).parents and top not in allowed \\
-                and top not in sys.stdlib_module_names:
+        mine = frame and ours in pathlib.Path(frame.f_code.co_filename).parents
+        if mine and top not in allowed and top not in sys.stdlib_module_names:
             raise ImportError(f"{{name}} is imported by {{frame.f_code.co_filename}}")
 sys.meta_path.insert(0, Block())
 """
@@ -61,13 +60,15 @@ def test_import_is_light():
 def test_names_are_found_when_used():
     assert (
         run(
-            "import stride_nb; print(stride_nb.PoseSequence.__name__, stride_nb.poses.skeleton.H36M17.name)"
+            "import stride_nb\n"
+            "print(stride_nb.PoseSequence.__name__, stride_nb.poses.skeleton.H36M17.name)"
         )
         == "PoseSequence h36m17\n"
     )
     assert (
         run(
-            "import stride_nb\ntry: stride_nb.nothing\nexcept AttributeError as e: print('nothing' in str(e))"
+            "import stride_nb\ntry: stride_nb.nothing\n"
+            "except AttributeError as e: print('nothing' in str(e))"
         )
         == "True\n"
     )
@@ -85,6 +86,34 @@ def test_the_block_blocks():
     block = BLOCK.format(allowed=ALLOWED, root=str(ROOT))
     with pytest.raises(AssertionError, match="matplotlib is imported by"):
         run(f"{block}\nfrom stride_nb.viz import figures\nfigures.use_style()")
+
+
+MISSING = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {name!r}:
+            raise ModuleNotFoundError(f"No module named {{name}}", name={name!r})
+sys.meta_path.insert(0, Missing())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "call"),
+    [
+        ("matplotlib", "viz", "from stride_nb.viz import figures; figures.use_style()"),
+        ("pooch", "data", "from stride_nb.datasets import download; download.find_cache_dir()"),
+        (
+            "pygltflib",
+            "gltf",
+            "from stride_nb.smpl import gltf; gltf.write_glb('x.glb', None, None)",
+        ),
+    ],
+)
+def test_what_is_optional_is_named_with_its_extra(name, extra, call):
+    code = MISSING.format(name=name) + "try:\n    " + call.replace("; ", "\n    ")
+    said = run(code + "\nexcept Exception as error: print(type(error).__name__, error)")
+    assert said.startswith("InputError") and f'pip install "stride-nb[{extra}]"' in said
 
 
 def imported(path: Path) -> set[str]:

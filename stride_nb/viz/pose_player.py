@@ -57,7 +57,9 @@ def play_poses(
             up.
         height: of the canvas, in CSS pixels.
     """
-    arrays = {name: rotate_upright(get_joints(s).astype(float), up) for name, s in sequences.items()}
+    arrays = {
+        name: rotate_upright(get_joints(s).astype(float), up) for name, s in sequences.items()
+    }
     _check(arrays, hidden, skeleton)
     stacked = np.stack(list(arrays.values()))
     first = stacked[0] if np.isfinite(stacked[0]).any() else np.nan_to_num(stacked[0])

@@ -68,11 +68,15 @@ def _hull(points: np.ndarray) -> np.ndarray:
     return points[ConvexHull(points).vertices]
 
 
-def plot_interval_curves(panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], ylabel: str):
+def plot_interval_curves(
+    panels: Mapping[str, Mapping[str, tuple]], xlabels: Sequence[str], ylabel: str
+):
     """Curves with intervals, a panel a title: title → {name → (x, mean, low, high)}; a common axis
     of y."""
     fig, axes = make_axes(columns=len(panels), height=2.8, sharey=True, squeeze=False)
-    palette = assign_colors(list(dict.fromkeys(name for group in panels.values() for name in group)))
+    palette = assign_colors(
+        list(dict.fromkeys(name for group in panels.values() for name in group))
+    )
     palette |= {name: PALETTE["refined"] for name in palette if name == "prior"}
     for ax, xlabel, (title, group) in zip(axes[0], xlabels, panels.items()):
         for name, (x, mean, low, high) in group.items():

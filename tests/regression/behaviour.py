@@ -284,9 +284,9 @@ def make_tiny(head="prior", backbone="frameformer", seed=0):
 
 
 TINY = {
-    "frameformer": dict(dim=32, depth=1, heads=4, mlp_ratio=2),
+    "frameformer": {"dim": 32, "depth": 1, "heads": 4, "mlp_ratio": 2},
     "smoothnet": {"hidden": 16},
-    "dstformer": dict(dim=16, rep=16, depth=1, heads=4, mlp_ratio=2, maxlen=243),
+    "dstformer": {"dim": 16, "rep": 16, "depth": 1, "heads": 4, "mlp_ratio": 2, "maxlen": 243},
 }
 
 
@@ -323,7 +323,9 @@ def make_keypoints(frames=150, fps=50):
     camera = geometry.random_camera(rng, clip.joints)
     seen = camera.to_camera(clip.joints)
     visible = occlusion.occlude("half", seen, fps, rng)
-    pixels, confidence = estimator_noise.simulate_detections(camera.project(seen), visible, fps, rng)
+    pixels, confidence = estimator_noise.simulate_detections(
+        camera.project(seen), visible, fps, rng
+    )
     return Keypoints2D(pixels, confidence, fps, camera.size, name="seen")
 
 
@@ -630,7 +632,9 @@ def reading_motion_capture():
         (folder / "90_01.amc").write_text(samples.make_amc())
         moved = bvh_reader.read_bvh(folder / "a.bvh", unit=0.5)
         found["bvh names"] = f"{moved.names} {moved.parents} {moved.fps:.9g}"
-        found |= describe_many("bvh", [moved.compute_positions(), moved.offsets, *moved.compute_world_frames()])
+        found |= describe_many(
+            "bvh", [moved.compute_positions(), moved.offsets, *moved.compute_world_frames()]
+        )
         moved = asf_amc.read_asf_amc(folder / "90.asf", folder / "90_01.amc", 120)
         found["asf names"] = describe_text(f"{moved.names} {moved.parents}")
         found |= describe_many("asf", [moved.compute_positions(), moved.rotations])
@@ -657,8 +661,12 @@ def reading_motion_capture():
     found["glitches"] = describe(cleaning.find_glitches(broken, 120))
     found["registry"] = describe_rows([dataclasses.astuple(e) for e in download.read_registry()])
     found["sources"] = " ".join(datasets.list_sources())
-    found["terms"] = describe_text(str([datasets.get_terms(name) for name in datasets.list_sources()]))
-    found["euler"] = describe(animation.euler_to_matrix("zyx", np.array([[10.0, 20, 30], [-5, 0, 90]])))
+    found["terms"] = describe_text(
+        str([datasets.get_terms(name) for name in datasets.list_sources()])
+    )
+    found["euler"] = describe(
+        animation.euler_to_matrix("zyx", np.array([[10.0, 20, 30], [-5, 0, 90]]))
+    )
     return found
 
 
@@ -862,7 +870,9 @@ def read_h36m(path):
     task = h36m_task.H36MLift(learnt, held, 2, rank=(1.0, 1.0))
     found["h36m identity"] = describe_rows(task.identity)
     found |= describe_fit("h36m", model, task)
-    plan = lifter_training.plan_training("h36m", str(path), epochs=1, size="tiny", frames=9, batch=4)
+    plan = lifter_training.plan_training(
+        "h36m", str(path), epochs=1, size="tiny", frames=9, batch=4
+    )
     found["h36m plan"] = describe_rows(plan.to_row())
     found["h36m actions"] = describe_table(lifter_training.tabulate_by_action(task, {"one": model}))
     return found
@@ -972,7 +982,9 @@ def placing():
         "after": describe(after),
         "filled": describe(interpolation.fill_linear(points, trusted)),
         "seconds": describe(interpolation.gap_seconds(trusted, 25)),
-        "held": describe(interpolation.find_repeated_frames(points.repeat(2, 1), trusted.repeat(2, 1), 50)),
+        "held": describe(
+            interpolation.find_repeated_frames(points.repeat(2, 1), trusted.repeat(2, 1), 50)
+        ),
         "carried": describe(
             interpolation.resample_confidence(
                 np.linspace(0.1, 1, 5), np.array([0, 2, 3, 7, 9]), np.arange(0, 12, 0.6), 0.5
@@ -1051,7 +1063,9 @@ def righting_and_doubting():
     scale = draw().uniform(0.01, 0.1, visible.shape)
     found["disbelieved"] = describe(outlier_rejection.find_outliers(answer, visible, truth, scale))
     found["doubt"] = f"{outlier_rejection.OUTLIER_RATIO} {outlier_rejection.OUTLIER_CONFIDENCE}"
-    lengths = bone_projection.estimate_bone_lengths([(answer[:60], scale[:60]), (answer[60:], scale[60:])])
+    lengths = bone_projection.estimate_bone_lengths(
+        [(answer[:60], scale[:60]), (answer[60:], scale[60:])]
+    )
     return found | {
         "lengths": describe(lengths),
         "cut": describe(bone_projection.set_bone_lengths(answer, lengths)),
@@ -1090,7 +1104,10 @@ def embodying():
     found["of joints"] = describe(plain(turns, motion.shape, motion.translation).points)
     found |= describe_many("limits", joint_limits.get_joint_limits())
     found |= describe_many(
-        "guess", analytic_ik.estimate_pose(person.compute_joints(motion), person.compute_rest_joints(motion.shape))
+        "guess",
+        analytic_ik.estimate_pose(
+            person.compute_joints(motion), person.compute_rest_joints(motion.shape)
+        ),
     )
     found["told"] = describe(analytic_ik.find_determined_rotations(draw(2).random((8, 24)) > 0.3))
     for kind in ("smplh", "smplx"):
@@ -1166,7 +1183,10 @@ def hiding_and_erring():
     clip = make_clips()[1]
     camera = geometry.random_camera(draw(), clip.joints)
     truth = camera.to_camera(clip.joints)
-    found = {"regimes": " ".join(occlusion.REGIMES), "families": " ".join(estimator_noise.NOISE_MODELS)}
+    found = {
+        "regimes": " ".join(occlusion.REGIMES),
+        "families": " ".join(estimator_noise.NOISE_MODELS),
+    }
     for name in occlusion.REGIMES:
         for fps in (50, 25):
             made = occlusion.occlude(name, truth[:: 50 // fps], fps, draw(1))
@@ -1203,7 +1223,10 @@ def varying():
         "stranger": describe(stranger),
         "body": describe(augmentation.measure_body_proportions(one)),
         "mirror": describe(mirror_joints(one)),
-        "alike": f"{augmentation.have_same_proportions(people[0], people[0])} {augmentation.have_same_proportions(people[0], stranger)}",
+        "alike": " ".join(
+            str(augmentation.have_same_proportions(people[0], other))
+            for other in (people[0], stranger)
+        ),
         "paced": describe(sampling.time_warp(one, np.linspace(-1, 200, 77))),
         "crop": describe(augmentation.crop_at_random_pace(one, 120, draw(2))),
         "crop short": describe(augmentation.crop_at_random_pace(one[:40], 120, draw(3))),
@@ -1245,7 +1268,9 @@ def moving():
         found[f"compare {quantity}"] = describe_rows(panels)
     found["ratios"] = describe_rows(motion_statistics.tabulate_ratios(groups, "synthetic"))
     found["apex"] = motion_statistics.fit_apex_acceleration(groups["jump"][0])
-    found["recorded"] = describe_rows({str(k): v for k, v in motion_statistics.load_quantiles().items()})
+    found["recorded"] = describe_rows(
+        {str(k): v for k, v in motion_statistics.load_quantiles().items()}
+    )
     return found
 
 
@@ -1275,11 +1300,11 @@ def drawing_cases():
         people, ["limb", "half", "whole_1s"], "estimator", 1, 2, input="lifted"
     )
     found |= describe_cases("lifted", made)
-    found |= describe_cases(
-        "drawn", study.sample_cases(people, ["limb", "none"], "lag", 1, 2)
-    )
+    found |= describe_cases("drawn", study.sample_cases(people, ["limb", "none"], "lag", 1, 2))
     every = harness.make_cases(people, ["limb", "half"], "drift", 100, 3)
-    found |= describe_cases("all", every) | describe_cases("evenly", harness.select_evenly(every, 2))
+    found |= describe_cases("all", every) | describe_cases(
+        "evenly", harness.select_evenly(every, 2)
+    )
     found |= describe_cases("chosen", study.choose_windows(every, 2, draw(4)))
     other = harness.replace_mask(every[0], "other", every[1].visible)
     found |= describe_track("masked", other.sequence)
@@ -1309,7 +1334,9 @@ def comparing():
         "rows": describe_rows(rows),
         "means": describe_rows(harness.average_rows(rows)),
         "selected": len(harness.select_rows(rows, regime="half", method="prior")),
-        "interval": describe_rows(harness.estimate_interval(rows, "mpjpe_hidden", "prior", "linear")),
+        "interval": describe_rows(
+            harness.estimate_interval(rows, "mpjpe_hidden", "prior", "linear")
+        ),
         "ratios": describe_rows(paired_statistics.compare_with_rivals(rows)),
         "claims": describe_rows(paired_statistics.measure_calibration(rows)),
         "subjects": describe_rows(paired_statistics.average_subjects(rows)),
@@ -1319,7 +1346,7 @@ def comparing():
     changed = paired_statistics.compare_paired(every, before, after, ["mpjpe", "mpjpe_hidden"])
     found["changes"] = describe_rows(changed)
     part = occlusion_benchmark.Part("seen_noise", "estimator", "cmu", "estimator", 0)
-    done = {"rows": rows, "every": rows, "hardware": dict.fromkeys(methods, {}), "commit": "c"}
+    done = {"rows": rows, "every": rows, "hardware": {m: {} for m in methods}, "commit": "c"}
     found["summary"] = describe_rows(occlusion_benchmark.summarise([(part, done)]))
     told = lifter_harness.make_lifter_windows(make_clips(), ["limb", "half"], 81, 5, each=1)
     answers = lifter_harness.predict_windows(load_shipped("lifter"), told.features)
@@ -1532,7 +1559,9 @@ def answering():
             }
         for name, model in {"shipped": load_shipped("lifter"), "tiny": make_tiny("lifter")}.items():
             found[f"{name} lifted"] = describe(model(seen))
-            found[f"{name} both ways"] = describe(flip_averaging.average_with_flip(model, seen).joints)
+            found[f"{name} both ways"] = describe(
+                flip_averaging.average_with_flip(model, seen).joints
+            )
     line = torch.from_numpy(filters.linear(case.sequence).root_relative().joints).float()
     found["smoothed"] = describe(load_shipped("smoothnet").smooth(line))
     found["smoothed short"] = describe(make_tiny("plain", "smoothnet").smooth(line[:9]))
@@ -1607,7 +1636,9 @@ def keeping_weights():
         again = registry.load_model(folder / "c.safetensors")
         found["again"] = describe(flatten_weights(again.parameters()))
         found["command"] = call_main(folder, "convert", folder / "b.safetensors", folder / "d.bin")
-        found["returned"] = describe(checkpoints.read_published_checkpoint(folder / "d.bin")["head.weight"])
+        found["returned"] = describe(
+            checkpoints.read_published_checkpoint(folder / "d.bin")["head.weight"]
+        )
         torch_file.save_torch(folder / "e.pt", {"a": torch.arange(3), "b": [1.5, "x"]})
         found["file"] = str(torch_file.load_torch(folder / "e.pt"))
     plain = numpy_pickle.load_pickle_bytes(pickle.dumps({"a": np.arange(4.0), "b": ("x", 2)}, 4))
@@ -1654,7 +1685,9 @@ def tabling_the_ablation():
         f"weights {m}": ablations.tabulate_checkpoints(rows["weights"], m)
         for m in ("mpjpe_hidden", "mpjpe_visible", "accel_error")
     }
-    found = {name: describe_table(figures.make_table(part, digits=3)) for name, part in made.items()}
+    found = {
+        name: describe_table(figures.make_table(part, digits=3)) for name, part in made.items()
+    }
     stand = ablations.select_effects(rows["ingredients"])
     told = {k: {n: f"{e} {e.standing} {e.seeds}" for n, e in v.items()} for k, v in stand.items()}
     ends = ablations.list_conclusions(rows["ingredients"], rows["adaptation"])
@@ -1685,7 +1718,9 @@ def tabling_the_benchmark():
     rows = next(iter(found.values()))
     every = found.values()
     hidden = [str(benchmark_tables.tabulate_regimes(r, "mpjpe_hidden")) for r in every]
-    ratios = [benchmark_tables.compute_ratio(r, "mpjpe_hidden", benchmark_tables.CLASSICAL) for r in every]
+    ratios = [
+        benchmark_tables.compute_ratio(r, "mpjpe_hidden", benchmark_tables.CLASSICAL) for r in every
+    ]
     worst = [benchmark_tables.find_worst_ratio(r, "accel_error", ["prior"]) for r in every]
     panels = benchmark_tables.plot_bars(benchmark_tables.select_panels(rows, "mpjpe_hidden"), "mm")
     made |= {
@@ -1696,7 +1731,9 @@ def tabling_the_benchmark():
         "hidden by regime": describe_text("\n".join(hidden)),
         "ratio": describe_rows(ratios),
         "worst": describe_rows(worst),
-        "means": describe_rows([benchmark_tables.average_regimes(r, "mpjpe_hidden") for r in every]),
+        "means": describe_rows(
+            [benchmark_tables.average_regimes(r, "mpjpe_hidden") for r in every]
+        ),
         "board": describe_table(acceptance.tabulate_verdicts(found)),
         "speed": describe_text("\n".join(acceptance.list_runtime_verdicts())),
         "panels": describe_figure(panels[0]),
@@ -1711,11 +1748,16 @@ def tabling_the_benchmark():
         "claims": benchmark_tables.tabulate_calibration(),
         "seconds": benchmark_tables.tabulate_runtime(found),
     }
-    made |= {name: describe_table(figures.make_table(part, digits=3)) for name, part in shown.items()}
+    made |= {
+        name: describe_table(figures.make_table(part, digits=3)) for name, part in shown.items()
+    }
     parts = parity.group_components()
     for name, part in parts.items():
         made[f"parity {name}"] = describe_rows(
-            [{k: v for k, v in row.items() if "stride_nb" not in k} for row in parity.merge_components(part)]
+            [
+                {k: v for k, v in row.items() if "stride_nb" not in k}
+                for row in parity.merge_components(part)
+            ]
         )
     return made | {"closeness": describe_figure(parity.plot_differences(parts))}
 
@@ -1734,7 +1776,9 @@ def tabling_the_ranking():
         "ends": str(ranking_tables.list_edge_choices(found)),
         "outside": describe_text(ranking_tables.summarise_intervals(found)),
         "errors": describe_table(ranking_tables.tabulate_means(found, ranking_tables.ERRORS)),
-        "orders": describe_table(ranking_tables.tabulate_means(found, ranking_tables.ORDERS, "half")),
+        "orders": describe_table(
+            ranking_tables.tabulate_means(found, ranking_tables.ORDERS, "half")
+        ),
         "said": describe_table(ranking_tables.tabulate_effects(every)),
         "tally": describe_text(str(ranking_tables.list_effects(every))),
         "count": describe_text(str(ranking_tables.count_standings(hidden))),
@@ -1766,9 +1810,7 @@ def drawing_figures():
         "distribution": figures.plot_distribution({"a": draw().normal(size=200)}, "x"),
         "lines": figures.plot_lines(panel, "x", "y", log=True),
         "loss curve": figures.plot_loss_curve({"a": [3, 2, 1], "b": ([1, 5], [2, 1])}, "loss"),
-        "bars": figures.plot_bars(
-            {"g": {"a": 1.0, "b": bootstrap.Interval(2, 1, 3)}}, "mm"
-        ),
+        "bars": figures.plot_bars({"g": {"a": 1.0, "b": bootstrap.Interval(2, 1, 3)}}, "mm"),
         "reliability": figures.plot_reliability(draw().random(500), draw(1).random(500) > 0.4),
         "joints": figures.plot_skeleton_map(make_clips()[0].joints[0]),
         "curves": uncertainty.plot_interval_curves(band, ["x"], "y"),
@@ -1796,7 +1838,9 @@ def drawing_figures():
     return found | {
         "table": describe_table(shown),
         "plain": str(
-            records.make_plain({"a": np.float64(1.5), "b": [np.nan, Path("x/y")], "c": np.arange(3)})
+            records.make_plain(
+                {"a": np.float64(1.5), "b": [np.nan, Path("x/y")], "c": np.arange(3)}
+            )
         ),
     }
 
@@ -1817,7 +1861,9 @@ def publishing():
     }
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         found[f"parameters {path.stem}"] = describe_text(str(run_notebook.read_parameters(path)))
-    found["values"] = str([run_notebook.parse_value(text) for text in ("3", "True", "cmu", "[1, 2]")])
+    found["values"] = str(
+        [run_notebook.parse_value(text) for text in ("3", "True", "cmu", "[1, 2]")]
+    )
     for path in sorted((ROOT / "data" / "results").glob("*.json")):
         found[f"record {path.stem}"] = describe_rows(records.load_rows(path))
     found["errors"] = str(errors.InputError("here", "field", "this", "that"))
@@ -1917,8 +1963,8 @@ def are_close(a, b, rtol, size=0.0):
 def compare_topic(name, expected, found):
     """Entry → verdict, of those of a topic that are not equal."""
     rtol = LOOSE.get(name, RTOL)
-    verdicts = {key: "missing" for key in expected.keys() - found.keys()}
-    verdicts |= {key: "new" for key in found.keys() - expected.keys()}
+    verdicts = dict.fromkeys(expected.keys() - found.keys(), "missing")
+    verdicts |= dict.fromkeys(found.keys() - expected.keys(), "new")
     verdicts |= {
         key: judge(expected[key], found[key], rtol) for key in expected.keys() & found.keys()
     }

@@ -122,7 +122,10 @@ def _inside(point, vertices, faces) -> bool:
 
 def test_shape_directions_do_what_they_say(body):
     def measure(shape):
-        vertices, j = body.compute_rest_vertices(shape), dict(zip(SMPL24.joints, body.compute_rest_joints(shape)))
+        vertices, j = (
+            body.compute_rest_vertices(shape),
+            dict(zip(SMPL24.joints, body.compute_rest_joints(shape))),
+        )
 
         def apart(a, b):
             return np.linalg.norm(j[a] - j[b])
@@ -156,7 +159,9 @@ def test_shapes_within_three_units_stay_closed_bodies(body):
     for _ in range(5):
         shape = rng.uniform(-3, 3, 10)
         assert volume(body.compute_rest_vertices(shape), body.faces) > 0.02
-        assert _inside(body.compute_rest_joints(shape)[0], body.compute_rest_vertices(shape), body.faces)
+        assert _inside(
+            body.compute_rest_joints(shape)[0], body.compute_rest_vertices(shape), body.faces
+        )
 
 
 # The wrapper
@@ -192,8 +197,12 @@ def test_vertices_and_joints_are_smplx_own(body):
     )
     vertices = theirs.vertices.detach().numpy()
     np.testing.assert_allclose(ours.compute_vertices(m, batch=2), vertices, atol=2e-5)
-    np.testing.assert_allclose(ours.compute_joints(m), theirs.joints[:, :24].detach().numpy(), atol=1e-6)
-    np.testing.assert_allclose(ours.compute_sequence(m).joints, body.regressor @ vertices, atol=1e-6)
+    np.testing.assert_allclose(
+        ours.compute_joints(m), theirs.joints[:, :24].detach().numpy(), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        ours.compute_sequence(m).joints, body.regressor @ vertices, atol=1e-6
+    )
 
 
 def test_joints_without_a_regressor_are_converted_by_name(body):
@@ -218,7 +227,9 @@ def test_turning_a_motion_turns_its_vertices(body):
 
     m, turn = motion(np.random.default_rng(5)), Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix()
     np.testing.assert_allclose(
-        body.compute_vertices(m.rotate(turn, body.compute_rest_joints(m.shape)[0])), body.compute_vertices(m) @ turn.T, atol=1e-5
+        body.compute_vertices(m.rotate(turn, body.compute_rest_joints(m.shape)[0])),
+        body.compute_vertices(m) @ turn.T,
+        atol=1e-5,
     )
 
 
@@ -315,7 +326,9 @@ def test_model_files_of_every_family_are_found_and_read(
     )
     m = motion(np.random.default_rng(0), joints=joints, size=0.0)
     plain = smpl.Body(small, "standin")
-    np.testing.assert_allclose(found.compute_vertices(m), plain.compute_vertices(m.to("smpl")), atol=1e-5)
+    np.testing.assert_allclose(
+        found.compute_vertices(m), plain.compute_vertices(m.to("smpl")), atol=1e-5
+    )
     np.testing.assert_allclose(
         found.compute_joints(m)[:, :22], plain.compute_joints(m.to("smpl"))[:, :22], atol=1e-6
     )
@@ -335,7 +348,9 @@ def test_a_missing_model_says_where_it_was_looked_for(tmp_path, monkeypatch):
 
 def test_smplx_parameters_do_not_pass_for_smpl(small):
     with pytest.raises(InputError, match="smplx"):
-        smpl.Body(small, "SMPL_NEUTRAL.npz").compute_vertices(motion(np.random.default_rng(0), joints=55))
+        smpl.Body(small, "SMPL_NEUTRAL.npz").compute_vertices(
+            motion(np.random.default_rng(0), joints=55)
+        )
 
 
 def test_chumpy_and_sparse_arrays_come_out_plain(tmp_path, monkeypatch):

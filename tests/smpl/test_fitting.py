@@ -173,7 +173,10 @@ def test_derivatives_of_joints_match_differences(body):
     pose[:, 0] = 0  # the turn starts at none
     posed, rotations = points(body, root, pose, motion.shape, still)
     carry, step = body.make_kinematics(body.regressor), 1e-6
-    by_rotation, by_shape = carry.compute_pose_jacobian(posed, pose), carry.compute_shape_jacobian(rotations, 10)
+    by_rotation, by_shape = (
+        carry.compute_pose_jacobian(posed, pose),
+        carry.compute_shape_jacobian(rotations, 10),
+    )
     for k in (0, 2, 9, 16, 18, 20):
         for axis in range(3):
             bump = np.zeros_like(pose)

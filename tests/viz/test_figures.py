@@ -60,9 +60,7 @@ def drawn(walk):
     yield figures.plot_loss_curve(
         {"train": 1 / np.arange(1, 99), "val": ([1, 50], [1.0, 0.5])}, "loss (m)"
     )
-    yield figures.plot_bars(
-        {"limb": {"a": (3, 2, 4), "b": 5}}, "MPJPE (mm)", highlight=["a"]
-    )
+    yield figures.plot_bars({"limb": {"a": (3, 2, 4), "b": 5}}, "MPJPE (mm)", highlight=["a"])
     yield figures.plot_reliability(np.linspace(0, 1, 50), np.arange(50) > 20)
     yield figures.plot_skeleton_map(walk[0])
 
@@ -117,7 +115,9 @@ def test_upright_keeps_handedness_and_knows_its_names(walk):
     for up in ("y", "-y", "z"):
         basis = figures.rotate_upright(np.eye(3), up)
         assert np.isclose(np.linalg.det(basis), 1)
-    assert np.allclose(figures.rotate_upright(np.array([0.0, -1, 0]), "-y"), [0, 1, 0])  # camera: up is −y
+    assert np.allclose(
+        figures.rotate_upright(np.array([0.0, -1, 0]), "-y"), [0, 1, 0]
+    )  # camera: up is −y
     assert np.allclose(figures.rotate_upright(np.array([0.0, 0, 1]), "z"), [0, 1, 0])
     with pytest.raises(InputError, match="up: expected one of"):
         figures.rotate_upright(walk, "x")
@@ -220,12 +220,16 @@ def test_units_stand_on_the_axes(walk):
         (figures.plot_loss_curve({"a": x + 1}, "loss (m)"), ("step", "loss (m)")),
         (figures.plot_distribution({"a": x}, "speed (m/s)"), ("speed (m/s)", "density")),
         (
-            uncertainty.plot_interval_curves({"a": {"linear": (x, x, x, x)}}, ["seconds"], "error (mm)"),
+            uncertainty.plot_interval_curves(
+                {"a": {"linear": (x, x, x, x)}}, ["seconds"], "error (mm)"
+            ),
             ("seconds", "error (mm)"),
         ),
     ):
         assert (made.axes[0].get_xlabel(), made.axes[0].get_ylabel()) == said
-    assert [ax.get_ylabel() for ax in figures.plot_pose_strip({"truth": walk}, 50).axes] == ["height (m)"]
+    assert [ax.get_ylabel() for ax in figures.plot_pose_strip({"truth": walk}, 50).axes] == [
+        "height (m)"
+    ]
     assert figures.plot_detections({"input": walk[0, :, :2]}, (640, 480)).axes[0].yaxis_inverted()
 
 

@@ -35,7 +35,9 @@ def test_figures_are_small_and_labelled(tmp_path):
     pose = rng.normal(0, 0.3, (17, 3)) + [0, 0, 4]
     camera = Camera(np.eye(3), np.zeros(3), (1145, 1145), (500, 500), (1000, 1000))
     x = np.arange(5.0)
-    lines = uncertainty.plot_interval_curves({"a": {"linear": (x, x, x - 1, x + 1)}}, ["seconds"], "error (mm)")
+    lines = uncertainty.plot_interval_curves(
+        {"a": {"linear": (x, x, x - 1, x + 1)}}, ["seconds"], "error (mm)"
+    )
     uncertainty.draw_band(lines.axes[0], x, x / 10, 50)
     for number, figure in enumerate(
         [
