@@ -2,7 +2,7 @@
 
 import sys
 
-from stride_nb.cli import run_command
+from stride_nb.errors import run_command
 
 STUDIES = {
     "occlusion_benchmark": "every method under every regime → data/results/benchmark.json",

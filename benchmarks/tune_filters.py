@@ -13,8 +13,7 @@ import numpy as np
 
 from benchmarks import records
 from stride_nb import datasets
-from stride_nb.cli.arguments import parse_natural
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, parse_natural
 from stride_nb.evaluation import metrics
 from stride_nb.evaluation.harness import INPUTS, make_cases, select_evenly
 from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence

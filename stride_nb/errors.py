@@ -1,11 +1,14 @@
-"""How bad input is reported, how outputs are written so that none is left half-written, and how
-optional packages are imported."""
+"""How bad input is reported, by functions and by commands; how outputs are written so that none is
+left half-written; how optional packages are imported."""
 
 from __future__ import annotations
 
+import argparse
 import errno
 import importlib
+import io
 import os
+import sys
 import tempfile
 import tokenize
 import zipfile
@@ -15,7 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DISK_FULL", "UNREADABLE", "InputError", "atomic_path", "require"]
+__all__ = [
+    "DISK_FULL",
+    "UNREADABLE",
+    "InputError",
+    "atomic_path",
+    "parse_natural",
+    "parse_positive",
+    "require",
+    "run_command",
+]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Codes of a disk that takes no more."""
@@ -93,3 +105,58 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if temporary:
             temporary.unlink(missing_ok=True)
+
+
+def parse_natural(text: str, least: int = 0) -> int:
+    """An integer from 0 on, such as a seed."""
+    try:
+        if (value := int(text)) >= least:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected an integer ≥ {least}, found {text!r}")
+
+
+def parse_positive(text: str) -> int:
+    """An integer from 1 on, such as a size."""
+    return parse_natural(text, 1)
+
+
+def run_command(program: str, package: str, commands: dict[str, str], argv: list[str]) -> int:
+    """Run one of ``commands``, each a module of ``package`` with ``add_arguments(parser)`` and
+    ``run(args)``; its exit status.
+
+    What ends it early is one line: bad input (status 2), a file or disk that refuses (1), Ctrl-C
+    (130).
+    """
+    # a character that the terminal lacks is no reason to lose the result
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        args = _parse_arguments(program, package, commands, argv)
+        return args.run(args)
+    except InputError as error:
+        message, status = error, 2
+    except OSError as error:
+        parts = (error.filename, error.strerror or error)
+        message, status = ": ".join(str(part) for part in parts if part), 1
+    except KeyboardInterrupt:
+        message, status = "interrupted", 130
+    print(f"{program} {argv[0]}: {message}", file=sys.stderr)
+    return status
+
+
+def _parse_arguments(
+    program: str, package: str, commands: dict[str, str], argv: list[str]
+) -> argparse.Namespace:
+    summary = (sys.modules[package].__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog=program, description=summary)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in commands.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary)
+        if argv[:1] == [name]:  # only the command asked for is imported
+            module = importlib.import_module(f"{package}.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser.parse_args(argv)

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from stride_nb.cli.arguments import parse_natural, parse_positive
+from stride_nb.errors import parse_natural, parse_positive
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.refine import METHODS
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Refine the file; print a line a person, and the files written."""
-    from stride_nb.io.refine_file import refine_file
+    from stride_nb.cli.refine_file import refine_file
 
     options = {k: value for k, value in vars(args).items() if k not in ("command", "run", "size")}
     size = tuple(args.size) if args.size else None

@@ -7,7 +7,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from stride_nb.cli.arguments import parse_natural
+from stride_nb.errors import parse_natural
 from stride_nb.training.recipes import RECIPES, TrainOptions, train_recipe
 
 __all__ = ["add_arguments", "run"]

@@ -24,6 +24,7 @@ __all__ = [
     "bone_lengths",
     "chain_transforms",
     "fit_rotation",
+    "is_behind_box",
     "look_at",
     "normalize_screen",
     "procrustes",
@@ -276,3 +277,25 @@ def bone_lengths(
     child, parent = np.array(skeleton.bones).T
     joints = np.asarray(joints, np.float64)
     return np.linalg.norm(joints[..., child, :] - joints[..., parent, :], axis=-1)
+
+
+def is_behind_box(
+    points: Float[np.ndarray, "*batch 3"],
+    centre: Float[np.ndarray, " 3"],
+    half_size: Float[np.ndarray, " 3"],
+    yaw: float,
+) -> Bool[np.ndarray, "*batch"]:
+    """Whether the segment from the camera (the origin) to each point meets a box (slab test).
+
+    Args:
+        points: metres, camera space.
+        centre, half_size: metres; the box is turned by ``yaw`` radians about the vertical.
+    """
+    c, s = np.cos(yaw), np.sin(yaw)
+    rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    origin, direction = -centre @ rotation, points @ rotation
+    direction = np.where(np.abs(direction) < 1e-12, 1e-12, direction)
+    near, far = (-half_size - origin) / direction, (half_size - origin) / direction
+    enter = np.minimum(near, far).max(-1)
+    leave = np.maximum(near, far).min(-1)
+    return (enter <= leave) & (leave >= 0) & (enter <= 1)

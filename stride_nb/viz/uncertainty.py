@@ -8,12 +8,11 @@ from itertools import product
 
 import numpy as np
 
-from stride_nb.datasets.simulation.occlusion import is_behind_box
 from stride_nb.models.uncertainty import BAND_90
-from stride_nb.poses.geometry import Camera
+from stride_nb.poses.geometry import Camera, is_behind_box
 from stride_nb.viz.figures import PALETTE, add_legend, assign_colors, draw_skeleton, make_axes
 
-__all__ = ["draw_band", "compute_box_corners", "plot_interval_curves", "plot_dots", "plot_occluder"]
+__all__ = ["compute_box_corners", "draw_band", "plot_dots", "plot_interval_curves", "plot_occluder"]
 
 
 def compute_box_corners(centre: np.ndarray, half_size: np.ndarray, yaw: float) -> np.ndarray:

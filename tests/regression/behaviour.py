@@ -47,7 +47,7 @@ from book.tools import build, run_notebook
 from stride_nb import datasets, errors, smpl
 from stride_nb import io as pose_io
 from stride_nb._pickles import numpy_pickle, torch_file
-from stride_nb.cli import arguments, main
+from stride_nb.cli import main
 from stride_nb.datasets import (
     amass,
     bedlam_cliff,
@@ -1206,7 +1206,7 @@ def hiding_and_erring():
         "limbs": describe_rows([skeleton.LIMBS, skeleton.HALVES]),
         "spans": describe_text(str(list(occlusion.draw_hidden_spans(250, 50, draw(8))))),
         "box": describe(
-            occlusion.is_behind_box(truth, np.array([0, 0, 2.0]), np.array([0.3, 0.3, 0.2]), 0.4)
+            geometry.is_behind_box(truth, np.array([0, 0, 2.0]), np.array([0.3, 0.3, 0.2]), 0.4)
         ),
     }
     return found
@@ -1868,7 +1868,7 @@ def publishing():
         found[f"record {path.stem}"] = describe_rows(records.load_rows(path))
     found["errors"] = str(errors.InputError("here", "field", "this", "that"))
     return found | {
-        "numbers": f"{arguments.parse_natural('4')} {arguments.parse_positive('2')}",
+        "numbers": f"{errors.parse_natural('4')} {errors.parse_positive('2')}",
         "effect": str(effect_sizes.Effect(0.9, 0.8, 0.95, 0.7, 1.1, False).standing),
     }
 

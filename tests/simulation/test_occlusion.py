@@ -5,13 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stride_nb.datasets.simulation.occlusion import (
-    REGIMES,
-    draw_hidden_spans,
-    is_behind_box,
-    occlude,
-)
+from stride_nb.datasets.simulation.occlusion import REGIMES, draw_hidden_spans, occlude
 from stride_nb.errors import InputError
+from stride_nb.poses.geometry import is_behind_box
 from stride_nb.poses.skeleton import H36M17, HALVES, LIMBS
 
 NAMES = ["none", "flicker", "limb", "half", "block", "whole_0.5s", "whole_1s", "whole_2s"]

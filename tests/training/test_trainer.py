@@ -15,10 +15,7 @@ from torch import nn
 
 from stride_nb.errors import InputError
 from stride_nb.models.registry import build_network
-from stride_nb.training.tasks import (
-    Denoise,
-    Smooth,
-)
+from stride_nb.training.tasks import Denoise, Smooth
 from stride_nb.training.trainer import Settings, learning_rate_at, make_optimizers, train_network
 from tests.test_package import ALLOWED, BLOCK
 

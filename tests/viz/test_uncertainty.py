@@ -5,8 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from stride_nb.datasets.simulation.occlusion import is_behind_box
-from stride_nb.poses.geometry import Camera
+from stride_nb.poses.geometry import Camera, is_behind_box
 from stride_nb.viz import uncertainty
 
 matplotlib.use("Agg")

@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float
 from numpy.random import Generator
 
 from stride_nb.errors import InputError
+from stride_nb.poses.geometry import is_behind_box
 from stride_nb.poses.skeleton import HALVES, LIMBS
 
-__all__ = ["REGIMES", "draw_hidden_spans", "is_behind_box", "occlude", "register_regime"]
+__all__ = ["REGIMES", "draw_hidden_spans", "occlude", "register_regime"]
 
 CameraJoints = Float[np.ndarray, "T J 3"]
 VisibleJoints = Bool[np.ndarray, "T J"]
@@ -130,28 +131,6 @@ def hide_behind_box(joints: CameraJoints, fps: float, rng: Generator) -> Visible
         if 0.1 <= 1 - visible.mean() <= 0.5:
             break
     return visible
-
-
-def is_behind_box(
-    points: Float[np.ndarray, "*batch 3"],
-    centre: Float[np.ndarray, " 3"],
-    half_size: Float[np.ndarray, " 3"],
-    yaw: float,
-) -> Bool[np.ndarray, "*batch"]:
-    """Whether the segment from the camera (the origin) to each point meets a box (slab test).
-
-    Args:
-        points: metres, camera space.
-        centre, half_size: metres; the box is turned by ``yaw`` radians about the vertical.
-    """
-    c, s = np.cos(yaw), np.sin(yaw)
-    rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    origin, direction = -centre @ rotation, points @ rotation
-    direction = np.where(np.abs(direction) < 1e-12, 1e-12, direction)
-    near, far = (-half_size - origin) / direction, (half_size - origin) / direction
-    enter = np.minimum(near, far).max(-1)
-    leave = np.maximum(near, far).min(-1)
-    return (enter <= leave) & (leave >= 0) & (enter <= 1)
 
 
 def hide_whole_person(
