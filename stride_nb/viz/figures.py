@@ -149,7 +149,8 @@ def draw_skeleton(
     hidden = np.zeros(len(points), bool) if hidden is None else hidden
     for child, parent in skeleton.bones:
         style = ":" if hidden[child] or hidden[parent] else "-"
-        ax.plot(*points[[child, parent]].T, style, color=color, **({"lw": 1.2} | line))
+        x, y = points[[child, parent]].T
+        ax.plot(x, y, style, **({"color": color, "lw": 1.2} | line))
     for dots, face in ((points[~hidden], color), (points[hidden], "white")):
         ax.scatter(*dots.T, s=5, facecolor=face, edgecolor=color, linewidth=0.6, zorder=3)
 
@@ -204,7 +205,8 @@ def _lay_side_by_side(
     """Views (sequences, times, J, 2) of sequences (T, J, 3), a column a time, and a column's
     width in metres."""
     pelvis = arrays[0][:, :1]
-    roots = fill_linear(pelvis, np.isfinite(pelvis).all(-1)) * [1, 0, 1]
+    known = np.asarray(np.isfinite(pelvis).all(-1))
+    roots = fill_linear(pelvis, known) * [1, 0, 1]
     views = project_view(np.stack([a[times] for a in arrays]) - roots[times], azimuth)
     width = 1.1 * _measure_width(views[..., 0])
     views[..., 0] += np.arange(len(times))[:, None] * width

@@ -54,7 +54,7 @@ def draw_mesh(
     colors = np.clip(shade[front, None] * to_rgb(color), 0, 1)
     ax.add_collection(
         PolyCollection(
-            corners,
+            list(corners),
             facecolors=colors,
             edgecolors=colors,
             linewidths=0.15,

@@ -6,7 +6,6 @@ What travels is the pose, not the vertices: the page skins a coarser mesh itself
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from pathlib import Path
@@ -19,12 +18,11 @@ from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.gltf import keep_four_bones
 from stride_nb.smpl.parameters import BodyMotion
 from stride_nb.viz.figures import rotate_upright
-from stride_nb.viz.pose_player import BUTTON_STYLE, Player
+from stride_nb.viz.pose_player import BUTTON_STYLE, MISSING, Player, pack_array
 
 __all__ = ["play_body"]
 
 _COARSE = 0.04  # metres: side of the cubes in which vertices become one
-_MISSING = -32768
 
 
 def play_body(
@@ -49,54 +47,76 @@ def play_body(
         raise InputError("mesh_player", "sequence", f"{len(motion)} frames", len(sequence))
     rest = body.compute_rest_joints(motion.shape)
     turned = motion.to(body.kind).rotate(rotate_upright(np.eye(3), up).T, rest[0])
-    # at most π, so that it fits
-    pose = Rotation.from_rotvec(turned.pose.reshape(-1, 3)).as_rotvec()
     joints = rotate_upright(sequence.joints, up)
-    center = np.nanmean(
-        np.concatenate([joints.reshape(-1, 3), turned.translation + rest[0]]), 0
-    ) * [1, 0, 1]
+    places = np.concatenate([joints.reshape(-1, 3), turned.translation + rest[0]])
+    center = np.nanmean(places, 0) * [1, 0, 1]
     joints, move = joints - center, turned.translation - center
+    vertices, faces, weights = _simplify_mesh(body, motion.shape)
+    sizes = _choose_sizes(joints, move, vertices)
+    data = _describe_scene(body, motion, sequence, sizes) | {"height": height}
+    data["rest"] = np.round(rest, 4).tolist()
+    given = np.where(np.isfinite(joints), joints / sizes["step"], MISSING)
+    # rotations of at most π, so that they fit
+    pose = Rotation.from_rotvec(turned.pose.reshape(-1, 3)).as_rotvec()
+    data |= _pack_arrays(vertices / sizes["scale"], faces, weights) | {
+        "pose": pack_array(pose / sizes["angle"], "<i2"),
+        "move": pack_array(move / sizes["step"], "<i2"),
+        "given": pack_array(given, "<i2"),
+    }
+    return Player(_make_markup(data), f"<mesh player: {len(motion)} frames at {motion.fps:g} fps>")
+
+
+def _describe_scene(
+    body: Body, motion: BodyMotion, sequence: PoseSequence, sizes: dict[str, float]
+) -> dict:
+    """What the page needs beside the packed arrays; ``height`` and ``rest`` are still empty."""
+    return {
+        "frames": len(motion),
+        "fps": motion.fps,
+        "height": 0,
+        "azimuth": 0.5,
+        "middle": sizes["middle"],
+        "extent": sizes["extent"],
+        "parents": body.parents.tolist(),
+        "rest": [],
+        "bones": sequence.skeleton.bones,
+        "joints": len(sequence.skeleton),
+        "step": sizes["step"],
+        "scale": sizes["scale"],
+        "angle": sizes["angle"],
+    }
+
+
+def _choose_sizes(joints: np.ndarray, move: np.ndarray, vertices: np.ndarray) -> dict[str, float]:
+    """Middle and extent of the view (metres), and what one step of each packed number is worth."""
     low, high = np.nanpercentile(joints[..., 1], [1, 99])
-    vertices, faces, weights = _coarser(body, motion.shape)
-    bone, share = keep_four_bones(weights)
-    share = np.floor(share * 255)
-    share[:, 0] += 255 - share.sum(1)
     step, scale = (
         max(np.nanmax(np.abs(x)), 1e-3) / 32000
         for x in (np.r_[joints.ravel(), move.ravel()], vertices)
     )
-    data = {
-        "frames": len(motion),
-        "fps": motion.fps,
-        "height": height,
-        "azimuth": 0.5,
+    return {
         "middle": round((low + high) / 2, 3),
         "extent": round(max(high - low, 0.5) / 2 + 0.12, 3),
-        "parents": body.parents.tolist(),
-        "rest": np.round(rest, 4).tolist(),
-        "bones": sequence.skeleton.bones,
-        "joints": len(sequence.skeleton),
         "step": float(f"{step:.4g}"),
         "scale": float(f"{scale:.4g}"),
         "angle": 1e-4,
     }
-    arrays = {
-        "vertices": (vertices / data["scale"], "<i2"),
-        "faces": (faces, "<u2"),
-        "bone": (bone, "u1"),
-        "share": (share, "u1"),
-        "pose": (pose / data["angle"], "<i2"),
-        "move": (move / data["step"], "<i2"),
-        "given": (np.where(np.isfinite(joints), joints / data["step"], _MISSING), "<i2"),
-    }
-    data |= {
-        key: base64.b64encode(np.rint(a).astype(kind).tobytes()).decode()
-        for key, (a, kind) in arrays.items()
-    }
-    return Player(_markup(data), f"<mesh player: {len(motion)} frames at {motion.fps:g} fps>")
 
 
-def _coarser(body: Body, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pack_arrays(vertices: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> dict[str, str]:
+    """The mesh, and of every vertex its four bones and their shares, which add up to 255."""
+    bone, share = keep_four_bones(weights)
+    share = np.floor(share * 255)
+    share[:, 0] += 255 - share.sum(1)
+    return {
+        "vertices": pack_array(vertices, "<i2"),
+        "faces": pack_array(faces, "<u2"),
+        "bone": pack_array(bone, "u1"),
+        "share": pack_array(share, "u1"),
+    }
+
+
+def _simplify_mesh(body: Body, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices, faces and weights of a coarser mesh: vertices of one cube that face the same way
     become one."""
     vertices, faces = body.compute_rest_vertices(shape), body.faces
@@ -121,7 +141,7 @@ def _coarser(body: Body, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     return merged[:, :3], faces, merged[:, 3:]
 
 
-def _markup(data: dict) -> str:
+def _make_markup(data: dict) -> str:
     config = json.dumps(data, separators=(",", ":"))
     identity = "player-" + hashlib.sha256(config.encode()).hexdigest()[:12]
     script = Path(__file__).with_name("mesh_player.js").read_text(encoding="utf-8").strip()

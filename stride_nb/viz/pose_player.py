@@ -18,10 +18,14 @@ from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, Skeleton
 from stride_nb.viz.figures import assign_colors, get_joints, rotate_upright
 
-__all__ = ["Player", "play_poses"]
+__all__ = ["BUTTON_STYLE", "MISSING", "Player", "pack_array", "play_poses"]
 
-_MISSING = -32768
-BUTTON_STYLE = "font:inherit;color:inherit;background:none;border:1px solid currentColor;border-radius:4px;padding:0 .6em;line-height:1.5;opacity:.75"
+MISSING = -32768
+"""What stands for a missing coordinate among packed ones."""
+BUTTON_STYLE = (
+    "font:inherit;color:inherit;background:none;border:1px solid currentColor;"
+    "border-radius:4px;padding:0 .6em;line-height:1.5;opacity:.75"
+)
 
 
 class Player:
@@ -51,25 +55,17 @@ def play_poses(
         sequences: name → joints (T, J, 3) in metres, NaN where missing (then not drawn); all of one
             shape.
         fps: frames a second; it plays in real time.
-        hidden: (T, J) True where a joint could not be seen: hollow dots, dotted bones, shaded in
-            the scrub bar.
-        up: ``y`` for world coordinates, ``-y`` for camera coordinates, ``z`` for data whose z is
-            up.
+        hidden: (T, J) True where a joint could not be seen: hollow, dotted, shaded in the bar.
+        up: ``y`` for a world, ``-y`` for a camera, ``z`` for data whose z is up.
         height: of the canvas, in CSS pixels.
     """
-    arrays = {
-        name: rotate_upright(get_joints(s).astype(float), up) for name, s in sequences.items()
-    }
-    _check(arrays, hidden, skeleton)
+    arrays = {n: rotate_upright(get_joints(s).astype(float), up) for n, s in sequences.items()}
+    _check_player_arrays(arrays, hidden, skeleton)
     stacked = np.stack(list(arrays.values()))
     first = stacked[0] if np.isfinite(stacked[0]).any() else np.nan_to_num(stacked[0])
-    center = np.nanmean(first, (0, 1)) * [1, 0, 1]
-    stacked = stacked - center
-    reach = np.abs(np.nan_to_num(stacked)).max()
-    step = float(f"{max(reach, 1e-3) / 32000:.3g}")
-    quantised = np.where(
-        np.isfinite(stacked), np.rint(np.nan_to_num(stacked) / step), _MISSING
-    ).astype("<i2")
+    stacked = stacked - np.nanmean(first, (0, 1)) * [1, 0, 1]
+    step = float(f"{max(np.abs(np.nan_to_num(stacked)).max(), 1e-3) / 32000:.3g}")
+    steps = np.where(np.isfinite(stacked), np.nan_to_num(stacked) / step, MISSING)
     low, high = np.nanpercentile(first[..., 1], [1, 99])
     frames, joints = first.shape[:2]
     data = {
@@ -84,18 +80,21 @@ def play_poses(
         "extent": round(max(high - low, 0.5) / 2 + 0.05, 3),
         "bones": skeleton.bones,
         "colors": list(assign_colors(list(arrays)).values()),
-        "poses": [base64.b64encode(q.tobytes()).decode() for q in quantised],
-        "hidden": None
-        if hidden is None
-        else base64.b64encode(np.packbits(hidden).tobytes()).decode(),
+        "poses": [pack_array(positions, "<i2") for positions in steps],
+        "hidden": None if hidden is None else pack_array(np.packbits(hidden), "u1"),
     }
-    return Player(
-        _markup(list(arrays), data),
-        f"<player: {', '.join(arrays)}; {frames} frames at {fps:g} fps>",
-    )
+    summary = f"<player: {', '.join(arrays)}; {frames} frames at {fps:g} fps>"
+    return Player(_make_pose_markup(list(arrays), data), summary)
 
 
-def _check(arrays: Mapping[str, np.ndarray], hidden: np.ndarray | None, skeleton: Skeleton) -> None:
+def pack_array(values: np.ndarray, dtype: str) -> str:
+    """Numbers, rounded to an integer type, as base64."""
+    return base64.b64encode(np.rint(values).astype(dtype).tobytes()).decode()
+
+
+def _check_player_arrays(
+    arrays: Mapping[str, np.ndarray], hidden: np.ndarray | None, skeleton: Skeleton
+) -> None:
     if not arrays:
         raise InputError("player", "sequences", "at least one", "none")
     shape = next(iter(arrays.values())).shape
@@ -108,7 +107,7 @@ def _check(arrays: Mapping[str, np.ndarray], hidden: np.ndarray | None, skeleton
         raise InputError("player", "hidden", f"shape {shape[:2]}", np.shape(hidden))
 
 
-def _markup(names: list[str], data: dict) -> str:
+def _make_pose_markup(names: list[str], data: dict) -> str:
     config = json.dumps(data, separators=(",", ":"))
     identity = "player-" + hashlib.sha256((config + "|".join(names)).encode()).hexdigest()[:12]
     legend = "".join(

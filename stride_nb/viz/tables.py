@@ -89,7 +89,7 @@ def make_table(
             skips them.
 
     >>> rows = [{"method": "linear", "mpjpe": 41.26}, {"method": "prior", "mpjpe": 30.0}]
-    >>> print(table(rows, names={"mpjpe": "MPJPE (mm)"}))
+    >>> print(make_table(rows, names={"mpjpe": "MPJPE (mm)"}))
     method  MPJPE (mm)
     linear        41.3
     prior         30.0
@@ -105,7 +105,7 @@ def make_table(
             target = _text((min if column in lower else max)(known), places.get(column, 1))
             best |= {(r, i) for r, row in enumerate(cells) if row[i] == target}
     indices = {i for i, c in enumerate(columns) if c in volatile}
-    return Table([(names or {}).get(c, c) for c in columns], cells, best, numeric, indices)
+    return Table([str((names or {}).get(c, c)) for c in columns], cells, best, numeric, indices)
 
 
 def _is_number(value) -> bool:

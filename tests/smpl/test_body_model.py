@@ -391,7 +391,7 @@ class Call:
 )
 def test_pickles_that_call_are_refused(tmp_path, value, capsys):
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps({"v_template": value}))
-    with pytest.raises(InputError, match="bad.pkl"):
+    with pytest.raises(InputError, match=r"bad.pkl"):
         python2_pickle.load_python2_pickle(tmp_path / "bad.pkl")
     assert capsys.readouterr().out == ""
 
@@ -446,7 +446,7 @@ def test_regressor_files_come_out_right_leg_first(tmp_path, body):
     with pytest.raises(InputError, match="regressor"):
         smpl.load_body("standin", regressor=body.regressor[:14])
     (tmp_path / "r.npy").write_bytes(b"no array")
-    with pytest.raises(InputError, match="r.npy"):
+    with pytest.raises(InputError, match=r"r.npy"):
         smpl.load_body("standin", regressor=tmp_path / "r.npy")
 
 
