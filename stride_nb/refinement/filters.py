@@ -187,8 +187,8 @@ def rts(
     3(8), 1965).
 
     Every coordinate has position and velocity, driven by white acceleration of spectral density
-    ``accel``² (m²/s³). A joint is measured with a variance of 0.05² · confidence^(−power) m²
-    (only its ratio to ``accel``² matters), so the lower its confidence, the more the motion around
+    accel² (m²/s³). A joint is measured with a variance of 0.05² · confidence^(−power) m²
+    (only its ratio to accel² matters), so the lower its confidence, the more the motion around
     it decides.
     """
     dt = 1 / sequence.fps

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from stride_nb.errors import InputError, require
 from stride_nb.poses.geometry import UP_AXES
@@ -108,7 +108,7 @@ def project_view(
     return np.stack([x * np.cos(a) + z * np.sin(a), y * np.cos(e) - depth * np.sin(e)], -1)
 
 
-def select_evenly_spaced(frames: int, count: int) -> np.ndarray:
+def select_evenly_spaced(frames: int, count: int) -> Int[np.ndarray, " N"]:
     """At most ``count`` frames, from the first to the last."""
     return np.unique(np.linspace(0, frames - 1, count).round().astype(int))
 

@@ -4,6 +4,7 @@ figures."""
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import Skeleton
@@ -20,14 +21,14 @@ _LIGHT = np.array([0.35, 0.55, 0.76])  # from the viewer's upper right
 
 def draw_mesh(
     ax,
-    vertices: np.ndarray,
-    faces: np.ndarray,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
     at: float = 0.0,
     azimuth: float = 30.0,
     elevation: float = 10.0,
     color: str = SKIN,
 ) -> None:
-    """Draw vertices (V, 3), y up, metres, in orthographic projection, moved by ``at`` to the right.
+    """Draw vertices, y up, metres, in orthographic projection, moved by ``at`` to the right.
 
     Only triangles that face the viewer are drawn, the farthest first, each in one shade (mean of
     its corners' smooth shades), which is exact enough for a closed surface in place of a depth

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 
 from stride_nb.errors import InputError
 from stride_nb.poses.skeleton import H36M17, Skeleton
@@ -44,7 +45,7 @@ class Player:
 def play_poses(
     sequences: Mapping[str, np.ndarray],
     fps: float,
-    hidden: np.ndarray | None = None,
+    hidden: Bool[np.ndarray, "T J"] | None = None,
     up: str = "y",
     skeleton: Skeleton = H36M17,
     height: int = 320,
@@ -87,7 +88,7 @@ def play_poses(
     return Player(_make_pose_markup(list(arrays), data), summary)
 
 
-def pack_array(values: np.ndarray, dtype: str) -> str:
+def pack_array(values: Shaped[np.ndarray, "..."], dtype: str) -> str:
     """Numbers, rounded to an integer type, as base64."""
     return base64.b64encode(np.rint(values).astype(dtype).tobytes()).decode()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb.models.uncertainty import BAND_90
 from stride_nb.poses.geometry import Camera, is_behind_box
@@ -15,22 +16,28 @@ from stride_nb.viz.figures import PALETTE, add_legend, assign_colors, draw_skele
 __all__ = ["compute_box_corners", "draw_band", "plot_dots", "plot_interval_curves", "plot_occluder"]
 
 
-def compute_box_corners(centre: np.ndarray, half_size: np.ndarray, yaw: float) -> np.ndarray:
-    """(8, 3) corners of the box that ``occlusion.is_behind_box`` means, in its axes."""
+def compute_box_corners(
+    centre: Float[np.ndarray, " 3"], half_size: Float[np.ndarray, " 3"], yaw: float
+) -> Float[np.ndarray, "8 3"]:
+    """Corners of the box that ``geometry.is_behind_box`` means, in its axes, metres."""
     c, s = np.cos(yaw), np.sin(yaw)
     turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     return centre + (np.array(list(product((-1, 1), repeat=3))) * half_size) @ turn.T
 
 
 def plot_occluder(
-    pose: np.ndarray, centre: np.ndarray, half_size: np.ndarray, yaw: float, camera: Camera
+    pose: Float[np.ndarray, "17 3"],
+    centre: Float[np.ndarray, " 3"],
+    half_size: Float[np.ndarray, " 3"],
+    yaw: float,
+    camera: Camera,
 ):
     """A box before a person: from above, with a ray from the camera to every joint, and as the
     camera sees it.
 
     Args:
-        pose: (17, 3) metres, camera space.
-        centre, half_size, yaw: the box, as in ``occlusion.is_behind_box``.
+        pose: metres, camera space.
+        centre, half_size, yaw: the box, as in ``geometry.is_behind_box``.
     """
     hidden = is_behind_box(pose, centre, half_size, yaw)
     corners = compute_box_corners(centre, half_size, yaw)
