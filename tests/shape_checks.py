@@ -27,16 +27,17 @@ def check_shapes(function):
     hints = _array_hints(function)
     if not hints:
         return function
-    signature = inspect.signature(function)
+    places = _find_places(function, hints)
 
     @functools.wraps(function)
     def run(*args, **kwargs):
         result = function(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
         with jaxtyping.jaxtyped("context"):
-            for name, hint in hints.items():
-                value = result if name == "return" else bound.arguments[name]
+            for name, (place, default, hint) in places.items():
+                if name == "return":
+                    value = result
+                else:
+                    value = args[place] if place < len(args) else kwargs.get(name, default)
                 if not _fits(value, hint):
                     kind, shape = getattr(value, "dtype", type(value).__name__), np.shape(value)
                     where = f"{function.__qualname__}: {name}"
@@ -44,6 +45,14 @@ def check_shapes(function):
         return result
 
     return run
+
+
+def _find_places(function, hints: dict) -> dict:
+    """Name → position, default and annotation of every argument with a shape, and of the result."""
+    parameters = list(inspect.signature(function).parameters.values())
+    places = {p.name: (i, p.default) for i, p in enumerate(parameters)} | {"return": (0, None)}
+    single = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return {n: (*places[n], hint) for n, hint in hints.items() if n in single | {"return"}}
 
 
 def install_shape_checks() -> int:
