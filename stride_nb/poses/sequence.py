@@ -6,6 +6,7 @@ constructors see to it.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ __all__ = [
     "window_starts",
 ]
 
+_KEYPOINT_FIELDS = ("pixels", "confidence", "size", "skeleton")
+"""What a file holds of a sequence's keypoints, each behind ``keypoints_``."""
 WINDOW_FRAMES = 243
 """Frames of a window, as in both papers; at 50 a second, 4.9 s."""
 
@@ -46,6 +49,14 @@ def check_fps(where: str, fps: Any) -> float:
     except ValueError:  # rows of different lengths
         pass
     raise InputError(where, "fps", "a positive number", repr(fps) if isinstance(fps, str) else fps)
+
+
+def _check_start(where: str, start: Any) -> int:
+    """Number of the first frame; InputError where it is no whole number."""
+    try:
+        return operator.index(start)
+    except TypeError:
+        raise InputError(where, "start", "a whole number of frames", repr(start)) from None
 
 
 def _copy_numbers(where: str, field: str, values: Any) -> np.ndarray:
@@ -85,6 +96,7 @@ class _Track:
     fps: float
     skeleton: Skeleton
     name: str
+    start: int
 
     def __post_init__(self):
         where, skeleton = self.name or type(self).__name__, get_skeleton(self.skeleton)
@@ -93,7 +105,10 @@ class _Track:
         fps = check_fps(where, self.fps)
         missing = np.isnan(points).any(-1) | (confidence == 0)
         points[missing], confidence[missing] = np.nan, 0.0
-        self._set(confidence=confidence, fps=fps, skeleton=skeleton, **{self._field: points})
+        start = _check_start(where, self.start)
+        self._set(
+            confidence=confidence, fps=fps, skeleton=skeleton, start=start, **{self._field: points}
+        )
 
     def _set(self, **fields: Any) -> None:
         for field, value in fields.items():
@@ -113,8 +128,17 @@ class _Track:
         return self._take(frames)
 
     def _take(self, frames: slice | np.ndarray) -> Self:
-        points = {self._field: self._points[frames]}
-        return self.replace(confidence=self.confidence[frames], **points)
+        picked = range(len(self))[frames] if isinstance(frames, slice) else frames
+        return self.replace(
+            confidence=self.confidence[frames],
+            start=self.start + int(picked[0]) if len(picked) else self.start,
+            **{self._field: self._points[frames]},
+            **self._change_keypoints(lambda k: k._take(frames)),
+        )
+
+    def _change_keypoints(self, change: Callable[[Any], Any]) -> dict[str, Any]:
+        """What ``change`` makes of the keypoints that go with the track, as a field, if any do."""
+        return {}
 
     @property
     def missing(self) -> Bool[np.ndarray, "T J"]:
@@ -134,7 +158,8 @@ class _Track:
         """The same poses on another joint set (``skeleton.convert_joints``)."""
         target = get_skeleton(skeleton)
         points, confidence = convert_joints(self._points, self.confidence, self.skeleton, target)
-        return self.replace(confidence=confidence, skeleton=target, **{self._field: points})
+        rest = self._change_keypoints(lambda k: k.to(target))
+        return self.replace(confidence=confidence, skeleton=target, **{self._field: points}, **rest)
 
     def resample(self, fps: float) -> Self:
         """The same motion at another frame rate, by cubic splines through the frames that are
@@ -147,7 +172,7 @@ class _Track:
         """
         fps = check_fps(self.name or type(self).__name__, fps)
         if fps == self.fps or len(self) == 1:
-            return self.replace(fps=fps)
+            return self.replace(fps=fps, **self._change_keypoints(lambda k: k.replace(fps=fps)))
         frames = count_resampled(len(self), self.fps, fps)
         return self.sample_at(np.arange(frames) * (self.fps / fps), fps)
 
@@ -170,7 +195,9 @@ class _Track:
                 points[:, j] = CubicSpline(seen, known[seen, j])(inside)
             elif len(seen) == 1:
                 points[:, j] = known[seen[0], j]
-        return self.replace(confidence=confidence, fps=fps, **{self._field: points})
+        start = round((self.start + float(times[0])) * fps / self.fps) if len(times) else 0
+        fields = {self._field: points} | self._change_keypoints(lambda k: k.sample_at(times, fps))
+        return self.replace(confidence=confidence, fps=fps, start=start, **fields)
 
     def pad_with_last(self, frames: int) -> Self:
         """The first ``frames`` frames; where there are fewer, the last one is repeated."""
@@ -197,12 +224,13 @@ class _Track:
             "skeleton": self.skeleton.name,
             "name": self.name,
             self._field: self._points,
+            **({"start": self.start} if self.start else {}),
         }
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Read what ``save`` wrote; ``confidence``, ``fps``, ``skeleton`` and ``name`` may be
-        absent.
+        """Read what ``save`` wrote; ``confidence``, ``fps``, ``skeleton``, ``name`` and ``start``
+        may be absent.
 
         Raises:
             InputError: not an npz of plain arrays, or a field that does not fit.
@@ -228,6 +256,7 @@ class _Track:
             "fps": _get_scalar(path, arrays, "fps", float, 50.0),
             "skeleton": _get_scalar(path, arrays, "skeleton", str, "h36m17"),
             "name": _get_scalar(path, arrays, "name", str, ""),
+            "start": _get_scalar(path, arrays, "start", int, 0),
         }
 
 
@@ -275,6 +304,9 @@ class PoseSequence(_Track):
         fps: frames per second.
         skeleton: the joint set, or its name.
         name: what the figures call it.
+        start: number of the first frame in the file or video that it comes from.
+        keypoints: what the estimator saw of the same person in the image, frame by frame, where
+            that is known. They are cut, resampled, mirrored and saved with the poses.
 
     Raises:
         InputError: a shape, a confidence or a rate that cannot be.
@@ -289,8 +321,19 @@ class PoseSequence(_Track):
     fps: float = 50.0
     skeleton: Skeleton = H36M17
     name: str = ""
+    start: int = 0
+    keypoints: Keypoints2D | None = None
     _field: ClassVar[str] = "joints"
     _dims: ClassVar[int] = 3
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.keypoints is not None and len(self.keypoints) != len(self):
+            where, expected = self.name or "PoseSequence", f"as many frames as joints ({len(self)})"
+            raise InputError(where, "keypoints", expected, len(self.keypoints))
+
+    def _change_keypoints(self, change: Callable[[Any], Any]) -> dict[str, Any]:
+        return {} if self.keypoints is None else {"keypoints": change(self.keypoints)}
 
     def root_relative(self) -> PoseSequence:
         """Every joint relative to its own frame's first joint (the pelvis; the nose in sets without
@@ -303,7 +346,26 @@ class PoseSequence(_Track):
         return self.replace(
             joints=mirror_joints(self.joints, self.skeleton),
             confidence=self.confidence[:, list(self.skeleton.mirror)],
+            **self._change_keypoints(Keypoints2D.mirror),
         )
+
+    def _stored_fields(self) -> dict[str, Any]:
+        fields = super()._stored_fields()
+        if self.keypoints is not None:
+            stored = self.keypoints._stored_fields()
+            fields |= {f"keypoints_{n}": stored[n] for n in _KEYPOINT_FIELDS}
+        return fields
+
+    @classmethod
+    def _parse_fields(cls, path: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        fields = super()._parse_fields(path, arrays)
+        if "keypoints_pixels" in arrays:
+            stored = {
+                n: arrays[f"keypoints_{n}"] for n in _KEYPOINT_FIELDS if f"keypoints_{n}" in arrays
+            }
+            shared = {n: arrays[n] for n in ("fps", "name", "start") if n in arrays}
+            fields["keypoints"] = Keypoints2D.from_arrays(path, shared | stored)
+        return fields
 
     def window(self, length: int, stride: int) -> list[PoseSequence]:
         """Windows that begin at ``window_starts(len(self), length, stride)``; one, shorter, if
@@ -319,7 +381,7 @@ class Keypoints2D(_Track):
         pixels: (T, J, 2) px, x right and y down; NaN where missing.
         confidence: (T, J) in [0, 1], 0 where missing; ``None``: 1 wherever there are coordinates.
         size: width and height of the image, px.
-        fps, skeleton, name: as for ``PoseSequence``.
+        fps, skeleton, name, start: as for ``PoseSequence``.
     """
 
     pixels: np.ndarray
@@ -328,6 +390,7 @@ class Keypoints2D(_Track):
     size: tuple[int, int] = (1000, 1000)
     skeleton: Skeleton = H36M17
     name: str = ""
+    start: int = 0
     _field: ClassVar[str] = "pixels"
     _dims: ClassVar[int] = 2
 
@@ -338,6 +401,13 @@ class Keypoints2D(_Track):
         if size.shape != (2,) or not (np.isfinite(size) & (size >= 1)).all():
             raise InputError(where, "size", "width and height in pixels, both positive", self.size)
         self._set(size=tuple(int(n) for n in size))
+
+    def mirror(self) -> Keypoints2D:
+        """The image mirrored: x counted from its right edge, left and right joints swapped. Its own
+        inverse."""
+        order = list(self.skeleton.mirror)
+        pixels = np.array([self.size[0], 0]) + np.array([-1, 1]) * self.pixels[:, order]
+        return self.replace(pixels=pixels, confidence=self.confidence[:, order])
 
     def _stored_fields(self) -> dict[str, Any]:
         return super()._stored_fields() | {"size": np.array(self.size)}
@@ -376,7 +446,7 @@ def blend_weights(length: int) -> Float[np.ndarray, " length"]:
 def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
     """One sequence out of windows: where they overlap, their mean weighted by ``blend_weights``.
 
-    A joint that one window lacks comes from the others.
+    A joint that one window lacks comes from the others. Keypoints are left out.
 
     >>> x = PoseSequence(np.random.default_rng(0).normal(size=(30, 17, 3)))
     >>> y = stitch(x.window(12, 5), window_starts(30, 12, 5))
@@ -397,7 +467,8 @@ def stitch(windows: list[PoseSequence], starts: list[int]) -> PoseSequence:
         weight[a : a + len(w)] += share
     with np.errstate(invalid="ignore"):
         joints, confidence = total / weight[..., None], np.clip(confidence / weight, 0, 1)
-    return windows[0].replace(joints=joints, confidence=np.nan_to_num(confidence))
+    confidence = np.nan_to_num(confidence)
+    return windows[0].replace(joints=joints, confidence=confidence, keypoints=None)
 
 
 def floor_confidence(track: TrackT) -> TrackT:
@@ -410,17 +481,19 @@ def floor_confidence(track: TrackT) -> TrackT:
 class _Resamplable(Protocol):
     def resample(self, fps: float) -> Self: ...
     def pad_with_last(self, frames: int) -> Self: ...
+    def replace(self, **fields: Any) -> Self: ...
 
 
 ResamplableT = TypeVar("ResamplableT", bound=_Resamplable)
 
 
 def resample_like(track, result: ResamplableT) -> ResamplableT:
-    """``result`` at the frame rate and length of ``track``; its last frame is repeated where it
-    ends a little earlier.
+    """``result`` at the frame rate, length and first frame's number of ``track``; its last frame is
+    repeated where it ends a little earlier.
 
     >>> walk = PoseSequence(np.zeros((10, 17, 3)), fps=30)
     >>> len(walk.resample(50)), len(resample_like(walk, walk.resample(50)))
     (16, 10)
     """
-    return result.resample(track.fps).pad_with_last(len(track))
+    back = result.resample(track.fps).pad_with_last(len(track))
+    return back.replace(start=track.start)

@@ -40,7 +40,7 @@ class StreamedSequence:
 
     Args:
         frames: how many.
-        fps, skeleton, name: as of ``PoseSequence``.
+        fps, skeleton, name, start: as of ``PoseSequence``.
         read: frames a to b, as a ``PoseSequence``.
         folder: where results may be stored; both last as long as ``open_streamed`` does.
     """
@@ -51,6 +51,7 @@ class StreamedSequence:
     name: str
     read: Callable[[int, int], PoseSequence]
     folder: Path
+    start: int = 0
 
     def __len__(self) -> int:
         return self.frames
@@ -82,7 +83,7 @@ class StreamedSequence:
             low = max(a - around, 0)
             return function(self[low : b + around])[a - low : b - low]
 
-        return replace(self, fps=first.fps, skeleton=first.skeleton, name=first.name, read=read)
+        return _describe(first, self.frames, read, self.folder)
 
     def to(self, skeleton: str | Skeleton) -> StreamedSequence:
         """The same poses on another joint set."""
@@ -111,7 +112,8 @@ class StreamedSequence:
             part = self[low : int(times[-1]) + _CONTEXT]
             return part.sample_at(times - low, fps)[: b - a]
 
-        return replace(self, frames=frames, fps=fps, read=read)
+        start = round(self.start * fps / self.fps)
+        return replace(self, frames=frames, fps=fps, read=read, start=start)
 
     def store(self, parts: Iterable[PoseSequence]) -> StreamedSequence:
         """A result of as many frames, computed part by part, on disk in the folder."""
@@ -137,8 +139,14 @@ class StreamedSequence:
                 with archive.open(f"{name}.npy", "w") as file:
                     np.lib.format.write_array(file, value)
 
+    def replace(self, start: int) -> StreamedSequence:
+        """The same frames, the first of which has that number."""
+        shift = start - self.start
+        return self.map(lambda part: part.replace(start=part.start + shift)) if shift else self
+
     def _scalar_fields(self) -> dict[str, np.ndarray]:
         fields = {"fps": self.fps, "skeleton": self.skeleton.name, "name": self.name}
+        fields |= {"start": self.start} if self.start else {}
         return {name: np.array(value) for name, value in fields.items()}
 
     def _write_header(self, file: IO[bytes], name: str) -> None:
@@ -162,7 +170,9 @@ def open_streamed(path: str | os.PathLike) -> Iterator[StreamedSequence]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             with open_npz(path) as file:
-                scalars = {n: file[n] for n in ("fps", "skeleton", "name") if n in file.files}
+                scalars = {
+                    n: file[n] for n in ("fps", "skeleton", "name", "start") if n in file.files
+                }
                 for name in _ARRAYS:
                     if name in file.files and file.zip:
                         file.zip.extract(f"{name}.npy", folder)
@@ -184,7 +194,8 @@ def _map_files(source: Path, folder: Path, where, scalars: dict) -> StreamedSequ
         }
 
     def read(a: int, b: int) -> PoseSequence:
-        return PoseSequence.from_arrays(where, scalars | map_arrays(a, b))
+        part = PoseSequence.from_arrays(where, scalars | map_arrays(a, b))
+        return part.replace(start=part.start + a)
 
     try:
         shapes = {name: array.shape for name, array in map_arrays(None, None).items()}
@@ -194,4 +205,13 @@ def _map_files(source: Path, folder: Path, where, scalars: dict) -> StreamedSequ
     except (ValueError, LookupError):
         PoseSequence.load(where)  # says what is wrong
         raise
-    return StreamedSequence(frames, first.fps, first.skeleton, first.name, read, folder)
+    return _describe(first, frames, read, folder)
+
+
+def _describe(
+    first: PoseSequence, frames: int, read: Callable[[int, int], PoseSequence], folder: Path
+) -> StreamedSequence:
+    """A streamed sequence of which ``first`` is the beginning."""
+    return StreamedSequence(
+        frames, first.fps, first.skeleton, first.name, read, folder, first.start
+    )

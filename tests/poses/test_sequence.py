@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stride_nb import InputError, Keypoints2D, PoseSequence
-from stride_nb.poses.sequence import stitch, window_starts
+from stride_nb.poses.sequence import resample_like, stitch, window_starts
+from stride_nb.poses.streaming import open_streamed
 
 
 def random_sequence(seed=0, frames=40, missing=0.2, **fields):
@@ -241,3 +242,52 @@ def test_saving_to_a_link_replaces_what_it_leads_to_and_keeps_the_link(tmp_path)
         assert link.is_symlink() and not target.is_symlink()
         same(PoseSequence.load(target), poses)
     assert [path.name for path in target.parent.iterdir()] == ["walk.npz"]
+
+
+def make_seen_walk(frames=40, fps=25.0, start=100):
+    """A sequence with its keypoints in the image."""
+    rng = np.random.default_rng(0)
+    pixels = (
+        rng.uniform(0, 640, (frames, 17, 2)).cumsum(0) / np.arange(1, frames + 1)[:, None, None]
+    )
+    keypoints = Keypoints2D(pixels, fps=fps, size=(640, 720), start=start)
+    joints = rng.normal(size=(frames, 17, 3)).cumsum(0)
+    return PoseSequence(joints, fps=fps, start=start, keypoints=keypoints)
+
+
+def test_the_first_frames_number_is_kept():
+    walk = make_seen_walk()
+    assert walk[7:].start == 107
+    assert walk[7:].keypoints.start == 107
+    assert walk.resample(50).start == 200
+    assert resample_like(walk, walk.resample(30)).start == 100
+    with pytest.raises(InputError, match="start: expected a whole number"):
+        walk.replace(start=0.5)
+
+
+def test_keypoints_go_with_the_poses(tmp_path):
+    walk = make_seen_walk()
+    assert np.array_equal(walk[3:9].keypoints.pixels, walk.keypoints.pixels[3:9])
+    double = walk.resample(50)
+    np.testing.assert_allclose(double.keypoints.pixels[::2], walk.keypoints.pixels)
+    back = walk.mirror().mirror()
+    np.testing.assert_allclose(back.keypoints.pixels, walk.keypoints.pixels)
+    walk.save(tmp_path / "walk.npz")
+    loaded = PoseSequence.load(tmp_path / "walk.npz")
+    assert np.array_equal(loaded.keypoints.pixels, walk.keypoints.pixels)
+    assert (loaded.start, loaded.keypoints.start, loaded.keypoints.size) == (100, 100, (640, 720))
+    with pytest.raises(InputError, match="keypoints: expected as many frames as joints"):
+        walk.replace(keypoints=walk.keypoints[:5])
+
+
+def test_a_streamed_sequence_keeps_the_first_frames_number(tmp_path):
+    walk = make_seen_walk()
+    walk.save(tmp_path / "walk.npz")
+    with open_streamed(tmp_path / "walk.npz") as streamed:
+        assert streamed[5:9].start == 105
+        double = streamed.resample(50)
+        assert (double.start, double[10:12].start) == (200, 210)
+        back = resample_like(streamed, double)
+        assert (back.start, back[3:5].start) == (100, 103)
+        back.save(tmp_path / "back.npz")
+    assert PoseSequence.load(tmp_path / "back.npz").start == 100
