@@ -8,6 +8,7 @@ networks as published inside packages have none: it is written here, in the sche
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -23,6 +24,9 @@ _LANDMARKS = "pose_landmarks_detector.tflite"
 _NORMALIZATION = {_DETECTOR: (127.5, 127.5), _LANDMARKS: (0.0, 255.0)}
 """Mean and standard deviation of the input's bytes, by network."""
 _WHEN = (1980, 1, 1, 0, 0, 0)
+_ZIP_HEADER, _ALIGNMENT = 30, 16
+"""Bytes. The networks are read in place, so they begin at multiples of the second."""
+_ALIGNMENT_FIELD = 0xD935
 
 
 def write_task_file(path: Path, detector: bytes, landmarks: bytes) -> None:
@@ -39,7 +43,15 @@ def write_task_file(path: Path, detector: bytes, landmarks: bytes) -> None:
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as bundle:
         for name, network in ((_DETECTOR, detector), (_LANDMARKS, landmarks)):
             content = add_metadata(network, *_NORMALIZATION[name])
-            bundle.writestr(zipfile.ZipInfo(name, _WHEN), content, zipfile.ZIP_STORED)
+            entry = zipfile.ZipInfo(name, _WHEN)
+            entry.extra = _pad(bundle.start_dir + _ZIP_HEADER + len(name))
+            bundle.writestr(entry, content, zipfile.ZIP_STORED)
+
+
+def _pad(start: int) -> bytes:
+    """An extra field of a zip's entry that ends at an aligned place."""
+    size = -(start + 4) % _ALIGNMENT
+    return struct.pack("<HH", _ALIGNMENT_FIELD, size) + bytes(size)
 
 
 def add_metadata(network: bytes, mean: float, std: float) -> bytes:

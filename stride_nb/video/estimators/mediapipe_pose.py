@@ -8,7 +8,12 @@ not calibrated.
 from __future__ import annotations
 
 import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -26,6 +31,7 @@ class MediaPipePose:
     Args:
         path: of the ``.task`` file.
         max_people: in a frame.
+        name: what records call it; the file's name by default.
 
     Raises:
         InputError: MediaPipe is not installed, or does not take the file.
@@ -33,23 +39,27 @@ class MediaPipePose:
 
     skeleton = MEDIAPIPE33
 
-    def __init__(self, path: Path, max_people: int = 1):
-        self.name = path.stem
+    def __init__(self, path: Path, max_people: int = 1, name: str = ""):
+        self.name = name or path.stem
         self._path, self._max_people = path, max_people
         self._mediapipe = require("mediapipe", "video")
         self._vision = require("mediapipe.tasks.python.vision", "video")
         self._base = require("mediapipe.tasks.python", "video").BaseOptions
-        self._landmarker = None
+        self._landmarker: Any = None
         self.reset()
 
     def detect(self, image: UInt8[np.ndarray, "H W 3"], time_ms: float) -> list[DetectedPerson]:
         """People in an RGB frame; two frames of one millisecond are taken one apart."""
         self._last_ms = max(self._last_ms + 1, math.floor(time_ms + 0.5))
+        self._first_ms = self._last_ms if self._first_ms is None else self._first_ms
         frame = self._mediapipe.Image(
             image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)
         )
-        assert self._landmarker is not None
-        result = self._landmarker.detect_for_video(frame, self._last_ms)
+        if self._last_ms > self._first_ms:
+            result = self._landmarker.detect_for_video(frame, self._last_ms)
+        else:
+            with _mute_stderr():
+                result = self._landmarker.detect_for_video(frame, self._last_ms)
         size = np.array([image.shape[1], image.shape[0]], float)
         return [
             DetectedPerson(
@@ -63,31 +73,47 @@ class MediaPipePose:
     def reset(self) -> None:
         """Begin another video."""
         self.close()
-        self._last_ms = -1
+        self._last_ms, self._first_ms = -1, None
         options = self._vision.PoseLandmarkerOptions(
             base_options=self._base(model_asset_path=str(self._path)),
             running_mode=self._vision.RunningMode.VIDEO,
             num_poses=self._max_people,
         )
         try:
-            self._landmarker = self._vision.PoseLandmarker.create_from_options(options)
+            with _mute_stderr():
+                self._landmarker = self._vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             expected = "a .task file of the pose landmarker"
             raise InputError(self._path, "model", expected, reason) from None
 
     def close(self) -> None:
-        """Free the networks."""
+        """Free the networks; to be called before Python ends, since they run in threads."""
         if self._landmarker is not None:
-            self._landmarker.close()
+            with _mute_stderr():
+                self._landmarker.close()
             self._landmarker = None
+
+
+@contextmanager
+def _mute_stderr() -> Iterator[None]:
+    """MediaPipe's libraries report their set-up on file descriptor 2, whatever they are asked."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def _make_shipped(variant: str, max_people: int) -> MediaPipePose:
     from stride_nb.video.mediapipe_models import fetch_task_file
 
     require("mediapipe", "video")  # before any download
-    return MediaPipePose(fetch_task_file(variant), max_people)
+    return MediaPipePose(fetch_task_file(variant), max_people, f"mediapipe_{variant}")
 
 
 @register_estimator("mediapipe_lite")
