@@ -1,0 +1,171 @@
+"""The data set of rendered people: what is rendered and estimated, clip by clip, and collected.
+
+A clip is one piece of CMU's motion on a body of its own, filmed once, in a clean version and some
+occluded ones. Each clip is a file of its own in the working folder, so that a run that was stopped
+goes on where it ended, and clips can be made side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stride_nb.datasets import cmu
+from stride_nb.datasets.rendered import Footage, Take, read_takes, write_takes
+from stride_nb.poses.sequence import PoseSequence
+from stride_nb.poses.skeleton import H36M17, convert_joints
+from stride_nb.video.estimators import Estimator, load_estimator
+from stride_nb.video.rendering.clip import SIZE, Clip, Version, draw_clip
+from stride_nb.video.rendering.occluders import OCCLUDERS
+
+__all__ = ["FPS", "RenderJob", "collect_takes", "plan_jobs", "run_job"]
+
+FPS = 25.0
+_LONGEST, _SHORTEST = 10.0, 2.4  # seconds of a clip
+_OCCLUDED = 3  # versions of a clip beside the clean one
+_SPLITS = {"train": 0, "val": 1, "test": 2}
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """One clip to be made."""
+
+    split: str
+    index: int
+    motion: str
+    """Name of CMU's clip."""
+    first: int
+    """Its frame, at `FPS`, that the clip begins with."""
+    frames: int
+    occluders: tuple[str, ...]
+    estimators: tuple[str, ...]
+
+    @property
+    def seed(self) -> list[int]:
+        """Of everything that is drawn."""
+        return [22, _SPLITS[self.split], self.index]
+
+
+def plan_jobs(split: str, minutes: float, estimators: Sequence[str]) -> list[RenderJob]:
+    """Clips of a split whose versions together last ``minutes``; more minutes begin with the same
+    clips.
+
+    Subjects take turns, whatever the length of their motion; so do the occluders. A subject whose
+    motion is used up begins again, with another body, room and camera. Of ``train``, each clip goes
+    to one of the estimators in turn, of other splits to all.
+    """
+    pieces, kinds = _cut_pieces(split), [kind for kind in OCCLUDERS if kind != "none"]
+    jobs, made, turn = [], 0, 0
+    while made < minutes * 60 * FPS:
+        subject = sorted(pieces)[len(jobs) % len(pieces)]
+        pool = pieces[subject]
+        motion, first, frames = pool[(len(jobs) // len(pieces)) % len(pool)]
+        drawn = ("none", *(kinds[(turn + i) % len(kinds)] for i in range(_OCCLUDED)))
+        turn += _OCCLUDED
+        seen_by = (estimators[len(jobs) % len(estimators)],) if split == "train" else estimators
+        jobs.append(RenderJob(split, len(jobs), motion, first, frames, drawn, tuple(seen_by)))
+        made += frames * len(drawn)
+    return jobs
+
+
+def _cut_pieces(split: str) -> dict[str, list[tuple[str, int, int]]]:
+    """Pieces (clip, first frame, frames) of every subject, in a random order that is the same at
+    every call."""
+    pieces: dict[str, list] = {}
+    for clip in cmu.load(split, fps=FPS):
+        count = max(1, int(np.ceil(len(clip) / (_LONGEST * FPS))))
+        for part in np.array_split(np.arange(len(clip)), count):
+            if len(part) >= _SHORTEST * FPS:
+                subject = _find_subject(clip.name)
+                pieces.setdefault(subject, []).append((clip.name, int(part[0]), len(part)))
+    rng = np.random.default_rng([22, _SPLITS[split]])
+    return {
+        subject: [pool[i] for i in rng.permutation(len(pool))] for subject, pool in pieces.items()
+    }
+
+
+def _find_subject(clip: str) -> str:
+    """``cmu_06_02_a`` → ``cmu_06``; trials of unknown people (``cmu_gs_…``) count as one."""
+    return "_".join(clip.split("_")[:2])
+
+
+def run_job(job: RenderJob, folder: Path) -> Path:
+    """Render a clip, run its estimators on every version, write the result; nothing where that was
+    done before.
+
+    Raises:
+        InputError: an unknown estimator, or an extra that is missing.
+    """
+    path = folder / job.split / f"{job.index:04d}.npz"
+    if path.is_file() and {take.estimator for take in read_takes(path)} >= set(job.estimators):
+        return path
+    networks = [load_estimator(name) for name in job.estimators]
+    clip = draw_clip(job.seed, _find_motion(job).joints, FPS)
+    footage = _describe_clip(job, clip)
+    takes = [
+        _estimate(footage, version, network)
+        for version in map(clip.render, job.occluders)
+        for network in networks
+    ]
+    write_takes(path, takes)
+    clip.close()
+    for network in networks:
+        network.close()
+    return path
+
+
+def _find_motion(job: RenderJob) -> PoseSequence:
+    clip = next(c for c in cmu.load(job.split, fps=FPS) if c.name == job.motion)
+    return clip[job.first : job.first + job.frames]
+
+
+def _describe_clip(job: RenderJob, clip: Clip) -> Footage:
+    camera = clip.cameras[0]
+    return Footage(
+        f"{job.motion}_{job.first}_r{job.index}",
+        _find_subject(job.motion),
+        FPS,
+        SIZE,
+        float(camera.focal[0]),
+        (float(camera.center[0]), float(camera.center[1])),
+        clip.hand_held,
+        {"stature": clip.body.measure_stature(), **clip.body.phenotype},
+        job.seed,
+        clip.joints_cam,
+        clip.self_occluded,
+        np.stack([c.R for c in clip.cameras]),
+        np.stack([c.t for c in clip.cameras]),
+    )
+
+
+def _estimate(footage: Footage, version: Version, estimator: Estimator) -> Take:
+    """One version through an estimator, as a video, in the 17 joints of Human3.6M."""
+    frames, joints = len(version.images), len(estimator.skeleton)
+    world, pixels = np.full((frames, joints, 3), np.nan), np.full((frames, joints, 2), np.nan)
+    confidence = np.zeros((frames, joints))
+    estimator.reset()
+    for frame, image in enumerate(version.images):
+        for person in estimator.detect(image, 1000 * frame / FPS)[:1]:
+            world[frame], pixels[frame] = person.joints_cam, person.pixels
+            confidence[frame] = person.confidence
+    joints_cam, trust = convert_joints(world, confidence, estimator.skeleton, H36M17)
+    in_image, _ = convert_joints(pixels, confidence, estimator.skeleton, H36M17)
+    return Take(
+        footage,
+        version.occluder,
+        version.crop,
+        version.hidden,
+        estimator.name,
+        joints_cam,
+        in_image,
+        trust,
+    )
+
+
+def collect_takes(folder: Path, split: str) -> Iterator[Take]:
+    """All takes of a split that were made, in the order of their clips."""
+    for path in sorted((folder / split).glob("[0-9]*.npz")):
+        yield from read_takes(path)
