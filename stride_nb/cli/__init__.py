@@ -12,6 +12,7 @@ COMMANDS = {
     "prepare": "raw motion capture → 17 joints at 50 fps",
     "train": "train the prior, the lifter or SmoothNet",
     "refine": "refine the poses in a file",
+    "render": "rendered people → estimates with exact truth",
     "convert": "published .bin weights ↔ safetensors and card",
 }
 

@@ -98,7 +98,7 @@ class Take:
     @property
     def found(self) -> Bool[np.ndarray, " T"]:
         """Frames in which the estimator found somebody."""
-        return np.isfinite(self.joints).all((1, 2))
+        return np.asarray(np.isfinite(self.joints).all((1, 2)))
 
     @property
     def estimate(self) -> PoseSequence:
@@ -167,7 +167,7 @@ def write_takes(path: str | PathLike, takes: Iterable[Take]) -> None:
     place = {id(footage): i for i, footage in enumerate(footages)}
     rank = {(id(v.footage), v.occluder): i for i, v in enumerate(versions)}
     arrays = {
-        "info": np.array(json.dumps([_describe(footage) for footage in footages])),
+        "info": np.array(json.dumps([_describe_footage(footage) for footage in footages])),
         "versions": np.array(
             json.dumps([[place[id(v.footage)], v.occluder, list(v.crop)] for v in versions])
         ),
@@ -177,8 +177,8 @@ def write_takes(path: str | PathLike, takes: Iterable[Take]) -> None:
         "lengths": np.array([len(footage.joints_cam) for footage in footages]),
         **_pack_footage(footages),
         "hidden": np.packbits(np.concatenate([v.hidden for v in versions]), axis=1),
-        "joints": _pack([t.joints for t in takes], _ESTIMATE_STEP),
-        "pixels": _pack([t.pixels for t in takes], _PIXEL_STEP),
+        "joints": _pack_steps([t.joints for t in takes], _ESTIMATE_STEP),
+        "pixels": _pack_steps([t.pixels for t in takes], _PIXEL_STEP),
         "confidence": np.concatenate([np.round(255 * t.confidence) for t in takes]).astype("u1"),
         "found": np.packbits(np.concatenate([t.found for t in takes])),
     }
@@ -200,14 +200,14 @@ def read_takes(path: str | PathLike) -> list[Take]:
         raise InputError(path, "file", "an npz of `stride-nb render`", error) from error
 
 
-def _describe(footage: Footage) -> dict[str, Any]:
+def _describe_footage(footage: Footage) -> dict[str, Any]:
     return {key: getattr(footage, key) for key in _INFO}
 
 
 def _pack_footage(footages: Sequence[Footage]) -> dict[str, np.ndarray]:
     relative = [f.joints_cam - f.joints_cam[:, :1] for f in footages]
     return {
-        "truth": _pack(relative, _TRUTH_STEP),
+        "truth": _pack_steps(relative, _TRUTH_STEP),
         "root": np.concatenate([f.joints_cam[:, 0] for f in footages]).astype(np.float32),
         "self_occluded": np.packbits(np.concatenate([f.self_occluded for f in footages]), axis=1),
         "rotation": np.concatenate([f.rotation for f in footages]).astype(np.float32),
@@ -215,14 +215,14 @@ def _pack_footage(footages: Sequence[Footage]) -> dict[str, np.ndarray]:
     }
 
 
-def _pack(parts: Sequence[np.ndarray], step: float) -> np.ndarray:
+def _pack_steps(parts: Sequence[np.ndarray], step: float) -> np.ndarray:
     """(…, N) differences over time, int16; NaN as 0. What is beyond 16 bits is cut off."""
     values = np.concatenate([np.nan_to_num(part) for part in parts]) / step
     whole = np.clip(np.round(values), -32768, 32767).astype(np.int16)
     return np.moveaxis(np.diff(whole, axis=0, prepend=np.zeros_like(whole[:1])), 0, -1).copy()
 
 
-def _unpack(values: np.ndarray, step: float) -> np.ndarray:
+def _unpack_steps(values: np.ndarray, step: float) -> np.ndarray:
     return np.cumsum(np.moveaxis(values, -1, 0), 0, dtype=np.int16) * step
 
 
@@ -235,8 +235,8 @@ def _unpack_takes(arrays: dict[str, np.ndarray]) -> list[Take]:
     masks = _cut(hidden, [lengths[place] for place, _, _ in versions])
     counts = [lengths[versions[version][0]] for version, _ in takes]
     found = np.unpackbits(arrays["found"], count=sum(counts)).astype(bool)
-    joints = np.where(found[:, None, None], _unpack(arrays["joints"], _ESTIMATE_STEP), np.nan)
-    pixels = np.where(found[:, None, None], _unpack(arrays["pixels"], _PIXEL_STEP), np.nan)
+    joints = np.where(found[:, None, None], _unpack_steps(arrays["joints"], _ESTIMATE_STEP), np.nan)
+    pixels = np.where(found[:, None, None], _unpack_steps(arrays["pixels"], _PIXEL_STEP), np.nan)
     confidence = np.where(found[:, None], arrays["confidence"] / 255.0, 0.0)
     parts = zip(takes, *(_cut(whole, counts) for whole in (joints, pixels, confidence)))
     return [
@@ -253,7 +253,7 @@ def _unpack_takes(arrays: dict[str, np.ndarray]) -> list[Take]:
 
 
 def _unpack_footage(arrays: dict[str, np.ndarray], lengths: np.ndarray) -> list[Footage]:
-    joints = _unpack(arrays["truth"], _TRUTH_STEP) + arrays["root"][:, None].astype(float)
+    joints = _unpack_steps(arrays["truth"], _TRUTH_STEP) + arrays["root"][:, None].astype(float)
     occluded = np.unpackbits(arrays["self_occluded"], axis=1, count=17).astype(bool)
     wholes = (joints, occluded, arrays["rotation"].astype(float), arrays["translation"])
     parts = zip(json.loads(arrays["info"].item()), *(_cut(whole, lengths) for whole in wholes))
@@ -275,7 +275,7 @@ def _orthogonalise(rotations: np.ndarray) -> np.ndarray:
     return u @ vt
 
 
-def _cut(whole: np.ndarray, lengths: Iterable[int]) -> list[np.ndarray]:
+def _cut(whole: np.ndarray, lengths: Iterable[Any]) -> list[np.ndarray]:
     return np.split(whole, np.cumsum(list(lengths))[:-1])
 
 

@@ -1,7 +1,7 @@
 """A clothed adult of any shape, moved by 17 joints: vertices to draw, and joints that are exact.
 
 The shape, the skinning weights and the keypoints of the face are Anny's (Brégier et al., *Human
-Mesh Modeling for Anny Body*, 2026; code Apache-2.0; its body is MakeHuman's, CC0). Clothes are
+Mesh Modeling for Anny AnnyBody*, 2026; code Apache-2.0; its body is MakeHuman's, CC0). Clothes are
 colours, and a thickness along the normals.
 """
 
@@ -23,7 +23,7 @@ from stride_nb.poses.skeleton import H36M17
 from stride_nb.video.rendering.clothing import draw_colours, thicken
 from stride_nb.video.rendering.retargeting import estimate_bone_rotations
 
-__all__ = ["Body", "BodyPose", "draw_body"]
+__all__ = ["AnnyBody", "BodyPose", "draw_body"]
 
 _Y_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Anny's axes (z up, facing −y) to ours (y up, facing +z)."""
@@ -52,7 +52,7 @@ class BodyPose:
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
+class AnnyBody:
     """A person at rest, in an A pose, and how the skin follows the bones.
 
     All in metres, y up, facing +z.
@@ -146,7 +146,7 @@ class Body:
         return np.stack([joints[name] for name in H36M17.joints], 1)
 
 
-def draw_body(rng: Generator) -> Body:
+def draw_body(rng: Generator) -> AnnyBody:
     """An adult of either sex, of any age, build and stature between about 1.55 and 2.0 m, dressed
     at random."""
     phenotype = {
@@ -161,7 +161,7 @@ def draw_body(rng: Generator) -> Body:
     parts = np.array(shape["bones"])[np.asarray(shape["weights"].argmax(1)).ravel()]
     colours, thickness = draw_colours(rng, shape["skin"], parts, shape["face"] @ shape["skin"])
     vertices = thicken(shape["skin"], shape["faces"], thickness)
-    return Body(
+    return AnnyBody(
         vertices,
         shape["faces"],
         colours,

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from stride_nb.errors import require
 from stride_nb.poses.geometry import Camera
-from stride_nb.video.rendering.body import Body, BodyPose, draw_body
+from stride_nb.video.rendering.body import AnnyBody, BodyPose, draw_body
 from stride_nb.video.rendering.filming import draw_cameras
 from stride_nb.video.rendering.occluders import OCCLUDERS, Occluder, draw_occluder
 from stride_nb.video.rendering.stage import Stage
@@ -27,7 +27,7 @@ from stride_nb.video.rendering.visibility import (
     find_self_occluded,
 )
 
-__all__ = ["SIZE", "Clip", "Version", "draw_clip"]
+__all__ = ["SIZE", "RenderedClip", "Version", "draw_clip"]
 
 SIZE = (640, 720)
 """Width and height of the pictures, px."""
@@ -50,10 +50,10 @@ class Version:
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class RenderedClip:
     """What is the same in all versions."""
 
-    body: Body
+    body: AnnyBody
     pose: BodyPose
     cameras: Sequence[Camera]
     fps: float
@@ -94,7 +94,7 @@ class Clip:
 class _OccluderDrawing:
     """Draws an occluder over the clean pictures of a clip."""
 
-    def __init__(self, clip: Clip, thing: Occluder, rng: Generator):
+    def __init__(self, clip: RenderedClip, thing: Occluder, rng: Generator):
         self.clip, self.thing = clip, thing
         self.numbers = [clip._stage.add_box(box.size, rng) for box in thing.boxes]
         self.passer = self.passing = None
@@ -127,7 +127,7 @@ class _OccluderDrawing:
         behind = find_behind_depth(clip.joints_cam[frame], clip.pixels[frame], depth)
         return np.where(nearer[..., None], over, image), hidden, behind
 
-    def _find_passer(self, frame: int) -> list[tuple[Body, np.ndarray]]:
+    def _find_passer(self, frame: int) -> list[tuple[AnnyBody, np.ndarray]]:
         """Who walks by, where any of it is before the camera and near the image."""
         if self.passer is None or self.passing is None:
             return []
@@ -139,7 +139,7 @@ class _OccluderDrawing:
         return [(self.passer, self.passer.skin_frame(self.passing.transforms[frame]))]
 
 
-def draw_clip(seed: Sequence[int], motion: Float[np.ndarray, "T 17 3"], fps: float) -> Clip:
+def draw_clip(seed: Sequence[int], motion: Float[np.ndarray, "T 17 3"], fps: float) -> RenderedClip:
     """A clip of a motion, its body, room, light and camera drawn from ``seed``.
 
     Args:
@@ -158,7 +158,7 @@ def draw_clip(seed: Sequence[int], motion: Float[np.ndarray, "T 17 3"], fps: flo
     rendered = list(_render_clean(stage, body, pose, cameras))
     quality = {"noise": rng.uniform(1.0, 6.0), "jpeg": rng.uniform(60, 95)}
     seen = [camera.to_camera(x) for camera, x in zip(cameras, pose.joints)]
-    return Clip(
+    return RenderedClip(
         body,
         pose,
         cameras,
@@ -175,7 +175,7 @@ def draw_clip(seed: Sequence[int], motion: Float[np.ndarray, "T 17 3"], fps: flo
     )
 
 
-def _render_clean(stage: Stage, body: Body, pose: BodyPose, cameras) -> Iterator[tuple]:
+def _render_clean(stage: Stage, body: AnnyBody, pose: BodyPose, cameras) -> Iterator[tuple]:
     parts, bones = body.find_parts(), body.bones
     for transforms, joints, camera in zip(pose.transforms, pose.joints, cameras):
         vertices = body.skin_frame(transforms)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.random import Generator
 
-from stride_nb.video.rendering.normals import compute_vertex_normals
+from stride_nb.smpl.surface import compute_vertex_normals
 
 __all__ = ["draw_colours", "thicken"]
 

@@ -7,26 +7,39 @@ goes on where it ended, and clips can be made side by side.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from stride_nb.datasets import cmu
 from stride_nb.datasets.rendered import Footage, Take, read_takes, write_takes
+from stride_nb.errors import InputError, atomic_path
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import H36M17, convert_joints
+from stride_nb.training.provenance import describe_hardware, get_commit, get_versions
 from stride_nb.video.estimators import Estimator, load_estimator
-from stride_nb.video.rendering.clip import SIZE, Clip, Version, draw_clip
+from stride_nb.video.rendering.clip import SIZE, RenderedClip, Version, draw_clip
 from stride_nb.video.rendering.occluders import OCCLUDERS
 
-__all__ = ["FPS", "RenderJob", "collect_takes", "plan_jobs", "run_job"]
+__all__ = ["FPS", "RenderJob", "collect_takes", "make_data_set", "plan_jobs", "run_job"]
 
 FPS = 25.0
+_PACKAGES = ("anny", "pyvista", "vtk", "mediapipe")
+"""Whose versions the card states, beside those that every record does."""
 _LONGEST, _SHORTEST = 10.0, 2.4  # seconds of a clip
 _OCCLUDED = 3  # versions of a clip beside the clean one
-_SPLITS = {"train": 0, "val": 1, "test": 2}
+_SPLIT_SEEDS = {"train": 0, "val": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class RenderJob:
     @property
     def seed(self) -> list[int]:
         """Of everything that is drawn."""
-        return [22, _SPLITS[self.split], self.index]
+        return [22, _SPLIT_SEEDS[self.split], self.index]
 
 
 def plan_jobs(split: str, minutes: float, estimators: Sequence[str]) -> list[RenderJob]:
@@ -81,7 +94,7 @@ def _cut_pieces(split: str) -> dict[str, list[tuple[str, int, int]]]:
             if len(part) >= _SHORTEST * FPS:
                 subject = _find_subject(clip.name)
                 pieces.setdefault(subject, []).append((clip.name, int(part[0]), len(part)))
-    rng = np.random.default_rng([22, _SPLITS[split]])
+    rng = np.random.default_rng([22, _SPLIT_SEEDS[split]])
     return {
         subject: [pool[i] for i in rng.permutation(len(pool))] for subject, pool in pieces.items()
     }
@@ -99,7 +112,7 @@ def run_job(job: RenderJob, folder: Path) -> Path:
     Raises:
         InputError: an unknown estimator, or an extra that is missing.
     """
-    path = folder / job.split / f"{job.index:04d}.npz"
+    path, start = _find_job_file(folder, job), time.process_time()
     if path.is_file() and {take.estimator for take in read_takes(path)} >= set(job.estimators):
         return path
     networks = [load_estimator(name) for name in job.estimators]
@@ -114,6 +127,7 @@ def run_job(job: RenderJob, folder: Path) -> Path:
     clip.close()
     for network in networks:
         network.close()
+    path.with_suffix(".seconds").write_text(f"{time.process_time() - start:.1f}\n")
     return path
 
 
@@ -122,7 +136,7 @@ def _find_motion(job: RenderJob) -> PoseSequence:
     return clip[job.first : job.first + job.frames]
 
 
-def _describe_clip(job: RenderJob, clip: Clip) -> Footage:
+def _describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
     camera = clip.cameras[0]
     return Footage(
         f"{job.motion}_{job.first}_r{job.index}",
@@ -169,3 +183,88 @@ def collect_takes(folder: Path, split: str) -> Iterator[Take]:
     """All takes of a split that were made, in the order of their clips."""
     for path in sorted((folder / split).glob("[0-9]*.npz")):
         yield from read_takes(path)
+
+
+def make_data_set(
+    split: str, minutes: float, estimators: Sequence[str], work: Path, out: Path, workers: int = 1
+) -> tuple[Path, Path]:
+    """Make the clips that are missing in ``work``, then one file of all, and its card.
+
+    Args:
+        minutes: of video, all versions together; their processor time is some two seconds a second
+            and estimator.
+        workers: processes side by side.
+
+    Raises:
+        InputError: minutes that are no positive number, an unknown estimator, no motion at hand, or
+            an extra that is missing.
+    """
+    if not 0 < minutes < np.inf:
+        raise InputError("render", "minutes", "a positive number", minutes)
+    jobs = plan_jobs(split, minutes, estimators)
+    for _ in tqdm(_run_jobs(jobs, work, workers), f"rendering {split}", len(jobs), unit="clip"):
+        pass
+    path, card = out / f"rendered_{split}.npz", out / f"rendered_{split}.json"
+    takes = [take for job in jobs for take in read_takes(_find_job_file(work, job))]
+    write_takes(path, takes)
+    seconds = sum(_read_seconds(work, job) for job in jobs)
+    command = f"stride-nb render --split {split} --minutes {minutes:g}"
+    with atomic_path(card) as temporary:
+        text = json.dumps(_describe_data_set(command, takes, seconds), indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path, card
+
+
+def _run_jobs(jobs: Sequence[RenderJob], work: Path, workers: int) -> Iterator[Path]:
+    if workers == 1:
+        yield from (run_job(job, work) for job in jobs)
+        return
+    context = get_context("spawn")  # VTK and MediaPipe hold threads
+    with ProcessPoolExecutor(workers, context) as pool:
+        yield from pool.map(run_job, jobs, [work] * len(jobs))
+
+
+def _describe_data_set(command: str, takes: Sequence[Take], seconds: float) -> dict[str, Any]:
+    """What a file holds, how it was made, and what that cost."""
+    footages = {take.footage.name: take.footage for take in takes}.values()
+    versions = {(take.footage.name, take.occluder): take for take in takes}.values()
+    length = sum(len(v.hidden) for v in versions) / FPS
+    return {
+        "command": command,
+        "source": "CMU Graphics Lab Motion Capture Database, on Anny's bodies (MakeHuman, CC0)",
+        "terms": cmu.TERMS,
+        "clips": len(footages),
+        "subjects": dict(Counter(f.subject for f in footages)),
+        "minutes": round(length / 60, 2),
+        "fps": FPS,
+        "occluders": dict(Counter(v.occluder for v in versions)),
+        "estimators": dict(Counter(take.estimator for take in takes)),
+        "hidden_share": round(float(np.concatenate([v.hidden for v in versions]).mean()), 3),
+        "cpu_seconds_per_video_second": round(seconds / length, 2),
+        "cpu_hours": round(seconds / 3600, 2),
+        "models_sha256": {name: _hash_model(name) for name in sorted({t.estimator for t in takes})},
+        "commit": get_commit(),
+        "versions": get_versions() | {name: version(name) for name in _PACKAGES},
+        "hardware": describe_hardware(),
+    }
+
+
+def _hash_model(estimator: str) -> str:
+    """sha256 of an estimator's ``.task`` file; empty for others."""
+    from stride_nb.video.mediapipe_models import VARIANTS, fetch_task_file
+
+    variant = estimator.removeprefix("mediapipe_")
+    if variant not in VARIANTS:
+        return ""
+    with open(fetch_task_file(variant), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find_job_file(work: Path, job: RenderJob) -> Path:
+    return work / job.split / f"{job.index:04d}.npz"
+
+
+def _read_seconds(work: Path, job: RenderJob) -> float:
+    """Processor time of a job."""
+    path = _find_job_file(work, job).with_suffix(".seconds")
+    return float(path.read_text()) if path.is_file() else float("nan")

@@ -77,7 +77,7 @@ def draw_occluder(
 
 
 @register_occluder("none")
-def hide_nothing(rng, joints, cameras, fps) -> Occluder:
+def leave_all_in_view(rng, joints, cameras, fps) -> Occluder:
     """The clean version."""
     return Occluder()
 
@@ -118,7 +118,7 @@ def pass_pillar(rng, joints, cameras, fps) -> Occluder:
 
 
 @register_occluder("half")
-def hide_half(rng, joints, cameras, fps) -> Occluder:
+def board_up_half(rng, joints, cameras, fps) -> Occluder:
     """The left or right half of the image of the person behind a board, for 1 to 2.5 s."""
     span = _draw_span(rng, len(joints), fps, (1.0, 2.5))
     view = _View(joints, cameras, span)

@@ -18,7 +18,7 @@ from stride_nb.poses.skeleton import H36M17
 
 __all__ = ["estimate_bone_rotations"]
 
-_J = {name: i for i, name in enumerate(H36M17.joints)}
+_JOINT = {name: i for i, name in enumerate(H36M17.joints)}
 _BENT = np.cos(np.radians([35.0, 10.0]))
 """A joint bent more than the first shows the axis that it bends about, less than the second does
 not."""
@@ -47,7 +47,7 @@ def estimate_bone_rotations(
     chest = _estimate_trunk(joints, "lshoulder", "rshoulder", "spine", "thorax")
     loin = _take_half_turn(hips, chest)
     neck_rest = rest["Head"] - rest["Neck"]
-    neck_now = joints[:, _J["head"]] - joints[:, _J["thorax"]]
+    neck_now = joints[:, _JOINT["head"]] - joints[:, _JOINT["thorax"]]
     # The crown lies above the neck: the head nods by half of what the chord from the thorax leans.
     neck = _turn_towards(chest, neck_rest, neck_now, 0.5)
     rotations = {"Hips": hips, "LowerBack": loin, "Spine": chest, "Spine1": chest}
@@ -60,9 +60,9 @@ def estimate_bone_rotations(
 
 def _estimate_trunk(joints, left: str, right: str, low: str, high: str) -> Rotations:
     """Turns the rest's axes (x left, y up, z ahead) to the trunk's: across, and up the spine."""
-    across = _unit(joints[:, _J[left]] - joints[:, _J[right]])
-    up = joints[:, _J[high]] - joints[:, _J[low]]
-    ahead = _unit(np.cross(across, up))
+    across = _normalise(joints[:, _JOINT[left]] - joints[:, _JOINT[right]])
+    up = joints[:, _JOINT[high]] - joints[:, _JOINT[low]]
+    ahead = _normalise(np.cross(across, up))
     return np.stack([across, np.cross(ahead, across), ahead], -1)
 
 
@@ -78,13 +78,13 @@ def _turn_towards(base: Rotations, rest_direction, direction, share: float) -> R
     """``base``, then turned by a share of the angle that takes it along ``direction``."""
     from scipy.spatial.transform import Rotation
 
-    swing = rotation_between(base @ _unit(rest_direction), _unit(direction))
+    swing = rotation_between(base @ _normalise(rest_direction), _normalise(direction))
     return Rotation.from_rotvec(share * Rotation.from_matrix(swing).as_rotvec()).as_matrix() @ base
 
 
 def _estimate_leg(joints, rest, side: str, letter: str, hips: Rotations) -> dict[str, Rotations]:
     names = [f"{side}UpLeg", f"{side}Leg", f"{side}Foot"]
-    points = [joints[:, _J[letter + n]] for n in ("hip", "knee", "ankle")]
+    points = [joints[:, _JOINT[letter + n]] for n in ("hip", "knee", "ankle")]
     across = np.array([1.0, 0.0, 0.0])  # knees bend about the axis from right to left
     thigh, shank = _estimate_hinged_pair(points, [rest[n] for n in names], across, hips)
     foot = _lay_flat(shank, points[2][:, 1] - joints[..., 1].min())
@@ -99,12 +99,12 @@ def _estimate_leg(joints, rest, side: str, letter: str, hips: Rotations) -> dict
 
 def _estimate_arm(joints, rest, side: str, letter: str, chest: Rotations) -> dict[str, Rotations]:
     names = [f"{side}Arm", f"{side}ForeArm", f"{side}Hand"]
-    points = [joints[:, _J[letter + n]] for n in ("shoulder", "elbow", "wrist")]
+    points = [joints[:, _JOINT[letter + n]] for n in ("shoulder", "elbow", "wrist")]
     heads = [rest[n] for n in names]
-    bend = _unit(np.cross(heads[1] - heads[0], heads[2] - heads[1]))  # elbows are bent at rest
+    bend = _normalise(np.cross(heads[1] - heads[0], heads[2] - heads[1]))  # elbows are bent at rest
     upper, fore = _estimate_hinged_pair(points, heads, bend, chest)
     collar_rest = rest[names[0]] - rest[f"{side}Shoulder"]
-    collar_now = points[0] - joints[:, _J["thorax"]]
+    collar_now = points[0] - joints[:, _JOINT["thorax"]]
     hand = [names[2], f"{letter.upper()}Thumb", f"{side}FingerBase", f"{side}HandFinger1"]
     return {
         f"{side}Shoulder": _turn_towards(chest, collar_rest, collar_now, 0.5),
@@ -116,14 +116,14 @@ def _estimate_arm(joints, rest, side: str, letter: str, chest: Rotations) -> dic
 
 def _estimate_hinged_pair(points, rest, rest_axis, parent) -> tuple[Rotations, Rotations]:
     """Rotations of the two bones that meet in a hinge, from the places of its three joints."""
-    upper, lower = _unit(points[1] - points[0]), _unit(points[2] - points[1])
-    rest_upper, rest_lower = _unit(rest[1] - rest[0]), _unit(rest[2] - rest[1])
+    upper, lower = _normalise(points[1] - points[0]), _normalise(points[2] - points[1])
+    rest_upper, rest_lower = _normalise(rest[1] - rest[0]), _normalise(rest[2] - rest[1])
     # straight: as the parent carries the axis, by the least turn of the bone against it
     carried = rotation_between(parent @ rest_upper, upper) @ parent @ rest_axis
     shown = np.cross(upper, lower)
     straight = np.clip(((upper * lower).sum(-1) - _BENT[0]) / (_BENT[1] - _BENT[0]), 0, 1)[:, None]
     straight = np.where((shown * carried).sum(-1, keepdims=True) < 0, 1.0, straight)
-    axis = (1 - straight) * _unit(shown) + straight * carried
+    axis = (1 - straight) * _normalise(shown) + straight * carried
     axis = gaussian_filter1d(axis, _SMOOTH_FRAMES, axis=0, mode="nearest")
     return (
         _make_frame(upper, axis) @ _make_frame(rest_upper, rest_axis).T,
@@ -135,7 +135,7 @@ def _lay_flat(shank: Rotations, height: Float[np.ndarray, " T"]) -> Rotations:
     """The foot's rotation: heading as the shank's, level where the ankle is as low as when
     standing."""
     ahead = shank @ np.array([0.0, 0.0, 1.0])
-    level = _unit(ahead * (1.0, 0.0, 1.0) + 1e-6)
+    level = _normalise(ahead * (1.0, 0.0, 1.0) + 1e-6)
     up = np.array([0.0, 1.0, 0.0])
     flat = np.stack([np.cross(up, level), np.broadcast_to(up, level.shape), level], -1)
     share = np.clip((_STANDING[1] - height) / (_STANDING[1] - _STANDING[0]), 0, 1)
@@ -153,9 +153,9 @@ def _blend(first: Rotations, second: Rotations, share: Float[np.ndarray, " T"]) 
 def _make_frame(direction, axis) -> np.ndarray:
     """Orthonormal axes (…, 3, 3) of a bone: its direction, then the bending axis."""
     direction = np.broadcast_to(direction, np.broadcast_shapes(direction.shape, axis.shape))
-    axis = _unit(axis - (axis * direction).sum(-1, keepdims=True) * direction)
+    axis = _normalise(axis - (axis * direction).sum(-1, keepdims=True) * direction)
     return np.stack([direction, axis, np.cross(direction, axis)], -1)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def _normalise(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from stride_nb.errors import require
 from stride_nb.poses.geometry import Camera
-from stride_nb.video.rendering.body import Body
-from stride_nb.video.rendering.normals import compute_vertex_normals
+from stride_nb.smpl.surface import compute_vertex_normals
+from stride_nb.video.rendering.body import AnnyBody
 
 __all__ = ["NEAR_FAR", "Stage"]
 
@@ -87,9 +87,9 @@ class Stage:
             center=tuple(centre), x_length=size[0], y_length=size[1], z_length=size[2], clean=False
         )
 
-    def add_body(self, body: Body) -> None:
+    def add_body(self, body: AnnyBody) -> None:
         """Bring a body in; it is drawn where ``draw`` is told its vertices."""
-        mesh = self._pv.PolyData(body.vertices, _pack(body.faces))
+        mesh = self._pv.PolyData(body.vertices, _list_cells(body.faces))
         mesh.point_data["rgb"] = np.round(255 * body.colours).astype(np.uint8)
         mesh.point_data["Normals"] = compute_vertex_normals(body.vertices, body.faces)
         mesh.point_data.active_normals_name = "Normals"
@@ -97,7 +97,7 @@ class Stage:
             mesh, scalars="rgb", rgb=True, smooth_shading=True, ambient=0.4, specular=0.05
         )
         # every second triangle would leave holes; every vertex counts, so the shadow has them all
-        shadow = self._pv.PolyData(body.vertices.copy(), _pack(body.faces))
+        shadow = self._pv.PolyData(body.vertices.copy(), _list_cells(body.faces))
         dark = self._plotter.add_mesh(
             shadow, color=self._shadow_colour, lighting=False, smooth_shading=False
         )
@@ -114,7 +114,7 @@ class Stage:
     def draw(
         self,
         camera: Camera,
-        bodies: Sequence[tuple[Body, Float[np.ndarray, "V 3"]]] = (),
+        bodies: Sequence[tuple[AnnyBody, Float[np.ndarray, "V 3"]]] = (),
         boxes: Sequence[tuple[int, Float[np.ndarray, "3 4"]]] = (),
         with_room: bool = True,
     ) -> tuple[Image, Float[np.ndarray, "H W"]]:
@@ -202,6 +202,6 @@ def _draw_texture(rng: Generator, colour: np.ndarray) -> UInt8[np.ndarray, "H W 
     return np.clip(255 * shade[..., None] * colour, 0, 255).astype(np.uint8)
 
 
-def _pack(faces: np.ndarray) -> np.ndarray:
+def _list_cells(faces: np.ndarray) -> np.ndarray:
     """VTK's list of cells: each triangle behind its number of corners."""
     return np.insert(faces, 0, 3, axis=1).ravel()

@@ -123,8 +123,8 @@ def find_outside_image(
 ) -> Bool[np.ndarray, " J"]:
     """Joints that lie outside of (left, top, right, bottom), px."""
     left, top, right, bottom = crop
-    inside = (pixels >= (left, top)) & (pixels < (right, bottom))
-    return ~inside.all(-1)
+    outside = (pixels < (left, top)) | (pixels >= (right, bottom))
+    return np.any(outside, axis=-1)
 
 
 def find_behind_depth(
