@@ -11,7 +11,8 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "prepare": "raw motion capture → 17 joints at 50 fps",
     "train": "train the prior, the lifter or SmoothNet",
-    "refine": "refine the poses in a file",
+    "refine": "refine the poses in a file or a video",
+    "estimate": "a video → a file of poses",
     "convert": "published .bin weights ↔ safetensors and card",
 }
 
