@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stride_nb import io
 from stride_nb.errors import InputError
@@ -15,6 +16,9 @@ from stride_nb.video.estimate import DEFAULT_ESTIMATOR
 from stride_nb.video.frames import looks_like_video
 from stride_nb.video.overlay import check_overlay_path, write_overlay
 from stride_nb.video.reading import read_people
+
+if TYPE_CHECKING:
+    from stride_nb.refinement.refine import Refinement
 
 __all__ = ["refine_file"]
 
@@ -63,13 +67,15 @@ def refine_file(
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
             sequence = _make_3d(track, up, device)
             result = refine(sequence, method, model, seed, device)
-            frames = f"{track.name or poses.name}: {len(sequence)} frames"
-            report(
-                f"{frames}, {result.trace.seconds:.1f} s, written with y up. {result.trace.note}"
-            )
+            report(_describe_result(track.name or poses.name, result))
             refined.append(result.sequence)
         files = io.write(out, [io.rotate_to_y_up(sequence, up="-y") for sequence in refined])
         return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
+
+
+def _describe_result(name: str, result: Refinement) -> str:
+    frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
+    return f"{frames}, written with y up. {result.trace.note}"
 
 
 def _check_overlay(poses: Path, overlay: Path | None) -> None:
