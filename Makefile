@@ -1,6 +1,7 @@
 # make book [SOURCE=cmu]   run every notebook, publish the runs at _build/html/index.html
 # make test                unit and property tests, doctests, notebooks against their stored outputs
 # make check               layout, lint, types, and that a room imports only from rooms below it
+# make video               the extra for videos, and MediaPipe's models; nothing else needs it
 # make lab                 JupyterLab on the notebooks
 # make lock                pin the whole environment anew from requirements.txt
 # make clean               remove what was built (not .venv)
@@ -26,7 +27,7 @@ PAGES     := _config.yml _toc.yml $(shell find book -type f -not -name '*.pyc')
 MAKEFLAGS += --jobs=$(JOBS)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test check lab lock clean
+.PHONY: book test check video lab lock clean
 .DELETE_ON_ERROR:
 
 book: $(SITE)/.$(SOURCE)
@@ -40,6 +41,10 @@ check: $(READY)
 	$(BIN)/ruff check --quiet $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+video: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -r requirements-video.txt
+	$(BIN)/python -c "from stride_nb.video.mediapipe_models import fetch_available; print(*fetch_available(), sep='\n')"
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
