@@ -1,6 +1,8 @@
 # make book [SOURCE=cmu]   run every notebook, publish the runs at _build/html/index.html
 # make test                unit and property tests, doctests, notebooks against their stored outputs
 # make check               layout, lint, types, and that a room imports only from rooms below it
+# make video               the extra for videos, and MediaPipe's models; nothing else needs it
+# make render              the extras for videos and for rendered people
 # make lab                 JupyterLab on the notebooks
 # make lock                pin the whole environment anew from requirements.txt
 # make clean               remove what was built (not .venv)
@@ -26,7 +28,7 @@ PAGES     := _config.yml _toc.yml $(shell find book -type f -not -name '*.pyc')
 MAKEFLAGS += --jobs=$(JOBS)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: book test check lab lock clean
+.PHONY: book test check video render lab lock clean
 .DELETE_ON_ERROR:
 
 book: $(SITE)/.$(SOURCE)
@@ -40,6 +42,13 @@ check: $(READY)
 	$(BIN)/ruff check --quiet $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+video: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -r requirements-video.txt
+	$(BIN)/python -c "from stride_nb.video.mediapipe_models import fetch_available; print(*fetch_available(), sep='\n')"
+
+render: video
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -r requirements-render.txt
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

@@ -3,8 +3,8 @@
 The public door is ``read``, ``lift``, ``refine``, ``write``, ``load_model``, ``PoseSequence`` and
 ``Keypoints2D``. Everything else is
 found by its room: ``poses``, ``models``, ``smpl``, ``refinement``, ``io``, ``datasets``, ``viz``,
-``evaluation``, ``training``, ``cli``. Rooms are imported when they are first used, so ``import
-stride_nb`` stays light.
+``evaluation``, ``training``, ``video``, ``cli``. Rooms are imported when they are first used, so
+``import stride_nb`` stays light.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ __all__ = [
     "refinement",
     "smpl",
     "training",
+    "video",
     "viz",
     "write",
 ]

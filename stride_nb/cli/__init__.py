@@ -11,7 +11,8 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "prepare": "raw motion capture → 17 joints at 50 fps",
     "train": "train the prior, the lifter or SmoothNet",
-    "refine": "refine the poses in a file",
+    "estimate": "a video → a file of poses",
+    "refine": "refine the poses in a file or a video",
     "render": "rendered people → estimates with exact truth",
     "convert": "published .bin weights ↔ safetensors and card",
 }

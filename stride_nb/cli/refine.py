@@ -1,4 +1,4 @@
-"""``stride-nb refine POSES OUT``: refine the poses in a file."""
+"""``stride-nb refine POSES OUT``: refine the poses in a file, or in a video."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from stride_nb.errors import parse_natural, parse_positive
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.refine import METHODS
+from stride_nb.video.estimate import DEFAULT_ESTIMATOR
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,7 +18,9 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``stride-nb refine``."""
     add = parser.add_argument
-    add("poses", type=Path, help="file or folder of poses; its content tells the format")
+    add(
+        "poses", type=Path, help="file or folder of poses; its content tells the format; or a video"
+    )
     add("out", type=Path, help=".npz, .csv, .bvh …: what the suffix says")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")
@@ -34,7 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--people",
         type=parse_positive,
-        help="keep so many, those seen in most frames (default: all)",
+        help="keep so many, those seen in most frames (default: all; of a video one)",
+    )
+    add(
+        "--estimator",
+        default=DEFAULT_ESTIMATOR,
+        help="of a video: mediapipe_full, mediapipe_heavy, rtmpose … or a .task file "
+        "(default: mediapipe_full)",
+    )
+    add(
+        "--overlay",
+        type=Path,
+        help="of a video: write it here, beside itself with the refined poses",
     )
     add("--seed", type=parse_natural, default=0)
     add("--device", help="default: a GPU where there is one")

@@ -1,16 +1,24 @@
-"""A file of poses in, a file of refined poses out."""
+"""A file of poses or a video in, a file of refined poses out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stride_nb import io
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
+from stride_nb.video.estimate import DEFAULT_ESTIMATOR
+from stride_nb.video.frames import looks_like_video
+from stride_nb.video.overlay import check_overlay_path, write_overlay
+from stride_nb.video.reading import read_people
+
+if TYPE_CHECKING:
+    from stride_nb.refinement.refine import Refinement
 
 __all__ = ["refine_file"]
 
@@ -28,17 +36,19 @@ def refine_file(
     device: str | None = None,
     report: Callable[[str], None] = print,
     warn: Callable[[str], None] = print,
+    overlay: Path | None = None,
     **file_options,
 ) -> list[Path]:
     """Refine everybody in a file: lift what is 2D, and write with y up.
 
     Args:
-        poses, out: files or folders, in any format of ``io``.
+        poses: file or folder in any format of ``io``, or a video.
+        out: file or folder in any format of ``io``.
         method, model, seed, device: as of `refine`.
         report: takes a line a person, as soon as the person is refined.
         warn: takes a line on what was assumed rather than read, before any work.
-        file_options: ``format``, ``fps``, ``size``, ``skeleton`` and ``people``, as of
-            ``io.read_tracks``.
+        overlay: of a video: where to write it beside itself with the refined poses.
+        file_options: of ``read_people``.
 
     Returns:
         The files written.
@@ -48,19 +58,41 @@ def refine_file(
     from stride_nb.refinement.refine import refine
 
     io.find_writer(out, allow_2d_only=False)  # before any work
+    _check_overlay(poses, overlay)
     refined = []
     with _open_people(poses, out, **file_options) as (tracks, notes):
-        ups = [None if isinstance(t, Keypoints2D) else io.estimate_up_axis(t) for t in tracks]
-        if notes := [*notes, *_describe_axes(tracks, ups)]:
+        ups = [_find_up(poses, track) for track in tracks]
+        if notes := [*notes, *_describe_axes(poses, tracks, ups)]:
             warn(f"{poses}: {'; '.join(notes)}")
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
             sequence = _make_3d(track, up, device)
             result = refine(sequence, method, model, seed, device)
-            seconds, note = result.trace.seconds, result.trace.note
-            frames = f"{track.name or poses.name}: {len(sequence)} frames, {seconds:.1f} s"
-            report(f"{frames}, written with y up. {note}")
-            refined.append(io.rotate_to_y_up(result.sequence, up="-y"))
-        return io.write(out, refined)
+            report(_describe_result(track.name or poses.name, result))
+            refined.append(result.sequence)
+        files = io.write(out, [io.rotate_to_y_up(sequence, up="-y") for sequence in refined])
+        return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
+
+
+def _describe_result(name: str, result: Refinement) -> str:
+    frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
+    return f"{frames}, written with y up. {result.trace.note}"
+
+
+def _check_overlay(poses: Path, overlay: Path | None) -> None:
+    if overlay is None:
+        return
+    check_overlay_path(overlay)
+    if not looks_like_video(poses):
+        raise InputError(poses, "--overlay", "a video to lay the poses over", "a file of poses")
+    if overlay.resolve() == poses.resolve():
+        raise InputError(overlay, "--overlay", "another file than the video", "the video itself")
+
+
+def _find_up(poses: Path, track: PersonTrack) -> str | None:
+    """The axis that points up; None of what is in an image."""
+    if isinstance(track, Keypoints2D):
+        return None
+    return "-y" if looks_like_video(poses) else io.estimate_up_axis(track)
 
 
 @contextmanager
@@ -72,21 +104,25 @@ def _open_people(
     size: tuple[int, int] | None = None,
     skeleton: str | None = None,
     people: int | None = None,
+    estimator: str = DEFAULT_ESTIMATOR,
 ) -> Iterator[tuple[list[PersonTrack], tuple[str, ...]]]:
     """Everybody in a file, and what had to be assumed. One person in the package's own form, from
-    npz to npz, may be longer than memory."""
+    npz to npz, may be longer than memory. What was estimated in a video stays beside ``out`` until
+    all is done, for the next run should this one be interrupted."""
     given = {"--skeleton": skeleton, "--people": people, "--size": size}
     given = [option for option, value in given.items() if value is not None]
     if given and (is_own(poses) or is_own(poses, only_2d=True)):
         expected = "none of --skeleton, --people, --size for one person in the package's own form"
         raise InputError(poses, "options", expected, " ".join(given))
+    partial = out.with_name(f".{out.name}.estimates")
     if format is None and out.suffix == ".npz" and is_own(poses):
         with open_streamed(poses) as track:
             io.check_fps_agrees(poses, fps, track.fps)
             yield [track], ()
     else:
-        file, tracks = io.read_tracks(poses, format, fps, size, skeleton, people)
+        file, tracks = read_people(poses, format, fps, size, skeleton, people, estimator, partial)
         yield tracks, file.notes
+        partial.unlink(missing_ok=True)
 
 
 def _make_3d(
@@ -100,8 +136,10 @@ def _make_3d(
     return io.rotate_to_camera_axes(track.to("h36m17"), up)
 
 
-def _describe_axes(tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
-    """A note on which way is up: files do not say."""
+def _describe_axes(poses: Path, tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
+    """A note on which way is up: files do not say, a video's estimates are in the camera's axes."""
+    if looks_like_video(poses):
+        return []
     names = {track.name: _UP_NAMES[up] for track, up in zip(tracks, ups) if up}
     if not names:
         return []

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stride_nb.errors import InputError, atomic_path
 
-__all__ = ["check_sha256", "download_npm_package", "download_wheel", "fetch_members"]
+__all__ = ["fetch_folder", "fetch_members"]
 
 # Wheels are chosen for one Python and system, so that every user gets the same archive.
 _WHEEL_OPTIONS = (
@@ -27,23 +27,13 @@ _WHEEL_OPTIONS = (
 )
 
 
-def download_wheel(requirement: str, folder: Path) -> Path:
-    """The wheel of a requirement such as ``mediapipe==0.10.21``, in a folder.
-
-    Raises:
-        InputError: pip is not there, or does not find it.
-    """
+def _download_wheel(requirement: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", *_WHEEL_OPTIONS]
     _run_downloader("pip", [*command, f"--dest={folder}", requirement], requirement, folder)
     return _find_archive(folder, "*.whl", requirement)
 
 
-def download_npm_package(requirement: str, folder: Path) -> Path:
-    """The archive of an npm package such as ``@mediapipe/pose@0.5.1675469404``, in a folder.
-
-    Raises:
-        InputError: npm is not there, or does not find it.
-    """
+def _download_npm_package(requirement: str, folder: Path) -> Path:
     program = shutil.which("npm") or "npm"
     _run_downloader("npm", [program, "pack", "--silent", requirement], requirement, folder)
     return _find_archive(folder, "*.tgz", requirement)
@@ -68,12 +58,39 @@ def _find_archive(folder: Path, pattern: str, requirement: str) -> Path:
     return archives[0]
 
 
-def check_sha256(path: Path, sha256: str) -> bool:
+def _has_sha256(path: Path, sha256: str) -> bool:
     """Whether a file is there and has that hash."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def fetch_folder(requirement: str, sha256: str, prefix: str, folder: Path) -> Path:
+    """A folder of a wheel, with all that is in it; downloaded where it is not there.
+
+    Args:
+        requirement: what pip is asked for, with its version.
+        sha256: of the wheel.
+        prefix: the folder's path inside the wheel.
+        folder: where it is kept under its own name; whole or not at all.
+
+    Raises:
+        InputError: the wheel cannot be had, or is not the one expected.
+    """
+    target = folder / Path(prefix).name
+    if target.is_dir():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        archive = _download_wheel(requirement, Path(temporary))
+        if not _has_sha256(archive, sha256):
+            raise InputError(archive.name, "sha256", sha256, "another one")
+        with zipfile.ZipFile(archive) as wheel:
+            names = [name for name in wheel.namelist() if name.startswith(prefix)]
+            wheel.extractall(temporary, names)
+        (Path(temporary) / prefix).rename(target)
+    return target
 
 
 def fetch_members(
@@ -91,10 +108,10 @@ def fetch_members(
         InputError: the package cannot be had, or a file in it is not the one expected.
     """
     paths = {member: folder / Path(member).name for member in members}
-    if not all(check_sha256(path, members[member]) for member, path in paths.items()):
+    if not all(_has_sha256(path, members[member]) for member, path in paths.items()):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            download = download_npm_package if npm else download_wheel
+            download = _download_npm_package if npm else _download_wheel
             archive = download(requirement, Path(temporary))
             for member, path in paths.items():
                 _extract_member(archive, member, members[member], path)

@@ -7,7 +7,7 @@ are no loops over frames, so that whole batches are filled at once.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Real, Shaped
 
 __all__ = [
     "CONFIDENCE_THRESHOLD",
@@ -95,7 +95,7 @@ def find_repeated_frames(
 
 def resample_confidence(
     confidence: Float[np.ndarray, " K"],
-    seen: Int[np.ndarray, " K"],
+    seen: Real[np.ndarray, " K"],
     times: Float[np.ndarray, " N"],
     half: float,
 ) -> Float[np.ndarray, " N"]:

@@ -176,27 +176,36 @@ class _Track:
         frames = count_resampled(len(self), self.fps, fps)
         return self.sample_at(np.arange(frames) * (self.fps / fps), fps)
 
-    def sample_at(self, times: Float[np.ndarray, " N"], fps: float) -> Self:
+    def sample_at(
+        self,
+        times: Float[np.ndarray, " N"],
+        fps: float,
+        clock: Float[np.ndarray, " T"] | None = None,
+    ) -> Self:
         """As ``resample``, at any growing ``times``, counted in frames of this sequence; the
         result's rate is ``fps``.
 
-        The last of them counts as seeing what is seen in any later frame.
+        The last of them counts as seeing what is seen in any later frame. ``clock`` says where the
+        frames lie if not at 0, 1, 2 …: a joint is then seen up to a whole frame away.
         """
         from scipy.interpolate import CubicSpline
 
-        known, half = self._points, max(1.0, self.fps / fps) / 2
+        known, half = self._points, max(1.0, self.fps / fps) / 2 if clock is None else 1.0
+        places = np.arange(len(self)) if clock is None else clock
         confidence = np.zeros((len(times), known.shape[1]))
         points = np.full((len(times), *known.shape[1:]), np.nan)
         for j in range(known.shape[1]):
             seen = np.flatnonzero(self.confidence[:, j])
-            confidence[:, j] = resample_confidence(self.confidence[seen, j], seen, times, half)
+            at, values = places[seen], known[seen, j]
+            confidence[:, j] = resample_confidence(self.confidence[seen, j], at, times, half)
             if len(seen) > 1:  # beyond the outer ones a cubic runs away
-                inside = np.clip(times, seen[0], seen[-1])
-                points[:, j] = CubicSpline(seen, known[seen, j])(inside)
+                points[:, j] = CubicSpline(at, values)(np.clip(times, at[0], at[-1]))
             elif len(seen) == 1:
-                points[:, j] = known[seen[0], j]
+                points[:, j] = values[0]
         start = round((self.start + float(times[0])) * fps / self.fps) if len(times) else 0
-        fields = {self._field: points} | self._change_keypoints(lambda k: k.sample_at(times, fps))
+        fields = {self._field: points} | self._change_keypoints(
+            lambda k: k.sample_at(times, fps, clock)
+        )
         return self.replace(confidence=confidence, fps=fps, start=start, **fields)
 
     def pad_with_last(self, frames: int) -> Self:

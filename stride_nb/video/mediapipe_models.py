@@ -7,6 +7,7 @@ and bundled as ``.task`` files in the cache folder (``STRIDE_NB_CACHE``, or the 
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from stride_nb.datasets.download import find_cache_dir
@@ -14,7 +15,7 @@ from stride_nb.datasets.package_archives import fetch_members
 from stride_nb.errors import InputError
 from stride_nb.video.task_file import write_task_file
 
-__all__ = ["VARIANTS", "fetch_task_file"]
+__all__ = ["VARIANTS", "fetch_available", "fetch_task_file", "find_task_file"]
 
 VARIANTS = ("lite", "full", "heavy")
 """By size: 2.8, 6.4 and 27.7 MB."""
@@ -41,6 +42,11 @@ _HEAVY = {
 }
 
 
+def find_task_file(variant: str) -> Path:
+    """Where the ``.task`` file of a variant is kept, be it there or not."""
+    return find_cache_dir() / "models" / f"pose_landmarker_{variant}.task"
+
+
 def fetch_task_file(variant: str = "full") -> Path:
     """The ``.task`` file of *lite*, *full* or *heavy*; made where it is not there yet.
 
@@ -50,14 +56,17 @@ def fetch_task_file(variant: str = "full") -> Path:
     """
     if variant not in VARIANTS:
         raise InputError("mediapipe", "variant", f"one of {', '.join(VARIANTS)}", repr(variant))
-    folder = find_cache_dir() / "models"
-    path = folder / f"pose_landmarker_{variant}.task"
+    path = find_task_file(variant)
     if not path.is_file():
-        parts = folder / "parts"
-        detector, full = fetch_members(_WHEEL, _DETECTOR | _FULL, parts)
-        landmarks = full
+        parts = path.with_name("parts")
+        detector, landmarks = fetch_members(_WHEEL, _DETECTOR | _FULL, parts)
         if variant != "full":
             members = _LITE if variant == "lite" else _HEAVY
             (landmarks,) = fetch_members(_NPM, members, parts, npm=True)
         write_task_file(path, detector.read_bytes(), landmarks.read_bytes())
     return path
+
+
+def fetch_available() -> list[Path]:
+    """*full*, and *heavy* where npm is at hand: what ``make video`` fetches."""
+    return [fetch_task_file("full"), *([fetch_task_file("heavy")] if shutil.which("npm") else [])]

@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from stride_nb.errors import InputError, require
 from stride_nb.poses.skeleton import MEDIAPIPE33
 from stride_nb.video.estimators.registry import DetectedPerson, register_estimator
+from stride_nb.video.mediapipe_models import fetch_task_file, find_task_file
 
 __all__ = ["MediaPipePose"]
 
@@ -110,10 +111,14 @@ def _mute_stderr() -> Iterator[None]:
 
 
 def _make_shipped(variant: str, max_people: int) -> MediaPipePose:
-    from stride_nb.video.mediapipe_models import fetch_task_file
-
     require("mediapipe", "video")  # before any download
     return MediaPipePose(fetch_task_file(variant), max_people, f"mediapipe_{variant}")
+
+
+@register_estimator("mediapipe")
+def make_mediapipe(max_people: int) -> MediaPipePose:
+    """*heavy* where its model has been fetched, else *full*."""
+    return _make_shipped("heavy" if find_task_file("heavy").is_file() else "full", max_people)
 
 
 @register_estimator("mediapipe_lite")

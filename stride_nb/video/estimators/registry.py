@@ -63,7 +63,7 @@ class Estimator(Protocol):
 
 
 ESTIMATORS: dict[str, Callable[[int], Estimator]] = {}
-"""What makes an estimator that finds so many people at most, by name."""
+"""What makes an estimator that follows so many people, by name."""
 
 
 def register_estimator(name: str):
@@ -89,7 +89,7 @@ def load_estimator(name: str | PathLike, max_people: int = 1) -> Estimator:
     Args:
         name: one of ``list_estimators()``, or the path of a ``.task`` file of MediaPipe's pose
             landmarker.
-        max_people: in a frame; a tracker of one person is the steadier one.
+        max_people: to follow at once, for estimators that follow people; others find everybody.
 
     Raises:
         InputError: an unknown name, nobody to find, a package that is not installed, or a model

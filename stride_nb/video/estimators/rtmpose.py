@@ -20,27 +20,23 @@ class RTMPose:
 
     Args:
         kind: ``Body`` (COCO's 17 joints) or ``Wholebody`` (133).
-        max_people: in a frame, the most confident ones.
-
     Raises:
         InputError: rtmlib is not installed.
     """
 
-    def __init__(self, kind: str = "Wholebody", max_people: int = 1):
+    def __init__(self, kind: str = "Wholebody"):
         rtmlib = require("rtmlib", "rtmpose")
         self.name = f"rtmpose_{kind.lower()}"
         self.skeleton = WHOLEBODY133 if kind == "Wholebody" else COCO17
-        self._max_people = max_people
         self._solution = getattr(rtmlib, kind)(mode="balanced", backend="onnxruntime", device="cpu")
 
     def detect(self, image: UInt8[np.ndarray, "H W 3"], time_ms: float) -> list[DetectedPerson]:
-        """People in an RGB frame, the most confident first; scores above 1 count as 1."""
+        """Everybody in an RGB frame; scores above 1 count as 1."""
         pixels, scores = self._solution(np.ascontiguousarray(image[..., ::-1]))
         joints = len(self.skeleton)
         pixels = np.asarray(pixels, float).reshape(-1, joints, 2)
         confidence = np.clip(np.asarray(scores, float).reshape(-1, joints), 0, 1)
-        order = np.argsort(-confidence.mean(1), kind="stable")[: self._max_people]
-        return [DetectedPerson(pixels[i], confidence[i]) for i in order]
+        return [DetectedPerson(*person) for person in zip(pixels, confidence)]
 
     def reset(self) -> None:
         """Nothing is remembered from frame to frame."""
@@ -52,10 +48,10 @@ class RTMPose:
 @register_estimator("rtmpose")
 def make_rtmpose(max_people: int) -> RTMPose:
     """Whole body."""
-    return RTMPose("Wholebody", max_people)
+    return RTMPose("Wholebody")
 
 
 @register_estimator("rtmpose_body")
 def make_rtmpose_body(max_people: int) -> RTMPose:
     """COCO's 17 joints."""
-    return RTMPose("Body", max_people)
+    return RTMPose("Body")

@@ -1,0 +1,45 @@
+"""Poses from a file of poses, or from the pixels of a video: one call for both."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from stride_nb import io
+from stride_nb.errors import InputError
+from stride_nb.io.pose_files import PoseFile
+from stride_nb.video.estimate import DEFAULT_ESTIMATOR, estimate_poses
+from stride_nb.video.frames import looks_like_video
+
+__all__ = ["read_people"]
+
+
+def read_people(
+    path: str | PathLike,
+    format: str | None = None,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+    skeleton: str | None = None,
+    people: int | None = None,
+    estimator: str | PathLike = DEFAULT_ESTIMATOR,
+    partial: Path | None = None,
+) -> tuple[PoseFile, list]:
+    """The people in a file, as of `io.read_tracks`; of a video what an estimator sees there.
+
+    Args:
+        path: of a file of poses or a video.
+        format, fps, size, skeleton: as of `io.read_tracks`; a video says them itself.
+        people: keep this many, those seen in most frames; None: all, of a video one.
+        estimator, partial: of a video, as of `estimate_poses`.
+
+    Raises:
+        InputError: as of either.
+    """
+    if not looks_like_video(path):
+        return io.read_tracks(path, format, fps, size, skeleton, people)
+    given = {"format": format, "size": size, "skeleton": skeleton}
+    if refused := [name for name, value in given.items() if value is not None]:
+        raise InputError(path, "options", "none that a video says itself", ", ".join(refused))
+    found = estimate_poses(path, estimator, people, partial)
+    io.check_fps_agrees(path, fps, found[0].fps)
+    return found, list(found)
