@@ -6,6 +6,7 @@ from stride_nb.errors import run_command
 
 STUDIES = {
     "occlusion_benchmark": "every method under every regime → data/results/benchmark.json",
+    "kinect": "every method on a Kinect's errors, against Vicon → data/results/kinect.json",
     "ranking_losses": "what RePOSE's ranking losses buy → data/results/ranking.json",
     "tune_filters": "tune the baselines on the validation people → data/results/baselines.json",
 }
