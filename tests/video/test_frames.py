@@ -61,6 +61,11 @@ def test_ten_bits_and_portrait(write_clip):
     assert is_red(frames[0].image[80, 20]) and not is_red(frames[0].image[80, 70])
 
 
+def test_rows_follow_each_other_without_padding(write_clip):
+    (frame, *_) = iterate_frames(write_clip("narrow.mp4", make_images(3, 150, 90)))
+    assert frame.image.shape == (90, 150, 3) and frame.image.flags.c_contiguous
+
+
 def test_a_variable_rate_keeps_every_frames_time(write_clip):
     seconds = np.array([0, 0.04, 0.08, 0.2, 0.24, 0.28, 0.4, 0.44])
     path = write_clip("phone.mp4", make_images(8), seconds)
