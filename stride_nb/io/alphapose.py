@@ -2,7 +2,8 @@
 
 The default is a list with an entry for each person and image: ``image_id`` (the image's name),
 ``keypoints`` (x, y, confidence of 17, 26, 133 or 136 joints, or of any other set), ``score``,
-``box`` and, when tracking, ``idx`` (a number, or nested lists of it). COCO's results files are of the same form.
+``box`` and, when tracking, ``idx`` (a number, or nested lists of it). COCO's results files are of
+the same form.
 ``--format open`` and ``--format cmu`` write an object from image name to what OpenPose writes for a
 frame, with COCO's joints and a neck.
 """

@@ -21,7 +21,7 @@ import numpy as np
 from stride_nb.errors import InputError
 from stride_nb.io.detections import Detections
 from stride_nb.io.parsing import read_text
-from stride_nb.poses.joint_names import make_named_skeleton
+from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
 from stride_nb.poses.skeleton import get_skeleton
 
 __all__ = ["JointMap", "load_joint_map", "map_joints"]
@@ -52,13 +52,14 @@ def map_joints(detections: Detections, joint_map: JointMap, where: str | PathLik
         InputError: a joint that the file has not, or weights that do not sum to 1.
     """
     labels = get_skeleton(detections.skeleton).joints
+    simple = [simplify_joint_name(label) for label in labels]
     weights = np.zeros((len(joint_map), len(labels)))
     for i, (joint, sources) in enumerate(joint_map.items()):
         for label, weight in _read_sources(where, joint, sources).items():
-            if label not in labels:
+            if (name := simplify_joint_name(label)) not in simple:
                 expected = f"one of {', '.join(labels)[:200]}"
                 raise InputError(where, f"joints: {joint}", expected, repr(label))
-            weights[i, labels.index(label)] += weight
+            weights[i, labels.index(label) if label in labels else simple.index(name)] += weight
         if not np.isclose(weights[i].sum(), 1):
             raise InputError(where, f"joints: {joint}", "weights that sum to 1", weights[i].sum())
     points = np.stack([row[row != 0] @ detections.points[:, row != 0] for row in weights], 1)

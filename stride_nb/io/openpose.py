@@ -3,7 +3,8 @@
 A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, …], "person_id": [n], …}]}``: 25
 joints (BODY_25, the default), 18 (COCO) or 15 (MPI); of BODY_25B (25 too, in another order), and of
 RTMPose's sets, which Pose2Sim and Sports2D write in this form (HALPE_26, COCO_17, COCO_133), as
-many as those have (CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``; perfanalytics/pose2sim,
+many as those have (CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``;
+perfanalytics/pose2sim,
 ``Pose2Sim/poseEstimation.py``). ``person_id`` is −1 unless tracking was on. With ``--3d``,
 ``pose_keypoints_3d`` holds x, y, z, confidence.
 
