@@ -84,8 +84,8 @@ def _load_json(path: Path) -> Any:
 
 
 def _load_csv(path: Path) -> list[list[str]]:
-    """Rows of text, blank ones left out; cells apart by comma, semicolon or tab. Where it is not the
-    comma, a comma may stand for the decimal point."""
+    """Rows of text, blank ones left out; cells apart by comma, semicolon or tab. Where it is not
+    the comma, a comma may stand for the decimal point."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         head = file.readline()
         delimiter = max(",;\t", key=head.count)

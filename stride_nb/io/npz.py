@@ -26,6 +26,7 @@ from stride_nb.io.clip_archive import read_clips
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import identify_joint_set, make_joint_set_note
+from stride_nb.io.smpl_forms import find_form, unwrap_results
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import Skeleton
 from stride_nb.poses.streaming import StreamedSequence
@@ -67,6 +68,8 @@ def recognises(document: Document) -> bool:
     if document.kind not in ("npz", "npy", "pkl", "pickle"):
         return False
     content = document.content
+    if find_form(unwrap_results(content)) is not None:
+        return False  # a body estimator's (`smpl_results`)
     if isinstance(content, np.ndarray):
         return not content.dtype.hasobject
     arrays = content.values() if isinstance(content, dict) else ()

@@ -1,8 +1,9 @@
 """VideoPose3D's custom keypoints in: ``data_2d_custom_NAME.npz``.
 
-``positions_2d`` maps subject to action to a list of arrays (T, J, 2), one a camera, px; ``metadata``
-holds ``layout_name``, ``num_joints`` and, of each video, ``w`` and ``h`` (facebookresearch/
-VideoPose3D, ``data/prepare_data_2d_custom.py``). A video is a clip of its own, on its own clock.
+``positions_2d`` maps subject to action to a list of arrays (T, J, 2), one a camera, px;
+``metadata`` holds ``layout_name``, ``num_joints`` and, of each video, ``w`` and ``h``
+(facebookresearch/VideoPose3D, ``data/prepare_data_2d_custom.py``). A video is a clip of its own, on
+its own clock.
 """
 
 from __future__ import annotations
