@@ -17,7 +17,14 @@ from stride_nb.models.motion_prior import PRIOR_FPS
 from stride_nb.models.registry import build_network, choose_device, load_model
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.training.provenance import describe_hardware
-from stride_nb.training.tasks import VALIDATION_FRAMES, VALIDATION_REGIMES, Denoise, Lift, Smooth
+from stride_nb.training.tasks import (
+    VALIDATION_FRAMES,
+    VALIDATION_REGIMES,
+    Denoise,
+    DenoiseReal,
+    Lift,
+    Smooth,
+)
 from stride_nb.training.trainer import Settings, train_network
 
 __all__ = ["RECIPES", "Recipe", "TrainOptions", "train_recipe"]
@@ -50,6 +57,15 @@ RECIPES = {
         _FRAMES,
         Settings(9000, 4e-3, optimizer="muon"),
         32,
+        _LIFTED,
+    ),
+    "prior_real": Recipe(
+        DenoiseReal,
+        "prior",
+        "frameformer",
+        _FRAMES,
+        Settings(800, 1e-3, optimizer="muon", validate_every=200),
+        12,
         _LIFTED,
     ),
     "lifter": Recipe(

@@ -15,20 +15,24 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from stride_nb.datasets.rendered import Take, load_takes
 from stride_nb.datasets.simulation import estimator_noise, occlusion
 from stride_nb.datasets.simulation.augmentation import augment_motion, find_distinct_bodies
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import joint_errors_mm
+from stride_nb.evaluation.take_protocol import align_to_truth, score_take
 from stride_nb.models import losses
 from stride_nb.models.lifter import make_lifter_features
 from stride_nb.models.motion_prior import PRIOR_FPS, make_input_features
 from stride_nb.models.registry import load_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.models.uncertainty import laplace_nll
-from stride_nb.poses.geometry import Camera, random_camera
+from stride_nb.poses.gap_filling import fill_gaps
+from stride_nb.poses.geometry import Camera, random_camera, rotation_about
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import TUNED, linear
 from stride_nb.refinement.lifting import lift
+from stride_nb.refinement.refine import refine
 from stride_nb.training.trainer import hash_tensors
 
 __all__ = [
@@ -37,10 +41,12 @@ __all__ = [
     "VALIDATION_FRAMES",
     "VALIDATION_REGIMES",
     "Denoise",
+    "DenoiseReal",
     "Lift",
     "MotionTask",
     "RankedTask",
     "Smooth",
+    "align_take",
     "make_validation_examples",
 ]
 
@@ -69,6 +75,7 @@ VALIDATION_REGIMES = ("limb", "half", "block", "whole_1s")
 VALIDATION_FRAMES = 243
 """Frames of a validation case, and what a clip of validation people has to have."""
 _MIN_CLIP_FRAMES = 60  # of a training clip
+_MOST_OFF = 0.25  # metres: of joints in view, on average; an estimate that is worse teaches nothing
 
 Generator = np.random.Generator
 Clips = Sequence[np.ndarray]
@@ -263,6 +270,88 @@ class Denoise(_EstimatorTask):
         error = (output.joints - truth).norm(dim=-1).detach()[..., 1:]
         terms["likelihood"] = laplace_nll(error, output.scale[..., 1:])
         return total + 0.01 * terms["likelihood"], terms
+
+
+class DenoiseReal(Denoise):
+    """The prior's task, in part on a real estimator's poses of rendered people.
+
+    Their truth is moved onto the estimate by one similarity a clip, fitted on joints in view: size
+    and heading are the estimator's own and stay so. Clips are mirrored, turned a little, resized
+    and played faster or slower.
+
+    Args:
+        share: of the windows that are a real estimator's.
+    """
+
+    def __init__(self, train: Clips, val: Clips, batch=32, seed=0, lifter=None, share: float = 0.6):
+        super().__init__(train, val, batch, seed, lifter)
+        self.share = share
+        self.pairs = [pair for take in load_takes("train", None) if (pair := align_take(take))]
+        self.held_out = load_takes("val", None)
+        if not self.pairs:
+            raise InputError("DenoiseReal", "estimates", "takes that can be aligned", "none")
+
+    @property
+    def identity(self) -> dict:
+        takes = {"takes": len(self.pairs), "take_frames": sum(len(p[0]) for p in self.pairs)}
+        return super().identity | takes | {"share": self.share}
+
+    def make_batch(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step])
+        frames = self.frames[step % len(self.frames)]
+        count = self.size * round(max(self.frames) / frames)
+        fit = [pair for pair in self.pairs if len(pair[0]) >= frames]
+        real = round(self.share * count) if fit else 0
+        examples = [self._make_real(fit[rng.integers(len(fit))], frames, rng) for _ in range(real)]
+        for _ in range(count - real):
+            examples.append(self.make_example(self.draw_motion(frames, rng), rng))
+        return tuple(torch.from_numpy(np.stack(column)) for column in zip(*examples))
+
+    def _make_real(self, pair: tuple, frames: int, rng: Generator) -> Example:
+        """A window of an estimate and its truth, augmented."""
+        estimate, truth = pair
+        pace = rng.uniform(0.8, 1.2)
+        pace = min(pace, (len(estimate) - 1) / max(frames - 1, 1))
+        first = rng.uniform(0, len(estimate) - 1 - pace * (frames - 1) + 1e-9)
+        times = first + pace * np.arange(frames)
+        estimate, truth = (track.sample_at(times, PRIOR_FPS) for track in (estimate, truth))
+        if rng.random() < 0.5:
+            estimate, truth = estimate.mirror(), truth.mirror()
+        angles = rng.normal(0, 0.1, 3)
+        turn = np.linalg.multi_dot([rotation_about(a, v) for a, v in zip(np.eye(3), angles)])
+        turn = turn * rng.uniform(0.85, 1.15)
+        features = make_input_features(estimate.joints @ turn, estimate.confidence, PRIOR_FPS)
+        return features, _make_target(truth.joints @ turn)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Also the errors on rendered people of val, mm (`take_protocol`)."""
+        scores = super().validate(model)
+        rows = [score_take(take, _predict_take(model, take)) for take in self.held_out]
+        for part in ("hidden", "visible"):
+            values = [r[f"mpjpe_{part}_mm"] for r in rows if f"mpjpe_{part}_mm" in r]
+            scores[f"real_{part}_mm"] = float(np.mean(values)) if values else float("nan")
+        return scores
+
+
+def align_take(take: Take) -> tuple[PoseSequence, PoseSequence] | None:
+    """A take's estimate and its truth in the estimate's frame, at the prior's frame rate; None
+    where too little was in view, or the estimate is off throughout."""
+    used = ~take.hidden & take.found[:, None]
+    if used.sum() < _MIN_CLIP_FRAMES:
+        return None
+    filled = fill_gaps(take.estimate, how="hold").joints
+    # the similarity that takes the truth to the estimate
+    truth = align_to_truth(take.footage.joints_cam, filled, used)
+    off = np.linalg.norm(truth - (filled - filled[:, :1]), axis=-1)[used].mean()
+    if off > _MOST_OFF:
+        return None
+    estimate = take.estimate.replace(keypoints=None).resample(PRIOR_FPS)
+    return estimate, PoseSequence(truth, fps=take.footage.fps).resample(PRIOR_FPS)
+
+
+def _predict_take(model: nn.Module, take: Take) -> Float[np.ndarray, "T 17 3"]:
+    refined = refine(take.estimate.replace(keypoints=None), "prior", model)
+    return refined.sequence[:].joints
 
 
 class RankedTask:

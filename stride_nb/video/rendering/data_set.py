@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, UInt8
 from tqdm import tqdm
 
 from stride_nb.datasets import cmu
@@ -32,7 +33,15 @@ from stride_nb.video.estimators import Estimator, load_estimator
 from stride_nb.video.rendering.clip import SIZE, RenderedClip, Version, draw_clip
 from stride_nb.video.rendering.occluders import OCCLUDERS
 
-__all__ = ["FPS", "RenderJob", "collect_takes", "make_data_set", "plan_jobs", "run_job"]
+__all__ = [
+    "FPS",
+    "RenderJob",
+    "collect_takes",
+    "estimate_images",
+    "make_data_set",
+    "plan_jobs",
+    "run_job",
+]
 
 FPS = 25.0
 _PACKAGES = ("anny", "pyvista", "vtk", "mediapipe")
@@ -156,27 +165,34 @@ def _describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
 
 
 def _estimate(footage: Footage, version: Version, estimator: Estimator) -> Take:
-    """One version through an estimator, as a video, in the 17 joints of Human3.6M."""
-    frames, joints = len(version.images), len(estimator.skeleton)
-    world, pixels = np.full((frames, joints, 3), np.nan), np.full((frames, joints, 2), np.nan)
-    confidence = np.zeros((frames, joints))
-    estimator.reset()
-    for frame, image in enumerate(version.images):
-        for person in estimator.detect(image, 1000 * frame / FPS)[:1]:
-            world[frame], pixels[frame] = person.joints_cam, person.pixels
-            confidence[frame] = person.confidence
-    joints_cam, trust = convert_joints(world, confidence, estimator.skeleton, H36M17)
-    in_image, _ = convert_joints(pixels, confidence, estimator.skeleton, H36M17)
+    joints, pixels, confidence = estimate_images(estimator, version.images, FPS)
     return Take(
         footage,
         version.occluder,
         version.crop,
         version.hidden,
         estimator.name,
-        joints_cam,
-        in_image,
-        trust,
+        joints,
+        pixels,
+        confidence,
     )
+
+
+def estimate_images(
+    estimator: Estimator, images: Sequence[UInt8[np.ndarray, "H W 3"]], fps: float
+) -> tuple[Float[np.ndarray, "T 17 3"], Float[np.ndarray, "T 17 2"], Float[np.ndarray, "T 17"]]:
+    """The first person that an estimator finds in pictures, taken as a video: joints of
+    Human3.6M's set (metres, camera axes), pixels, confidence."""
+    frames, joints = len(images), len(estimator.skeleton)
+    world, pixels = np.full((frames, joints, 3), np.nan), np.full((frames, joints, 2), np.nan)
+    confidence = np.zeros((frames, joints))
+    estimator.reset()
+    for frame, image in enumerate(images):
+        for person in estimator.detect(image, 1000 * frame / fps)[:1]:
+            world[frame], pixels[frame] = person.joints_cam, person.pixels
+            confidence[frame] = person.confidence
+    joints_cam, trust = convert_joints(world, confidence, estimator.skeleton, H36M17)
+    return joints_cam, convert_joints(pixels, confidence, estimator.skeleton, H36M17)[0], trust
 
 
 def collect_takes(folder: Path, split: str) -> Iterator[Take]:
