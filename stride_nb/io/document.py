@@ -50,7 +50,8 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
     """
     path, loaders = Path(path), COMMON_LOADERS | dict(loaders or {})
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
+        # names that begin with a dot are none of the user's: macOS leaves ._x.json beside x.json
+        files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
         if not files:
             raise InputError(path, "folder", "JSON files, one a frame", "none")
         return Document(path, "folder", [(file.name, _load(file, _load_json)) for file in files])

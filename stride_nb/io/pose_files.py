@@ -11,6 +11,7 @@ from stride_nb.errors import InputError
 from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
 from stride_nb.io.document import open_document
 from stride_nb.io.registry import collect_loaders, find_reader, find_writer
+from stride_nb.io.sentinels import mark_sentinels
 from stride_nb.io.tracking import check_max_people, fix_track_ids
 from stride_nb.io.units import scale_to_metres, scale_to_pixels
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
@@ -63,7 +64,7 @@ def read(
     parsed = reader.parse(document, skeleton)
     if not isinstance(parsed, Detections):
         return PoseFile(parsed[:people], reader.NAME)
-    detections = clean_detections(parsed, document.path)
+    detections = clean_detections(mark_sentinels(parsed), document.path)
     notes = list(detections.notes)
     if (fps := detections.fps or fps) is None:
         fps = ASSUMED_FPS
