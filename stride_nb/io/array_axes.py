@@ -103,9 +103,9 @@ def _may_be_scores(pixels: np.ndarray, values: np.ndarray) -> bool:
 
 
 def _is_no_depth(pixels: np.ndarray, values: np.ndarray) -> bool:
-    """Whether a third column, from 0 to 100, is one value a joint though the joints move, of
-    another size than x and y, or makes the distances between joints none the steadier, as a depth
-    does."""
+    """Whether a third column, from 0 to 100, is one value a joint though the joints move, stands
+    beside shares of an image, or leaves the distances between joints as unsteady as they are in the
+    image, where a depth makes them a body's."""
     finite = np.isfinite(pixels).all(-1) & np.isfinite(values)
     if finite.sum() < 2 or not 0 <= values[finite].min() <= values[finite].max() <= 100:
         return False
@@ -118,9 +118,7 @@ def _is_no_depth(pixels: np.ndarray, values: np.ndarray) -> bool:
         return True
     largest = pixels[finite].max()
     if positive and largest <= 1:
-        return True  # shares of an image: as metres nobody is in a corner of 1 m
-    if largest <= 10 < highest:
-        return True
+        return True  # shares of an image: nobody is in a corner of 1 m
     if not positive or largest <= 100:
         return False
     flat, deep = _measure_unsteadiness(poses[..., :2]), _measure_unsteadiness(poses)
