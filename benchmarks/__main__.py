@@ -6,7 +6,9 @@ from stride_nb.errors import run_command
 
 STUDIES = {
     "occlusion_benchmark": "every method under every regime → data/results/benchmark.json",
+    "kinect": "every method on a Kinect's errors, against Vicon → data/results/kinect.json",
     "ranking_losses": "what RePOSE's ranking losses buy → data/results/ranking.json",
+    "noise_statistics": "what errors look like, simulated and real",
     "real_estimators": "every method on MediaPipe, rendered people and real video",
     "tune_filters": "tune the baselines on the validation people → data/results/baselines.json",
 }

@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         seconds=time.perf_counter() - began,
         units={"mpjpe_hidden_mm": "mm", "mpjpe_visible_mm": "mm", "accel_error_mps2": "m/s²"},
-        protocol="twelve limb joints, relative to mid-hips, one similarity a clip and method fitted "
-        "on joints in view in frames in which the estimator found somebody; lost frames count",
+        protocol="twelve limb joints, relative to mid-hips, one similarity a clip and method "
+        "fitted on joints in view of frames in which somebody was found; lost frames count",
     )
     records.save(record, args.out)
     print(compare_with_classical(rows).to_string(), f"{args.out}: {len(rows)} rows", sep="\n")

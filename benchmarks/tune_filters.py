@@ -15,7 +15,7 @@ from benchmarks import records
 from stride_nb import datasets
 from stride_nb.errors import InputError, parse_natural
 from stride_nb.evaluation import metrics
-from stride_nb.evaluation.harness import INPUTS, make_cases, select_evenly
+from stride_nb.evaluation.harness import make_cases, select_evenly
 from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence
 from stride_nb.refinement.filters import BASELINES, TUNED
 from stride_nb.training.tasks import VALIDATION_REGIMES
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``python -m benchmarks tune_filters``."""
     parser.add_argument("--methods", nargs="+", choices=BASELINES, default=list(BASELINES))
     parser.add_argument("--source", default="cmu", help="motions; its val split (default: cmu)")
-    parser.add_argument("--inputs", nargs="+", choices=INPUTS, default=list(INPUTS))
+    inputs = ("estimator", "lifted")
+    parser.add_argument("--inputs", nargs="+", choices=inputs, default=list(inputs))
     parser.add_argument(
         "--clips", type=int, default=10, help="clips of the val split, evenly spread (default: 10)"
     )

@@ -15,7 +15,7 @@ from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
 from stride_nb.video.frames import looks_like_video
 from stride_nb.video.overlay import check_overlay_path, write_overlay
-from stride_nb.video.reading import read_people
+from stride_nb.video.reading import read_poses
 
 if TYPE_CHECKING:
     from stride_nb.refinement.refine import Refinement
@@ -48,7 +48,7 @@ def refine_file(
         report: takes a line a person, as soon as the person is refined.
         warn: takes a line on what was assumed rather than read, before any work.
         overlay: of a video: where to write it beside itself with the refined poses.
-        file_options: of ``read_people``.
+        file_options: of ``read_poses``.
 
     Returns:
         The files written.
@@ -120,7 +120,7 @@ def _open_people(
             io.check_fps_agrees(poses, fps, track.fps)
             yield [track], ()
     else:
-        file, tracks = read_people(poses, format, fps, size, skeleton, people, estimator, partial)
+        file, tracks = read_poses(poses, format, fps, size, skeleton, people, estimator, partial)
         yield tracks, file.notes
         partial.unlink(missing_ok=True)
 

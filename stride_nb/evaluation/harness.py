@@ -29,7 +29,7 @@ from stride_nb.poses.geometry import Camera, random_camera
 from stride_nb.poses.sequence import WINDOW_FRAMES, Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.lifting import lift
-from stride_nb.refinement.refine import refine
+from stride_nb.refinement.refine import USE_IMAGE, Refinement, refine
 
 __all__ = [
     "INPUTS",
@@ -49,9 +49,9 @@ __all__ = [
 
 MIN_FRAMES = 81
 """Frames of a window at least; 1.6 seconds at 50 a second."""
-INPUTS = ("estimator", "lifted")
-"""What the methods get: a simulated 3D estimate, or the shipped lifter's prediction from simulated
-2D detections."""
+INPUTS = ("estimator", "lifted", "estimator_2d")
+"""What the methods get: a simulated 3D estimate; the shipped lifter's prediction from simulated 2D
+detections; or the 3D estimate together with 2D detections of the same frames and the camera."""
 _MIN_FRAMES_OF_REGIME = {"whole_2s": 162}  # a gap of two seconds needs visible frames around it
 
 Row = Mapping
@@ -146,11 +146,16 @@ def make_cases(
         if len(window) >= _MIN_FRAMES_OF_REGIME.get(regime, 0)
     ]
     parts = ((windows[place.clip, place.window], place) for place in choose(places))
-    return [_make_case(window, place, family, seed, network) for window, place in parts]
+    return [_make_case(window, place, family, seed, network, input) for window, place in parts]
 
 
 def _make_case(
-    motion: PoseSequence, place: Place, family: str, seed: int, lifter: nn.Module | None
+    motion: PoseSequence,
+    place: Place,
+    family: str,
+    seed: int,
+    lifter: nn.Module | None,
+    input: str,
 ) -> Case:
     clip, window, regime = place
     camera = random_camera(_make_rng(seed, clip, window, "camera"), motion.joints)
@@ -160,14 +165,23 @@ def _make_case(
     rng = _make_rng(seed, clip, window, regime, "noise")
     if lifter is None:
         joints, confidence = estimator_noise.simulate_estimates(truth, visible, fps, rng, family)
-        sequence, input = PoseSequence(joints, confidence, fps, name=clip), "estimator"
+        sequence = PoseSequence(joints, confidence, fps, name=clip)
     else:
-        pixels, confidence = estimator_noise.simulate_detections(
-            camera.project(truth), visible, fps, rng
-        )
-        sequence = lift(Keypoints2D(pixels, confidence, fps, camera.size, name=clip), lifter)
-        family, input = "detector", "lifted"
+        detections = _detect(camera, truth, visible, fps, rng).replace(name=clip)
+        sequence = lift(detections, lifter)
+        family = "detector"
+    if input == "estimator_2d":
+        rng = _make_rng(seed, clip, window, regime, "keypoints")
+        sequence = sequence.replace(keypoints=_detect(camera, truth, visible, fps, rng))
     return Case(clip, window, regime, family, input, seed, truth, visible, sequence, camera)
+
+
+def _detect(camera: Camera, truth, visible, fps: float, rng: np.random.Generator) -> Keypoints2D:
+    """Simulated 2D detections of a person."""
+    pixels, confidence = estimator_noise.simulate_detections(
+        camera.project(truth), visible, fps, rng
+    )
+    return Keypoints2D(pixels, confidence, fps, camera.size)
 
 
 def _make_rng(seed: int, clip: str, window: int, *names: str) -> np.random.Generator:
@@ -214,30 +228,41 @@ def compare_methods(
 
     Args:
         methods: names that ``refine`` knows, and ``input`` (lost frames held, nothing else done);
-            or name → ``function(sequence) -> Refinement``.
+            or name → ``function(sequence) -> Refinement``. Of the names, those that ``USE_IMAGE``
+            get the camera where the input is ``estimator_2d``.
         model: the network of the methods that need one, or the name or path of its weights.
         seed: of the methods; not that of the cases.
         options: method → options of ``refine``.
     """
-    if not isinstance(methods, Mapping):
-        methods = _make_methods(methods, model, seed, options or {})
+    if isinstance(methods, Mapping):
+        ready = {name: _read_sequence(function) for name, function in methods.items()}
+    else:
+        ready = _make_methods(methods, model, seed, options or {})
     return [
-        _run_method(case, method, function)
-        for case in cases
-        for method, function in methods.items()
+        _run_method(case, method, function) for case in cases for method, function in ready.items()
     ]
+
+
+def _read_sequence(function: Callable | None) -> Callable[[Case], Refinement] | None:
+    return None if function is None else lambda case: function(case.sequence)
 
 
 def _make_methods(
     names: Sequence[str], model: nn.Module | str, seed: int, options: Mapping[str, Mapping]
-) -> dict[str, Callable | None]:
+) -> dict[str, Callable[[Case], Refinement] | None]:
     if isinstance(model, str) and set(names) - {"input", "smoothnet", *BASELINES}:
         model = load_model(model)
 
     def make_method(name: str) -> Callable:
         network = load_model("smoothnet") if name == "smoothnet" else model
         how = options.get(name, {})
-        return lambda sequence: refine(sequence, name, model=network, seed=seed, **how)
+
+        def run_refine(case: Case) -> Refinement:
+            seen = name in USE_IMAGE and case.input == "estimator_2d"
+            camera = {"camera": case.camera} if seen else {}
+            return refine(case.sequence, name, model=network, seed=seed, **camera, **how)
+
+        return run_refine
 
     return {name: None if name == "input" else make_method(name) for name in names}
 
@@ -245,7 +270,7 @@ def _make_methods(
 def _run_method(case: Case, method: str, function: Callable | None) -> dict:
     if function is None:
         return score_case(case, method, fill_gaps(case.sequence, how="hold").joints)
-    refined = function(case.sequence)
+    refined = function(case)
     row = score_case(case, method, refined.sequence.joints, refined.trace.seconds)
     return row if refined.scale is None else row | _measure_calibration(case, refined.sequence)
 

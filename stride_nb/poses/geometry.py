@@ -26,6 +26,7 @@ __all__ = [
     "fit_rotation",
     "is_behind_box",
     "look_at",
+    "normalize",
     "normalize_screen",
     "procrustes",
     "random_camera",
@@ -213,19 +214,20 @@ def rotation_between(
     """
     from scipy.spatial.transform import Rotation
 
-    a, b = np.broadcast_arrays(_normalize(start), _normalize(end))
+    a, b = np.broadcast_arrays(normalize(start), normalize(end))
     cross, cosine = np.cross(a, b), (a * b).sum(-1)
     sine = np.linalg.norm(cross, axis=-1)
-    axis = _normalize(cross)
+    axis = normalize(cross)
     opposite = (sine < 1e-9) & (cosine < 0)
     if opposite.any():
         least = np.eye(3)[np.abs(a[opposite]).argmin(-1)]
-        axis[opposite] = _normalize(np.cross(a[opposite], least))
+        axis[opposite] = normalize(np.cross(a[opposite], least))
     rotvec = np.nan_to_num(axis * np.arctan2(sine, cosine)[..., None])
     return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)
 
 
-def _normalize(vectors: np.ndarray) -> np.ndarray:
+def normalize(vectors: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """Vectors of length 1; one shorter than a nanometre stays shorter than 1."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 

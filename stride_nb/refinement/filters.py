@@ -66,11 +66,13 @@ TUNED: dict[str, dict[str, dict]] = {
         "rts": {"threshold": 0.0, "accel": 16.0, "power": 2.0},
         "smoothnet": {"threshold": 0.0},
     },
+    "estimator_2d": {},
 }
-"""Input (``estimator`` or ``lifted``) → method → parameters that do best there on CMU's val
-subjects, where they are not the defaults (`data/results/baselines.json`): a search for each input,
-which is more than the prior gets. SmoothNet fills as ``linear`` does. On lifted poses it is best to
-reject no low-confidence joint, and to filter next to nothing."""
+"""Input (``estimator``, ``lifted``, or ``estimator_2d``, of which the estimate in space alone is
+seen) → method → parameters that do best there on CMU's val subjects, where they are not the
+defaults (`data/results/baselines.json`): a search for each input, which is more than the prior
+gets. SmoothNet fills as ``linear`` does. On lifted poses it is best to reject no low-confidence
+joint, and to filter next to nothing."""
 
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7)
 

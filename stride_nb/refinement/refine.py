@@ -6,10 +6,12 @@ network), ``stride_published`` (test-time training with the published objective)
 
 1. check confidence: where none is high enough to be trusted, all observations are;
 2. fix left/right swaps (``stride_ours``);
-3. resample to the network's frame rate;
-4. adapt the network to the sequence (test-time training), kept only where held-out joints gain;
-5. predict window by window; ``stride_ours`` predicts again without the outliers and averages both;
-6. resample back.
+3. move joints onto the rays of their keypoints in the image, where there are any (``prior`` and
+   ``stride_ours``);
+4. resample to the network's frame rate;
+5. adapt the network to the sequence (test-time training), kept only where held-out joints gain;
+6. predict window by window; ``stride_ours`` predicts again without the outliers and averages both;
+7. resample back.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ from stride_nb.models.registry import choose_device, load_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
+from stride_nb.poses.geometry import Camera
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
-from stride_nb.poses.sequence import PoseSequence, floor_confidence, resample_like
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence, floor_confidence, resample_like
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.poses.streaming import StreamedSequence
 from stride_nb.refinement.filters import BASELINES, gaussian, linear
+from stride_nb.refinement.image_evidence import attach_keypoints, use_image_evidence
 from stride_nb.refinement.left_right_swap import CONTEXT_SECONDS, find_changed_pairs, fix_swaps
 from stride_nb.refinement.sliding_window import Windows
 from stride_nb.refinement.test_time_training import (
@@ -46,10 +50,12 @@ from stride_nb.refinement.test_time_training import (
     make_settings,
 )
 
-__all__ = ["METHODS", "Refinement", "Trace", "refine"]
+__all__ = ["METHODS", "USE_IMAGE", "Refinement", "Trace", "refine"]
 
 METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 """What ``refine`` knows beside the baselines."""
+USE_IMAGE = ("prior", "stride_ours")
+"""Methods that use keypoints, where a sequence has them and the network is a `Prior`."""
 _TTT = {"stride_published": PublishedTTT, "stride_ours": SelfDistillationTTT}
 _CLOSE = 0.1  # metres: the confidence of a prior is the chance that a joint is as near
 
@@ -89,6 +95,8 @@ def refine(
     model: nn.Module | str = "prior",
     seed: int = 0,
     device: str | None = None,
+    keypoints: Keypoints2D | None = None,
+    camera: Camera | None = None,
     **options,
 ) -> Refinement:
     """Refine one person's sequence.
@@ -102,6 +110,9 @@ def refine(
         model: a network (`load_model`), the name of shipped weights, or a path.
         seed: of everything that is drawn.
         device: for networks; a GPU where there is one unless given.
+        keypoints: what was seen of the person in the image, in the same frames; default: the
+            sequence's own. For methods that ``USE_IMAGE``.
+        camera: that saw them (its intrinsics); default: a guessed field of view.
         options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``),
             fields of `PublishedTTT` or `SelfDistillationTTT`.
 
@@ -116,18 +127,27 @@ def refine(
     """
     start = time.perf_counter()
     check_request(sequence, method)
+    if keypoints is not None or camera is not None:
+        sequence = attach_evidence(sequence, method, keypoints, camera)
     network = None if method in BASELINES else load_network(sequence, method, model, device)
     if isinstance(sequence, StreamedSequence) and not isinstance(network, Prior):
         sequence = sequence[:]  # these methods need all of it
     if network is None:
         result, scale, steps, note = BASELINES[method](sequence, **options), None, [], ""
     else:
-        result, scale, steps, note = refine_with_network(sequence, method, network, seed, options)
+        result, scale, steps, note = refine_with_network(
+            sequence, method, network, seed, options, camera
+        )
     return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
 def refine_with_network(
-    sequence: Track3D, method: str, network: nn.Module, seed: int, options: dict
+    sequence: Track3D,
+    method: str,
+    network: nn.Module,
+    seed: int,
+    options: dict,
+    camera: Camera | None = None,
 ) -> tuple[Track3D, np.ndarray | None, list[dict], str]:
     """The steps of a refinement: the result, the scale of its error, the rows of the training, and
     a note."""
@@ -135,11 +155,14 @@ def refine_with_network(
     if isinstance(network, SmoothNet):
         return smooth_with_smoothnet(sequence[:], network, options), None, [], ""
     settings, is_ours = make_method_settings(method, options), method == "stride_ours"
-    trust_note = swap_note = ""
+    trust_note = swap_note = image_note = ""
+    seen = sequence.keypoints if isinstance(sequence, PoseSequence) else None
     if isinstance(network, Prior):
         sequence, trust_note = trust_all_if_uncalibrated(sequence)
     if is_ours:
         sequence, swap_note = fix_left_right_swaps(sequence)
+    if method in USE_IMAGE and isinstance(network, Prior) and isinstance(sequence, PoseSequence):
+        sequence, camera, image_note = use_image_evidence(sequence, camera)
     source = resample_for_network(sequence, method, network)
     windows = cut_windows(source, network, settings)
     network, steps, ttt_note = adapt_network(network, windows, seed, settings)
@@ -147,7 +170,9 @@ def refine_with_network(
         source, predict_spans(source, windows, network, is_ours, has_global_trajectory(sequence))
     )
     result, scale = resample_back(sequence, result, scale)
-    return result, scale, steps, trust_note + swap_note + ttt_note
+    if seen is not None:  # as they came
+        result = result[:].replace(keypoints=seen)
+    return result, scale, steps, trust_note + swap_note + image_note + ttt_note
 
 
 def check_request(sequence: Track3D, method: str) -> None:
@@ -161,6 +186,21 @@ def check_request(sequence: Track3D, method: str) -> None:
     if all(part.missing.all() for part in sequence.iter_parts()):
         where = sequence.name or "sequence"
         raise InputError(where, "joints", "at least one that was seen", "none")
+
+
+def attach_evidence(
+    sequence: Track3D, method: str, keypoints: Keypoints2D | None, camera: Camera | None
+) -> PoseSequence:
+    """The sequence with the keypoints given; InputError where they or a camera are of no use."""
+    if method not in USE_IMAGE:
+        expected = f"none (methods that use it: {', '.join(USE_IMAGE)})"
+        raise InputError(method, "keypoints, camera", expected, "image evidence")
+    whole = sequence[:]
+    whole = whole if keypoints is None else attach_keypoints(whole, keypoints)
+    if camera is not None and whole.keypoints is None:
+        expected = "keypoints of the same frames, which the camera saw"
+        raise InputError(whole.name or "sequence", "keypoints", expected, "none")
+    return whole
 
 
 def load_network(
@@ -231,6 +271,8 @@ def fix_left_right_swaps(sequence: Track3D) -> tuple[Track3D, str]:
     """The sequence with left/right swaps corrected, before anything blends frames; and a note of
     how many frames had one."""
     fixed = sequence.map(fix_swaps, round(CONTEXT_SECONDS * sequence.fps))
+    if isinstance(fixed, PoseSequence) and fixed.keypoints is not None:
+        fixed = fixed.replace(keypoints=fix_swaps(fixed.keypoints))
     if isinstance(fixed, StreamedSequence):
         fixed = fixed.store(fixed.iter_parts())  # computed once, not for every slice
     frames = sum(

@@ -125,7 +125,7 @@ def assemble_people(
     fps, clock = describe_clock(log.seconds, video.fps)
     ids = link_detections(log.numbers, log.pixels, fps)
     kept, notes = _choose_people(ids, people)
-    detections = _make_detections(log, skeleton, ids, kept)
+    detections = _select_detections(log, skeleton, ids, kept)
     sequences, _ = assemble_sequences(
         clean_detections(detections, path), path, fps, video.size, None
     )
@@ -157,7 +157,7 @@ def _choose_people(
     return kept, [f"{len(counts)} people were seen, {most} in most frames kept (people=…)"]
 
 
-def _make_detections(
+def _select_detections(
     log: DetectionLog, skeleton: Skeleton, ids: Int[np.ndarray, " N"], kept: Int[np.ndarray, " K"]
 ) -> Detections:
     """Detections in the image of those kept, numbered from 1."""

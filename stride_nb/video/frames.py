@@ -160,6 +160,6 @@ def _decode(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _convert_upright(frame: Any) -> UInt8[np.ndarray, "H W 3"]:
-    image = frame.to_ndarray(format="rgb24")
     quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+    image = np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns)
+    return np.ascontiguousarray(image)  # PyAV's rows may be padded, which MediaPipe overlooks

@@ -19,7 +19,7 @@ __all__ = ["VARIANTS", "fetch_available", "fetch_task_file", "find_task_file"]
 
 VARIANTS = ("lite", "full", "heavy")
 """By size: 2.8, 6.4 and 27.7 MB."""
-_WHEEL, _NPM = "mediapipe==0.10.21", "@mediapipe/pose@0.5.1675469404"
+_MODEL_WHEEL, _MODEL_PACKAGE = "mediapipe==0.10.21", "@mediapipe/pose@0.5.1675469404"
 _DETECTOR = {
     "mediapipe/modules/pose_detection/pose_detection.tflite": (
         "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c"
@@ -59,10 +59,10 @@ def fetch_task_file(variant: str = "full") -> Path:
     path = find_task_file(variant)
     if not path.is_file():
         parts = path.with_name("parts")
-        detector, landmarks = fetch_members(_WHEEL, _DETECTOR | _FULL, parts)
+        detector, landmarks = fetch_members(_MODEL_WHEEL, _DETECTOR | _FULL, parts)
         if variant != "full":
             members = _LITE if variant == "lite" else _HEAVY
-            (landmarks,) = fetch_members(_NPM, members, parts, npm=True)
+            (landmarks,) = fetch_members(_MODEL_PACKAGE, members, parts, npm=True)
         write_task_file(path, detector.read_bytes(), landmarks.read_bytes())
     return path
 

@@ -23,7 +23,7 @@ __all__ = ["check_overlay_path", "get_keypoints", "write_overlay"]
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 _PANEL_HEIGHT = 720  # px, at most
-_LEFT, _RIGHT, _MIDDLE = (27, 127, 184), (217, 95, 2), (240, 240, 240)
+_LEFT_COLOUR, _RIGHT_COLOUR, _MIDDLE_COLOUR = (27, 127, 184), (217, 95, 2), (240, 240, 240)
 """RGB of the person's left and right side and of what lies between."""
 _OUTLINE = (0, 0, 0)
 _CLOCK = 90_000  # ticks a second
@@ -70,19 +70,19 @@ def write_overlay(
     check_overlay_path(out)
     description = probe_video(video)
     seen = [get_keypoints(track) for track in tracks]
-    views = [_View(k.pixels, k.confidence >= CONFIDENCE_THRESHOLD, k.skeleton) for k in seen]
+    views = [_DrawnPerson(k.pixels, k.confidence >= CONFIDENCE_THRESHOLD, k.skeleton) for k in seen]
     placed = []
     for poses, keypoints in zip(refined, seen):
         same = keypoints.to(poses.skeleton)
         pixels = place_on_image(poses[:], same)
         visible = (same.confidence >= CONFIDENCE_THRESHOLD) & np.isfinite(pixels).all(-1)
-        placed.append(_View(pixels, visible, poses.skeleton))
+        placed.append(_DrawnPerson(pixels, visible, poses.skeleton))
     with atomic_path(out) as temporary:
-        _encode(Path(video), temporary, description.size, (views, placed), seen[0].fps)
+        _encode_overlay(Path(video), temporary, description.size, (views, placed), seen[0].fps)
     return out
 
 
-class _View:
+class _DrawnPerson:
     """A person's joints over time, as they are drawn."""
 
     def __init__(
@@ -95,7 +95,7 @@ class _View:
         lefts = {name for name, _ in skeleton.pairs}
         rights = {name for _, name in skeleton.pairs}
         self.colours = [
-            _LEFT if name in lefts else _RIGHT if name in rights else _MIDDLE
+            _LEFT_COLOUR if name in lefts else _RIGHT_COLOUR if name in rights else _MIDDLE_COLOUR
             for name in skeleton.joints
         ]
 
@@ -118,11 +118,11 @@ class _View:
             cv2.circle(image, place, width + 1, colour, fill, cv2.LINE_AA)
 
 
-def _encode(
+def _encode_overlay(
     video: Path,
     out: Path,
     size: tuple[int, int],
-    sides: tuple[list[_View], list[_View]],
+    sides: tuple[list[_DrawnPerson], list[_DrawnPerson]],
     fps: float,
 ) -> None:
     from tqdm import tqdm
@@ -137,7 +137,7 @@ def _encode(
         last = len(sides[0][0].pixels) - 1
         for shown in tqdm(iterate_frames(video), "overlay", last + 1, unit="frame", disable=None):
             number = min(round(shown.seconds * fps), last)
-            picture = _compose(shown.image, sides, number, (width, height))
+            picture = _make_picture(shown.image, sides, number, (width, height))
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = round(shown.seconds * _CLOCK), Fraction(1, _CLOCK)
             container.mux(stream.encode(frame))
@@ -151,9 +151,9 @@ def _fit_panel(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _compose(
+def _make_picture(
     image: UInt8[np.ndarray, "H W 3"],
-    sides: tuple[list[_View], list[_View]],
+    sides: tuple[list[_DrawnPerson], list[_DrawnPerson]],
     number: int,
     size: tuple[int, int],
 ) -> UInt8[np.ndarray, "h w2 3"]:

@@ -18,6 +18,7 @@ _ERROR_SHARE = 0.015
 """Of a person's height: keypoints that lie farther off count ever less (Cauchy weights)."""
 _TURN = 0.2  # radians: the turn that costs as much as one joint being off by that share
 _ROUNDS = 12
+_LONGEST_STEP = np.array([5.0, 5.0, 5.0, 0.5, 0.5, 0.5])  # a round: metres and radians
 _LEAST_JOINTS = 4
 _NEAREST = 0.2  # metres in front of the camera
 _CHUNK = 2000  # frames
@@ -43,7 +44,7 @@ def place_on_image(
     focal = size.max() / 2 / np.tan(np.radians(field_of_view / 2))
     seen = keypoints.confidence >= CONFIDENCE_THRESHOLD
     rays = (np.nan_to_num(keypoints.pixels) - size / 2) / focal
-    reach = _ERROR_SHARE * _measure_height(keypoints.pixels, seen) / focal
+    reach = _ERROR_SHARE * _measure_extent(keypoints.pixels, seen) / focal
     turns, shifts = np.zeros((len(poses), 3)), np.zeros((len(poses), 3))
     order = list(keypoints.skeleton.mirror)
     for start in range(0, len(poses), _CHUNK):
@@ -56,7 +57,7 @@ def place_on_image(
         shifts[part] = np.where(better, swapped[1], straight[1])
     trusted = (seen.sum(1) >= _LEAST_JOINTS)[:, None]
     turns, shifts = (fill_linear(v[:, None], trusted)[:, 0] for v in (turns, shifts))
-    placed = _move(poses.joints, turns, shifts)
+    placed = _apply_motion(poses.joints, turns, shifts)
     return placed[..., :2] / np.maximum(placed[..., 2:], _NEAREST) * focal + size / 2
 
 
@@ -77,17 +78,17 @@ def fit_motion(
     """
     turns, shifts = np.zeros((len(joints), 3)), _fit_shift(joints, rays, seen)
     for _ in range(_ROUNDS):
-        moved = _move(joints, turns, shifts)
+        moved = _apply_motion(joints, turns, shifts)
         offset, weight = _measure_offsets(moved, rays, seen, reach)
         slopes = _differentiate(moved, moved - shifts[:, None])
         normal = np.einsum("tj,tjai,tjak->tik", weight, slopes, slopes) + 1e-12 * np.eye(6)
         pull = np.einsum("tj,tjai,tja->ti", weight, slopes, offset)
         normal[:, 3:, 3:] += (reach / _TURN) ** 2 * np.eye(3)
         pull[:, 3:] += (reach / _TURN) ** 2 * turns
-        step = -np.linalg.solve(normal, pull[..., None])[..., 0]
-        shifts, turns = shifts + step[:, :3], _compose(step[:, 3:], turns)
+        step = -np.linalg.solve(normal, pull[..., None])[..., 0].clip(-_LONGEST_STEP, _LONGEST_STEP)
+        shifts, turns = shifts + step[:, :3], _chain_turns(step[:, 3:], turns)
         shifts[:, 2] = np.maximum(shifts[:, 2], _NEAREST)
-    offset, _ = _measure_offsets(_move(joints, turns, shifts), rays, seen, reach)
+    offset, _ = _measure_offsets(_apply_motion(joints, turns, shifts), rays, seen, reach)
     cost = np.log1p((offset**2).sum(-1) / reach**2)
     return turns, shifts, (cost * seen).sum(1)
 
@@ -105,7 +106,7 @@ def _fit_shift(joints: np.ndarray, rays: np.ndarray, seen: np.ndarray) -> np.nda
     return np.where(shifts[:, 2:] > 1, shifts, np.array([0.0, 0.0, 5.0]))
 
 
-def _move(joints: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def _apply_motion(joints: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     from scipy.spatial.transform import Rotation
 
     return (
@@ -113,7 +114,7 @@ def _move(joints: np.ndarray, turns: np.ndarray, shifts: np.ndarray) -> np.ndarr
     )
 
 
-def _compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _chain_turns(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     from scipy.spatial.transform import Rotation
 
     return (Rotation.from_rotvec(first) * Rotation.from_rotvec(second)).as_rotvec()
@@ -138,7 +139,7 @@ def _differentiate(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:
     return np.concatenate([by_point, by_turn], -1)
 
 
-def _measure_height(pixels: np.ndarray, seen: np.ndarray) -> float:
+def _measure_extent(pixels: np.ndarray, seen: np.ndarray) -> float:
     """Median extent of the visible joints, px."""
     visible = np.where(seen[..., None], pixels, np.nan)[seen.sum(1) >= _LEAST_JOINTS]
     if not len(visible):

@@ -11,10 +11,10 @@ from stride_nb.io.pose_files import PoseFile
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR, estimate_poses
 from stride_nb.video.frames import looks_like_video
 
-__all__ = ["read_people"]
+__all__ = ["read_poses"]
 
 
-def read_people(
+def read_poses(
     path: str | PathLike,
     format: str | None = None,
     fps: float | None = None,

@@ -19,9 +19,9 @@ __all__ = ["add_metadata", "write_task_file"]
 _TFLITE = b"TFL3"
 _METADATA = b"M001"
 _ENTRY = b"TFLITE_METADATA"
-_DETECTOR = "pose_detector.tflite"
-_LANDMARKS = "pose_landmarks_detector.tflite"
-_NORMALIZATION = {_DETECTOR: (127.5, 127.5), _LANDMARKS: (0.0, 255.0)}
+_DETECTOR_NAME = "pose_detector.tflite"
+_LANDMARKS_NAME = "pose_landmarks_detector.tflite"
+_NORMALIZATION = {_DETECTOR_NAME: (127.5, 127.5), _LANDMARKS_NAME: (0.0, 255.0)}
 """Mean and standard deviation of the input's bytes, by network."""
 _WHEN = (1980, 1, 1, 0, 0, 0)
 _ZIP_HEADER, _ALIGNMENT = 30, 16
@@ -41,7 +41,7 @@ def write_task_file(path: Path, detector: bytes, landmarks: bytes) -> None:
         InputError: what is no tflite file.
     """
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as bundle:
-        for name, network in ((_DETECTOR, detector), (_LANDMARKS, landmarks)):
+        for name, network in ((_DETECTOR_NAME, detector), (_LANDMARKS_NAME, landmarks)):
             content = add_metadata(network, *_NORMALIZATION[name])
             entry = zipfile.ZipInfo(name, _WHEN)
             entry.extra = _pad(bundle.start_dir + _ZIP_HEADER + len(name))
