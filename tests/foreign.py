@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stride_nb import InputError, PoseSequence
+from stride_nb.poses.skeleton import SKELETONS
+from tests.bodies import pose_in, stand
 
 LOST = range(7, 12)
 FRAMES = 30
@@ -17,6 +19,10 @@ def poses(joints, dims=2, seed=0):
     rng = np.random.default_rng(seed)
     unit, far = (100, 400) if dims == 2 else (0.5, 3.0)
     body = rng.uniform(-unit, unit, (2, 1, joints, dims))
+    if known := [s.name for s in SKELETONS.values() if len(s) == joints]:
+        name = "coco17" if "coco17" in known else known[0]
+        standing = unit * (pose_in(name, stand()[None])[0] - (0, 0.9, 0))
+        body = standing[:, :dims] * (1, -1, 1)[:dims] + 0.03 * body
     path = (
         np.linspace(0, unit / 2, FRAMES)[:, None, None]
         + np.array([far, 2 * far])[:, None, None, None]

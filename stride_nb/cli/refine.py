@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "poses", type=Path, help="file or folder of poses; its content tells the format; or a video"
     )
-    add("out", type=Path, help=".npz, .csv, .bvh …: what the suffix says")
+    add(
+        "out",
+        type=Path,
+        help=".npz, .csv, .trc, .bvh …: what the suffix says; without one, the form that came in",
+    )
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")
     add("--format", help="of the poses, instead of what they look like")
@@ -34,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the image, px, where the file does not say",
     )
     add("--skeleton", help="joint set, where the file does not tell it")
+    add(
+        "--joints",
+        type=Path,
+        help="JSON from our joints to the file's, where they are of no known set",
+    )
     add(
         "--people",
         type=parse_positive,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stride_nb import io
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
+from stride_nb.io.pose_files import PoseFile
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -57,25 +58,30 @@ def refine_file(
 
     from stride_nb.refinement.refine import refine
 
-    io.find_writer(out, allow_2d_only=False)  # before any work
+    if out.suffix:
+        io.find_refined_writer(out)  # before any work
     _check_overlay(poses, overlay)
     refined = []
-    with _open_people(poses, out, **file_options) as (tracks, notes):
-        ups = [_find_up(poses, track) for track in tracks]
-        if notes := [*notes, *_describe_axes(poses, tracks, ups)]:
+    with _open_people(poses, out, **file_options) as (tracks, file):
+        in_image = all(isinstance(track, Keypoints2D) for track in tracks)
+        writer = io.find_refined_writer(out, file.format, in_image)
+        kept = io.returns_form(writer, file, any(isinstance(t, Keypoints2D) for t in tracks))
+        ups = [file.up or _find_up(poses, track) for track in tracks]
+        if notes := [*file.notes, *([] if file.up else _describe_axes(poses, tracks, ups))]:
             warn(f"{poses}: {'; '.join(notes)}")
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
             sequence = _make_3d(track, up, device)
             result = refine(sequence, method, model, seed, device)
-            report(_describe_result(track.name or poses.name, result))
+            report(_describe_result(track.name or poses.name, result, kept))
             refined.append(result.sequence)
-        files = io.write(out, [io.rotate_to_y_up(sequence, up="-y") for sequence in refined])
+        files = io.write_refined(out, refined, tracks, file, poses)
         return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
 
 
-def _describe_result(name: str, result: Refinement) -> str:
+def _describe_result(name: str, result: Refinement, kept: bool) -> str:
     frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
-    return f"{frames}, written with y up. {result.trace.note}"
+    form = "in the form that came in" if kept else "with y up"
+    return f"{frames}, written {form}. {result.trace.note}"
 
 
 def _check_overlay(poses: Path, overlay: Path | None) -> None:
@@ -105,8 +111,9 @@ def _open_people(
     skeleton: str | None = None,
     people: int | None = None,
     estimator: str = DEFAULT_ESTIMATOR,
-) -> Iterator[tuple[list[PersonTrack], tuple[str, ...]]]:
-    """Everybody in a file, and what had to be assumed. One person in the package's own form, from
+    joints: Path | None = None,
+) -> Iterator[tuple[list[PersonTrack], PoseFile]]:
+    """Everybody in a file, and the file as read. One person in the package's own form, from
     npz to npz, may be longer than memory. What was estimated in a video stays beside ``out`` until
     all is done, for the next run should this one be interrupted."""
     given = {"--skeleton": skeleton, "--people": people, "--size": size}
@@ -118,10 +125,12 @@ def _open_people(
     if format is None and out.suffix == ".npz" and is_own(poses):
         with open_streamed(poses) as track:
             io.check_fps_agrees(poses, fps, track.fps)
-            yield [track], ()
+            yield [track], PoseFile([], "arrays")
     else:
-        file, tracks = read_poses(poses, format, fps, size, skeleton, people, estimator, partial)
-        yield tracks, file.notes
+        file, tracks = read_poses(
+            poses, format, fps, size, skeleton, people, estimator, partial, joints
+        )
+        yield tracks, file
         partial.unlink(missing_ok=True)
 
 

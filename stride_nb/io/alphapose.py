@@ -1,8 +1,9 @@
 """AlphaPose's results file, in its three forms.
 
 The default is a list with an entry for each person and image: ``image_id`` (the image's name),
-``keypoints`` (x, y, confidence of 17, 26, 133 or 136 joints), ``score``, ``box`` and, when
-tracking, ``idx`` (a number, or nested lists of it). COCO's results files are of the same form.
+``keypoints`` (x, y, confidence of 17, 26, 133 or 136 joints, or of any other set), ``score``,
+``box`` and, when tracking, ``idx`` (a number, or nested lists of it). COCO's results files are of
+the same form.
 ``--format open`` and ``--format cmu`` write an object from image name to what OpenPose writes for a
 frame, with COCO's joints and a neck.
 """
@@ -26,15 +27,32 @@ from stride_nb.io.parsing import (
     parse_track_id,
 )
 from stride_nb.poses.sequence import Keypoints2D
+from stride_nb.poses.skeleton import SKELETONS
 
-__all__ = ["LOOKS", "NAME", "ONLY_2D", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+__all__ = [
+    "KEEPS",
+    "LOOKS",
+    "NAME",
+    "ONLY_2D",
+    "SAME_JOINTS",
+    "SEVERAL",
+    "SUFFIX",
+    "TOOLS",
+    "parse",
+    "recognises",
+    "write",
+]
 
 NAME = "alphapose"
+TOOLS = "AlphaPose, COCO results"
+KEEPS = "2D, confidence, ids, frame numbers, missing"
 LOOKS = "a JSON list of {image_id, keypoints, score, idx}, or an object from image name to people"
-SUFFIX, SEVERAL, ONLY_2D = ".json", True, True
-JOINT_COUNTS = (17, 26, 133, 136)
-WRITABLE = ("coco17", "halpe26", "wholebody133")
-"""Joint sets that the number of joints alone identifies: of 17 joints COCO's, not Human3.6M's."""
+SUFFIX, SEVERAL, ONLY_2D, SAME_JOINTS = ".json", True, True, True
+JOINT_COUNTS = tuple(len(s) for s in SKELETONS.values())
+SET_KEY = "joint_set"
+"""Names the joint set in files of ours, where the number of joints does not: of 17 joints it is
+COCO's."""
+KNOWN_BY_NUMBER = ("coco17", "halpe26", "wholebody133", "halpe136")
 
 
 def recognises(document: Document) -> bool:
@@ -62,15 +80,13 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     widths = [3 * count for count in JOINT_COUNTS]
     values = parse_matrix(document, "keypoints", [e["keypoints"] for e in entries], widths)
     joints = values.reshape(len(values), -1, 3)
-    if joints.shape[1] == 136:  # Halpe's: the body is the first 26
-        joints = joints[:, :26]
     frames = [parse_frame_number(document, "image_id", e["image_id"]) for e in entries]
     return Detections(
         np.array(frames),
         [parse_track_id(e.get("idx", e.get("track_id"))) for e in entries],
         joints[..., :2],
         joints[..., 2],
-        identify_joint_set(document, joints[..., :2], skeleton),
+        identify_joint_set(document, joints[..., :2], skeleton or entries[0].get(SET_KEY)),
         frame_span=(min(frames), max(frames)),
     )
 
@@ -86,7 +102,10 @@ def write(path: str | PathLike, sequences: Sequence[Keypoints2D]) -> None:
         values = np.concatenate([pixels, confidence], -1).round(3)
         written = np.logical_not(sequence.missing.all(1))
         written[[0, -1]] |= person == 1
-        entries += [(int(frame), person, values[frame]) for frame in np.flatnonzero(written)]
+        entries += [
+            (sequence.start + int(frame), person, values[frame])
+            for frame in np.flatnonzero(written)
+        ]
     entries.sort(key=lambda entry: entry[:2])
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps([_make_entry(*entry) for entry in entries]))
@@ -96,16 +115,17 @@ def _check_writable(path: str | PathLike, sequence: object) -> None:
     if not isinstance(sequence, Keypoints2D):
         expected = "2D keypoints (3D: npz, csv, bvh)"
         raise InputError(path, "sequences", expected, type(sequence).__name__)
-    if sequence.skeleton.name not in WRITABLE:
-        expected = f"{' or '.join(WRITABLE)} (sequence.to converts)"
+    if sequence.skeleton.name not in SKELETONS:
+        expected = f"one of {', '.join(SKELETONS)}"
         raise InputError(path, "skeleton", expected, sequence.skeleton.name)
 
 
-def _make_entry(frame: int, person: int, pose: np.ndarray) -> dict:
+def _make_entry(frame: int, person: int, pose: np.ndarray, own: dict) -> dict:
     return {
         "image_id": f"{frame}.jpg",
         "category_id": 1,
         "keypoints": pose.ravel().tolist(),
         "score": round(float(pose[:, 2].mean()), 3),
         "idx": person,
+        **own,
     }

@@ -26,10 +26,8 @@ from stride_nb.poses.geometry import fit_rotation, rotation_between
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import H36M17
 
-__all__ = ["NAME", "SEVERAL", "SUFFIX", "solve_rotations", "write"]
+__all__ = ["solve_rotations", "write_bvh"]
 
-NAME = "bvh"
-SUFFIX, SEVERAL = ".bvh", False
 REST_DIRECTIONS = {
     **{f"r{joint}": (-1, 0, 0) for joint in ("hip", "shoulder", "elbow", "wrist")},
     **{f"l{joint}": (1, 0, 0) for joint in ("hip", "shoulder", "elbow", "wrist")},
@@ -105,7 +103,7 @@ def _normalize_bones(bones: np.ndarray) -> np.ndarray:
     return bones / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-9)
 
 
-def write(path: str | PathLike, sequences: Sequence[PoseSequence]) -> None:
+def write_bvh(path: str | PathLike, sequences: Sequence[PoseSequence]) -> None:
     """One person as BVH: joints of Human3.6M's 17 in metres, y up, none missing.
 
     Raises:

@@ -23,10 +23,14 @@ from stride_nb.io.parsing import (
     parse_matrix,
     parse_track_id,
 )
+from stride_nb.poses.skeleton import SKELETONS
 
-__all__ = ["LOOKS", "NAME", "parse", "recognises"]
+__all__ = ["KEEPS", "LOOKS", "NAME", "TOOLS", "parse", "recognises"]
 
 NAME = "coco"
+TOOLS = "COCO, PoseTrack, CVAT"
+KEEPS = "2D, confidence, ids, size, frame numbers, missing"
+WIDTHS = [3 * len(s) for s in SKELETONS.values()]
 LOOKS = "a JSON object with images and annotations {image_id, keypoints, track_id}"
 
 
@@ -43,7 +47,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     people = [a for a in _get_objects(document, "annotations") if a.get("keypoints")]
     if not people:
         raise document.error("annotations", "at least one with keypoints", "none")
-    values = parse_matrix(document, "keypoints", [a["keypoints"] for a in people], (51, 399))
+    values = parse_matrix(document, "keypoints", [a["keypoints"] for a in people], WIDTHS)
     joints = values.reshape(len(people), -1, 3)
     for image_id in (a.get("image_id") for a in people):
         if images and str(image_id) not in images:

@@ -1,15 +1,16 @@
 """Tables of joints: this package's own, and those that programs round MediaPipe write.
 
 *Wide*: a row a frame (and person), columns named after joint and axis in either order and any
-spelling that keeps them apart: ``rhip_x``, ``RIGHT_HIP_x``, ``landmark_24_x``, ``x24``; the last
-part one of x, y, z or visibility (v, confidence, score, presence). *Long*: a row a joint, with
-columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z, visibility.
+spelling that keeps them apart: ``rhip_x``, ``RIGHT_HIP_x``, ``x_rhip``, ``landmark_24_x``, ``x24``;
+the other part one of x, y, z or visibility (v, confidence, score, presence). *Long*: a row a joint,
+with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z, visibility.
 Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
 ``timestamp_ms``, …; in seconds unless its name says ms) or both, else everybody's rows are frames
 in order; the person (``person``, ``track_id``, ``id``, …).
 
-With z the coordinates are 3D; MediaPipe's image landmarks, known by hips that are not at 0, have a
-z of another scale and are read as 2D.
+With z the coordinates are 3D. MediaPipe's image landmarks, shares of the image whose z is that
+about the hips, are read as 2D. FreeMoCap's tables (``…_body_3d_xyz.csv``) are in millimetres, z up
+(freemocap/freemocap, ``freemocap/core_processes/export_data``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from stride_nb.io import mediapipe
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
+    arrange_named_joints,
     estimate_fps,
     identify_joint_set,
     make_joint_set_note,
@@ -37,11 +39,24 @@ from stride_nb.io.parsing import (
     parse_track_id,
 )
 from stride_nb.poses import skeleton as sk
+from stride_nb.poses.joint_names import find_named_set, simplify_joint_name
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 
-__all__ = ["LOOKS", "NAME", "SEVERAL", "SUFFIX", "parse", "recognises", "write"]
+__all__ = [
+    "KEEPS",
+    "LOOKS",
+    "NAME",
+    "SEVERAL",
+    "SUFFIX",
+    "TOOLS",
+    "parse",
+    "recognises",
+    "write",
+]
 
 NAME = "csv"
+TOOLS = "stride-nb, tables round MediaPipe, FreeMoCap, spreadsheets"
+KEEPS = "2D or 3D, confidence, fps, ids, frame numbers, joint names, missing"
 LOOKS = "a CSV whose header names joint and axis (rhip_x, landmark_24_x, x24), or landmark, x, y, z"
 SUFFIX, SEVERAL = ".csv", True
 
@@ -73,7 +88,7 @@ FPS_RANGE = (1, 1000)
 
 def recognises(document: Document) -> bool:
     """Whether the header names x and y of joints, or a joint, x and y."""
-    if document.kind != "csv" or not document.content:
+    if document.kind not in ("csv", "tsv") or not document.content:
         return False
     header = document.content[0]
     plain = {_simplify(name) for name in header}
@@ -118,18 +133,20 @@ def _split_column(name: str) -> tuple[str, int | None]:
     if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(match[1])):
         return joint, VALUE_COLUMNS[match[2].lower()]
     match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.strip().lower())
-    return (match[2], VALUE_COLUMNS[match[1]]) if match else ("", None)
+    match = match or re.fullmatch(rf"({'|'.join(VALUE_COLUMNS)})[_ .-](.+)", name.strip().lower())
+    if match and (joint := _standardize_joint(match[2])):
+        return joint, VALUE_COLUMNS[match[1]]
+    return "", None
 
 
 def _standardize_joint(name: str) -> str:
     """A joint's name as the package spells it: ``RIGHT_HIP`` is rhip; of a name with a number the
     number."""
-    plain = _simplify(name)
+    plain = simplify_joint_name(name)
     if digits := re.fullmatch(r"[a-z]*?(\d+)", plain):
         known = any(plain in s.joints for s in sk.SKELETONS.values())
         return plain if known else str(int(digits[1]))
-    plain = re.sub(r"^(mouth)(left|right)$", r"\2\1", plain)
-    return plain.replace("left", "l").replace("right", "r")
+    return plain
 
 
 def _parse_cells(document: Document, field: str, cells: Sequence[str]) -> Float[np.ndarray, " N"]:
@@ -261,42 +278,49 @@ def _make_detections(
 ) -> Detections:
     """Joints in the order of their joint set, in 2D or 3D."""
     only_2d = np.isnan(values[..., 2]).all()
-    joint_set = skeleton or _identify_named_set(document, names, values[..., : 2 if only_2d else 3])
-    wanted = sk.get_skeleton(joint_set).joints
     numbered = all(name.isdigit() for name in names)
-    if not numbered:
-        if lacking := [joint for joint in wanted if joint not in names]:
-            given = f"none for {', '.join(lacking)}"
-            raise document.error("header", f"all joints of {joint_set}", given)
-        values = values[:, [names.index(joint) for joint in wanted]]
-    if values.shape[1] != len(wanted):
-        raise document.error("header", f"{len(wanted)} joints of {joint_set}", values.shape[1])
-    only_2d = np.isnan(values[..., 2]).all()
+    points = values[..., : 2 if only_2d else 3]
+    if numbered:
+        joint_set = identify_joint_set(document, points, skeleton)
+    else:
+        wanted = skeleton or find_named_set(names)
+        joint_set, order = arrange_named_joints(document, names, wanted)
+        values, points = values[:, order], points[:, order]
     notes = (make_joint_set_note(values, joint_set),) if numbered and not skeleton else ()
-    if joint_set == "mediapipe33" and not only_2d:
-        hips = values[:, 23:25, :2].mean(1)
-        only_2d = not np.isfinite(hips).any() or np.nanmedian(np.abs(hips)) > 0.05
-        notes += () if only_2d else (mediapipe.NO_PATH_NOTE,)
+    if sk.get_skeleton(joint_set).name == "mediapipe33" and not only_2d:
+        own = "time_s" in document.content[0] and "nose_confidence" in document.content[0]
+        if not own and _are_image_landmarks(points):
+            points = points[..., :2]
+        elif np.nanmax(np.abs(points[:, 23:25].mean(1)), initial=0) < 1e-3:
+            notes += (mediapipe.NO_PATH_NOTE,)
+    is_freemocap = points.shape[-1] == 3 and "3d_xyz" in document.path.stem
     return Detections(
         frames,
         track_ids,
-        values[..., : 2 if only_2d else 3],
+        points,
         values[..., 3],
         joint_set,
         fps=fps,
         frame_span=(frames.min(), frames.max()),
         notes=notes,
+        up="z" if is_freemocap else None,
+        unit=0.001 if is_freemocap else None,
     )
 
 
-def _identify_named_set(document: Document, names: list[str], points: np.ndarray) -> str:
-    if all(name.isdigit() for name in names):
-        return identify_joint_set(document, points)
-    complete = [s for s in sk.SKELETONS.values() if set(s.joints) <= set(names)]
-    if not complete:
-        expected = f"the joints of one of {', '.join(sk.SKELETONS)}"
-        raise document.error("header", expected, ", ".join(names))
-    return max(complete, key=len).name
+def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:
+    """Whether MediaPipe's landmarks are the image's: within about one image, its z counted from the
+    hips, which themselves move."""
+    seen = points[np.isfinite(points).all(-1)]
+    hips = points[:, 23:25].mean(1)
+    hips = hips[np.isfinite(hips).all(-1)]
+    if not len(seen) or not len(hips):
+        return True
+    in_image = (np.percentile(seen[:, :2], (1, 99)) > -1).all() and np.percentile(
+        seen[:, :2], 99
+    ) < 2
+    at_hips = np.median(np.abs(hips), axis=0)
+    return bool(in_image and at_hips[2] < 0.05 and at_hips[:2].max() > 0.05)
 
 
 def write(path: str | PathLike, sequences: Sequence[PoseSequence | Keypoints2D]) -> None:
@@ -322,6 +346,7 @@ def write(path: str | PathLike, sequences: Sequence[PoseSequence | Keypoints2D])
         table.writerow(["frame", "time_s", "person", *header])
         for person, sequence in enumerate(sequences, 1):
             values = np.dstack([getattr(sequence, field), sequence.confidence])
-            for frame, row in enumerate(values.reshape(len(values), -1).round(6).tolist()):
+            rows = values.reshape(len(values), -1).round(6).tolist()
+            for frame, row in enumerate(rows, sequence.start):
                 cells = ["" if value != value else value for value in row]
                 table.writerow([frame, round(frame / sequence.fps, 6), person, *cells])

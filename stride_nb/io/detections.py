@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from stride_nb.errors import InputError
 from stride_nb.io.tracking import MAX_CROWD, link_detections
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
-from stride_nb.poses.skeleton import get_skeleton
+from stride_nb.poses.skeleton import Skeleton, get_skeleton
 
 __all__ = ["Detections", "assemble_sequences", "clean_detections"]
 
@@ -33,7 +33,7 @@ class Detections:
     """px (x, y), or x, y, z."""
     confidence: Float[np.ndarray, "N J"]
     """As the file has it."""
-    skeleton: str
+    skeleton: str | Skeleton
     fps: float | None = None
     """What the file says, if it does."""
     size: tuple[int, int] | None = None
@@ -42,6 +42,10 @@ class Detections:
     """First and last frame that the file speaks of, also where nobody was found."""
     notes: tuple[str, ...] = ()
     """What had to be assumed."""
+    up: str | None = None
+    """Which axis of 3D is up (``y``, ``-y`` as in a camera, ``z``), if the format says."""
+    unit: float | None = None
+    """Metres of one unit of 3D, if the format says."""
 
     def get_span(self) -> tuple[int, int]:
         """First and last frame: as the file says, else of the detections."""
@@ -125,8 +129,8 @@ def _make_sequence(
     points[at], confidence[at] = detections.points[rows], detections.confidence[rows]
     skeleton = get_skeleton(detections.skeleton)
     if size is None:
-        return PoseSequence(points, confidence, fps, skeleton, name)
-    return Keypoints2D(points, confidence, fps, size, skeleton, name)
+        return PoseSequence(points, confidence, fps, skeleton, name, start=first)
+    return Keypoints2D(points, confidence, fps, size, skeleton, name, start=first)
 
 
 def _identify_people(

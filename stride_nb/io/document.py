@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,9 +28,11 @@ class Document:
 
     path: Path
     kind: str
-    """``folder`` (of JSON files, one a frame), or the file's suffix without its dot."""
+    """``folder`` (of JSON files, one a frame), ``txt folder``, or the file's suffix without its
+    dot."""
     content: Any
-    """Of a folder a list of (file name, parsed JSON); else what the suffix's loader gives."""
+    """Of a folder a list of (file name, parsed JSON or text); else what the suffix's loader
+    gives."""
 
     def error(self, field: str, expected: object, found: object) -> InputError:
         """The error to raise, with at most 120 characters of what was found."""
@@ -51,10 +54,12 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
     path, loaders = Path(path), COMMON_LOADERS | dict(loaders or {})
     if path.is_dir():
         # names that begin with a dot are none of the user's: macOS leaves ._x.json beside x.json
-        files = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
-        if not files:
-            raise InputError(path, "folder", "JSON files, one a frame", "none")
-        return Document(path, "folder", [(file.name, _load(file, _load_json)) for file in files])
+        for kind, suffix in (("folder", ".json"), ("txt folder", ".txt")):
+            files = [f for f in sorted(path.glob(f"*{suffix}")) if not f.name.startswith(".")]
+            if files and suffix in loaders:
+                loaded = [(file.name, _load(file, loaders[suffix])) for file in files]
+                return Document(path, kind, loaded)
+        raise InputError(path, "folder", "JSON or txt files, one a frame", "none")
     suffix = path.suffix.lower()
     if suffix not in loaders:
         known = f"a folder of JSON files, or {', '.join(loaders)}"
@@ -80,23 +85,65 @@ def _load_json(path: Path) -> Any:
 
 
 def _load_csv(path: Path) -> list[list[str]]:
-    """Rows of text, blank ones left out."""
+    """Rows of text, blank ones left out; cells apart by comma, semicolon or tab. Where it is not
+    the comma, a comma may stand for the decimal point."""
     with open(path, newline="", encoding="utf-8-sig") as file:
-        return [row for row in csv.reader(file) if row]
+        head = file.readline()
+        delimiter = max(",;\t", key=head.count)
+        file.seek(0)
+        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    if delimiter == ",":
+        return rows
+    return [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
+
+
+DECIMAL_COMMA = re.compile(r"(?<![\w,.])(-?\d+),(\d+(?:[eE][+-]?\d+)?)(?![\w,.])")
 
 
 def _load_npy(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path, allow_pickle=False))
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError:
+        with open(path, "rb") as file:
+            return _read_objects(file, str(path))
 
 
 def _load_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: _load_member(archive, key, f"{path}: {key}") for key in archive.files}
+
+
+def _load_member(archive: Any, key: str, where: str) -> np.ndarray:
+    try:
+        return archive[key]
+    except ValueError:
+        with archive.zip.open(f"{key}.npy") as file:
+            return _read_objects(file, where)
+
+
+def _read_objects(file: IO[bytes], where: str) -> np.ndarray:
+    """An array of Python's objects in NumPy's form, by the restricted reader of pickles. Raises
+    ValueError where it is no such array."""
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read_header = np.lib.format.read_array_header_2_0
+    if not read_header(file)[2].hasobject:
+        raise ValueError("a damaged array")
+    value = numpy_pickle.load_pickle_bytes(file.read(MAX_PICKLE_BYTES), where)
+    if not isinstance(value, np.ndarray):
+        raise ValueError("a pickle that is no array")
+    return value
+
+
+MAX_PICKLE_BYTES = 1 << 30
+"""Of one array of objects, read into memory at once."""
 
 
 COMMON_LOADERS: dict[str, Loader] = {
     ".json": _load_json,
     ".csv": _load_csv,
+    ".tsv": _load_csv,
     ".npz": _load_npz,
     ".npy": _load_npy,
     ".pkl": numpy_pickle.load_pickle,

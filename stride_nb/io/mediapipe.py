@@ -8,6 +8,10 @@ preferred, ``pose_world_landmarks`` or ``world_landmarks``; its number under ``f
 stand under ``landmark`` (protobuf), or hold a list for each person (Tasks API). A landmark is ``{x,
 y, z, visibility}`` or a list of these numbers; an empty or null list means that nobody was found.
 
+TensorFlow.js names them otherwise: a frame is a list of poses ``{score, keypoints: [{x, y, z,
+score, name}], keypoints3D}``; BlazePose's 33, the image's in pixels, or MoveNet's 17 of COCO
+(tensorflow/tfjs-models, ``pose-detection/README.md``).
+
 World landmarks are metres about the middle of the hips in the camera's axes (x right, y down, z
 forward): the person's path is not in them. Image landmarks are shares of the image's width and
 height.
@@ -23,21 +27,33 @@ from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     estimate_fps,
+    identify_joint_set,
     number_frames_by_time,
     parse_frame_number,
     parse_matrix,
 )
 
-__all__ = ["LOOKS", "NAME", "NO_PATH_NOTE", "parse", "recognises"]
+__all__ = ["KEEPS", "LOOKS", "NAME", "NO_PATH_NOTE", "TOOLS", "parse", "recognises"]
 
 NAME = "mediapipe"
+TOOLS = "MediaPipe, BlazePose and MoveNet in TensorFlow.js"
+KEEPS = "2D or 3D, confidence, fps, size, frame numbers, up axis, missing"
 LOOKS = (
     "JSON with 33 landmarks {x, y, z, visibility} a frame under landmarks, pose_landmarks or "
     "pose_world_landmarks"
 )
-WORLD_KEYS = ("pose_world_landmarks", "world_landmarks", "poseWorldLandmarks", "worldLandmarks")
+WORLD_KEYS = (
+    "pose_world_landmarks",
+    "world_landmarks",
+    "poseWorldLandmarks",
+    "worldLandmarks",
+    "keypoints3D",
+)
 IMAGE_KEYS = ("pose_landmarks", "landmarks", "poseLandmarks", "keypoints")
 NUMBER_KEYS = ("frame", "frame_id", "frame_number", "frame_index", "frame_idx", "index")
+LANDMARK_SETS = {33: "mediapipe33", 17: "coco17"}
+VISIBILITY_KEYS = ("visibility", "score", "presence")
+POSE_KEYS = {"keypoints", "keypoints3D"}
 TIME_KEYS = ("timestamp_ms", "timestampMs")
 NO_PATH_NOTE = "MediaPipe's world landmarks have no path: the middle of the hips is always at 0"
 
@@ -61,7 +77,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         if (kind == "world") == world:
             rows += [_flatten_landmarks(document, person, number) for person in people]
             frames += [number] * len(people)
-    values = parse_matrix(document, "landmarks", rows, [33 * 4]).reshape(-1, 33, 4)
+    joints = next((n for n in (33, 17) if rows and len(rows[0]) == 4 * n), 33)
+    values = parse_matrix(document, "landmarks", rows, [joints * 4]).reshape(-1, joints, 4)
     meta = document.content if isinstance(document.content, dict) else {}
     width, height = meta.get("width"), meta.get("height")
     return Detections(
@@ -69,11 +86,13 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         [None] * len(rows),
         values[..., : 3 if world else 2],
         values[..., 3],
-        skeleton or "mediapipe33",
+        identify_joint_set(document, values[..., :2], skeleton or LANDMARK_SETS[joints]),
         fps=meta["fps"] if _is_positive(meta.get("fps")) else fps,
         size=(width, height) if _is_positive(width) and _is_positive(height) else None,
         frame_span=(min(numbers), max(numbers)),
         notes=(NO_PATH_NOTE,) if world else (),
+        up="-y" if world else None,
+        unit=1.0 if world else None,
     )
 
 
@@ -112,11 +131,19 @@ def _get_landmarks(item: Any) -> tuple[str, list]:
         item = item.get("landmark")
     if not isinstance(item, list) or not item:
         return kind, []
+    if isinstance(item[0], dict) and (keys := POSE_KEYS & item[0].keys()):
+        key = max(keys)  # keypoints3D before keypoints
+        people = [pose.get(key) for pose in item if isinstance(pose, dict)]
+        return "world" if key in WORLD_KEYS else kind, [p for p in people if _is_body(p)]
     if isinstance(item[0], dict) and isinstance(item[0].get("landmark"), list):
         item = [person.get("landmark") for person in item if isinstance(person, dict)]
     if _is_landmark(item[0]):
         return kind, [item] if len(item) == 33 or isinstance(item[0], dict) else []
-    return kind, [p for p in item if isinstance(p, list) and p and _is_landmark(p[0])]
+    return kind, [p for p in item if _is_body(p)]
+
+
+def _is_body(person: Any) -> bool:
+    return isinstance(person, list) and bool(person) and _is_landmark(person[0])
 
 
 def _flatten_landmarks(document: Document, person: list, number: int) -> list[float]:
@@ -125,7 +152,8 @@ def _flatten_landmarks(document: Document, person: list, number: int) -> list[fl
     try:
         for mark in person:
             if isinstance(person[0], dict):
-                visibility = mark.get("visibility", mark.get("presence", 1.0))
+                seen = (mark[key] for key in VISIBILITY_KEYS if key in mark)
+                visibility = next(seen, 1.0)
                 values += mark["x"], mark["y"], mark.get("z", 0.0), visibility
             else:
                 values += (*mark, 1.0)[:4]

@@ -28,9 +28,11 @@ from stride_nb.io.parsing import (
     parse_track_id,
 )
 
-__all__ = ["LOOKS", "NAME", "parse", "recognises"]
+__all__ = ["KEEPS", "LOOKS", "NAME", "TOOLS", "parse", "recognises"]
 
 NAME = "mmpose"
+TOOLS = "MMPose"
+KEEPS = "2D or 3D, confidence, ids, frame numbers, up axis, missing"
 LOOKS = (
     "JSON frames {frame_id, instances: [{keypoints, keypoint_scores}]}, also under instance_info"
 )
@@ -85,13 +87,15 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         joint_set,
         frame_span=(min(all_numbers), max(all_numbers)),
         notes=(NO_HEIGHT_NOTE,) if dims == 3 else (),
+        up="-y" if dims == 3 else None,
     )
 
 
 def _is_instance(content: Any) -> bool:
     if not isinstance(content, dict) or "image_id" in content:
         return False
-    return isinstance(content.get("keypoints"), list)
+    keypoints = content.get("keypoints")
+    return isinstance(keypoints, list) and not any(isinstance(k, dict) for k in keypoints[:1])
 
 
 def _iterate_frames(document: Document) -> Iterator[tuple[int, list]]:

@@ -7,6 +7,9 @@ which), with C the coordinates: x, y; x, y, confidence (known from x, y, z by a 
 under one of ``ARRAY_NAMES``, or is the only array of such a shape; ``confidence``, ``scores``,
 ``keypoint_scores`` or ``score``, (T, J) or as the people's, ``fps`` and ``size`` may stand beside
 it.
+
+MotionBERT's ``X3D.npy`` holds Human3.6M's 17 joints in units of the image, y down
+(Walter0807/MotionBERT, ``infer_wild.py``): they are scaled to a person of usual size.
 """
 
 from __future__ import annotations
@@ -24,15 +27,19 @@ from stride_nb.io.clip_archive import read_clips
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import identify_joint_set, make_joint_set_note
+from stride_nb.io.smpl_forms import find_form, unwrap_results
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.skeleton import Skeleton
 from stride_nb.poses.streaming import StreamedSequence
 
 __all__ = [
+    "KEEPS",
     "LOOKS",
     "NAME",
     "SEVERAL",
     "STREAMS",
     "SUFFIX",
+    "TOOLS",
     "is_own",
     "parse",
     "recognises",
@@ -41,6 +48,8 @@ __all__ = [
 
 NAME = "arrays"
 LOOKS = "an npz, npy or pickle with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
+TOOLS = "stride-nb, rtmlib, NumPy, MotionBERT (X3D.npy)"
+KEEPS = "2D or 3D, confidence, fps, size, frame numbers, missing"
 SUFFIX, SEVERAL, STREAMS = ".npz", False, True
 ARRAY_NAMES = (
     *("joints", "pixels", "joints3d", "joints_3d", "keypoints_3d", "keypoints3d", "positions_3d"),
@@ -50,6 +59,8 @@ ARRAY_NAMES = (
 CONFIDENCE_NAMES = ("confidence", "scores", "keypoint_scores")
 OWN_3D = {"joints", "confidence", "fps", "skeleton"}
 OWN_2D = {"pixels", "confidence", "fps", "size"}
+STANDING_METRES = 1.6
+"""Length of legs, spine, neck and head of a usual adult, along Human3.6M's joints."""
 CLIPS = {"rel", "root", "offsets"}
 
 
@@ -57,7 +68,13 @@ def recognises(document: Document) -> bool:
     """Whether it is an array, or arrays by name."""
     if document.kind not in ("npz", "npy", "pkl", "pickle"):
         return False
-    return isinstance(document.content, (dict, np.ndarray))
+    content = document.content
+    if find_form(unwrap_results(content)) is not None:
+        return False  # a body estimator's (`smpl_results`)
+    if isinstance(content, np.ndarray):
+        return not content.dtype.hasobject
+    arrays = content.values() if isinstance(content, dict) else ()
+    return any(isinstance(a, np.ndarray) and not a.dtype.hasobject for a in arrays)
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
@@ -82,7 +99,10 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     if scores is not None:
         scores = scores.reshape((T, P, J) if frames_first else (P, T, J)).astype(np.float64)
         confidence = (scores.swapaxes(0, 1) if frames_first else scores).reshape(P * T, J)
-    joint_set = identify_joint_set(document, points, skeleton)
+    is_motionbert = document.path.stem.upper() == "X3D" and points.shape[1:] == (17, 3)
+    joint_set = identify_joint_set(
+        document, points, skeleton or ("h36m17" if is_motionbert else None)
+    )
     fps, size = (
         _find_numbers(document, arrays, "fps", 1),
         _find_numbers(document, arrays, "size", 2),
@@ -96,8 +116,26 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         fps=float(fps.item()) if fps is not None else None,
         size=(int(size[0]), int(size[1])) if size is not None else None,
         frame_span=(0, T - 1),
-        notes=axes_notes + (() if skeleton else (make_joint_set_note(points, joint_set),)),
+        notes=axes_notes + _make_notes(points, joint_set, skeleton, is_motionbert),
+        up="-y" if is_motionbert else None,
+        unit=_measure_unit(points) if is_motionbert else None,
     )
+
+
+def _make_notes(
+    points: np.ndarray, joint_set: str | Skeleton, skeleton: str | None, is_motionbert: bool
+) -> tuple[str, ...]:
+    if is_motionbert:
+        return (f"MotionBERT's X3D has no metres: scaled to a person of {STANDING_METRES:g} m",)
+    return () if skeleton else (make_joint_set_note(points, joint_set),)
+
+
+def _measure_unit(points: Float[np.ndarray, "N 17 3"]) -> float:
+    """Metres of one unit, such that the bones from head to foot are a usual person's."""
+    child, parent = np.array([(2, 1), (3, 2), (7, 0), (8, 7), (9, 8), (10, 9)]).T
+    bones = np.nanmedian(np.linalg.norm(points[:, child] - points[:, parent], axis=-1), axis=0)
+    height = bones.sum()
+    return STANDING_METRES / height if height > 0 else 1.0
 
 
 def is_own(path: str | PathLike, only_2d: bool = False) -> bool:

@@ -1,19 +1,29 @@
-"""OpenPose's ``--write_json``: a folder with one file a frame, or the file of a single frame.
+"""OpenPose's ``--write_json``, in and out: a folder of one file a frame, or the file of one frame.
 
 A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, …], "person_id": [n], …}]}``: 25
-joints (BODY_25, the default) or 18 (COCO); ``person_id`` is −1 unless tracking was on. With
-``--3d``, ``pose_keypoints_3d`` holds x, y, z, confidence. AlphaPose's ``cmu`` form calls the people
-``bodies`` and the numbers ``joints``; one file that maps frame names to such frames is read by
-`alphapose`.
+joints (BODY_25, the default), 18 (COCO) or 15 (MPI); of BODY_25B (25 too, in another order), and of
+RTMPose's sets, which Pose2Sim and Sports2D write in this form (HALPE_26, COCO_17, COCO_133), as
+many as those have (CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``;
+perfanalytics/pose2sim,
+``Pose2Sim/poseEstimation.py``). ``person_id`` is −1 unless tracking was on. With ``--3d``,
+``pose_keypoints_3d`` holds x, y, z, confidence.
+
+AlphaPose's ``cmu`` form calls the people ``bodies`` and the numbers ``joints``; one file that maps
+frame names to such frames is read by `alphapose`. CMU Panoptic Studio's bodies have ``joints19``:
+x, y, z, confidence, in centimetres, y down (CMU-Perceptual-Computing-Lab/panoptic-toolbox, README).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stride_nb.errors import InputError, atomic_path
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
@@ -23,14 +33,32 @@ from stride_nb.io.parsing import (
     parse_matrix,
     parse_track_id,
 )
+from stride_nb.poses.sequence import Keypoints2D
 
-__all__ = ["LOOKS", "NAME", "collect_people", "is_frame", "parse", "recognises"]
+__all__ = [
+    "KEEPS",
+    "LOOKS",
+    "NAME",
+    "ONLY_2D",
+    "SAME_JOINTS",
+    "SEVERAL",
+    "SUFFIX",
+    "TOOLS",
+    "collect_people",
+    "is_frame",
+    "parse",
+    "recognises",
+    "write",
+]
 
 NAME = "openpose"
+TOOLS = "OpenPose, Pose2Sim, Sports2D, RTMPose, Panoptic Studio"
 LOOKS = "a folder with one JSON a frame, each {people: [{pose_keypoints_2d}]}"
-POSE_KEYS = ("pose_keypoints_2d", "pose_keypoints", "joints")
-VALUES_2D, VALUES_3D = (54, 75), (72, 100)
-"""Numbers of a pose: 18 or 25 joints, each coordinates and confidence."""
+KEEPS = "2D (in: 3D too), confidence, ids, frame numbers, missing"
+SUFFIX, SEVERAL, ONLY_2D, SAME_JOINTS = "", True, True, True
+KEYS_2D = ("pose_keypoints_2d", "pose_keypoints", "joints")
+KEYS_3D = ("pose_keypoints_3d", "joints19")
+PANOPTIC_KEY = "joints19"
 
 
 def is_frame(content: object) -> bool:
@@ -58,30 +86,73 @@ def collect_people(
     document: Document, frames: Iterable[tuple[str, Any]], skeleton: str | None
 ) -> Detections:
     """Everyone in the frames, given as (name, content)."""
-    rows, numbers, track_ids, names, all_numbers = [], [], [], [], []
+    people, names, numbers, empty = [], [], [], 0
     for name, frame in frames:
         if not is_frame(frame):
             raise document.error(f"frame {name}", "people, each with pose_keypoints_2d", frame)
-        number = parse_frame_number(document, "frame's name", name)
         names.append(name)
-        all_numbers.append(number)
+        numbers.append(parse_frame_number(document, "frame's name", name))
         for person in frame.get("people", frame.get("bodies")):
-            if not isinstance(person, dict) or not any(key in person for key in POSE_KEYS):
-                raise document.error(f"frame {name}", " or ".join(POSE_KEYS), person)
-            flat = next(person[key] for key in POSE_KEYS if key in person)
-            rows.append(person.get("pose_keypoints_3d") or flat)
-            numbers.append(number)
-            track_ids.append(parse_track_id(person.get("person_id")))
-    check_frame_numbers_differ(document, names, all_numbers)
-    if not rows:
+            keys = KEYS_2D + KEYS_3D
+            if person is not None and not (isinstance(person, dict) and person.keys() & set(keys)):
+                raise document.error(f"frame {name}", " or ".join(keys), person)
+            if person is None or not any(person.get(key) for key in keys):
+                empty += 1
+            else:
+                people.append((numbers[-1], person))
+    check_frame_numbers_differ(document, names, numbers)
+    if not people:
         raise document.error("people", "at least one in one frame", "none")
-    values = parse_matrix(document, "pose_keypoints", rows, sorted(VALUES_2D + VALUES_3D))
-    joints = values.reshape(len(values), -1, 3 if values.shape[1] in VALUES_2D else 4)
+    keys = [k for k in KEYS_3D if any(person.get(k) for _, person in people)] or KEYS_2D
+    rows = [next((p[key] for key in keys if p.get(key)), None) for _, p in people]
+    width = 3 if keys is KEYS_2D else 4
+    values = parse_matrix(document, "pose_keypoints", [row for row in rows if row])
+    if values.shape[1] % width:
+        expected = f"{width} numbers a joint"
+        raise document.error("pose_keypoints of entry 0", expected, f"{values.shape[1]} numbers")
+    joints = values.reshape(len(values), -1, width)
+    known = [person for person, row in zip(people, rows) if row]
+    panoptic = PANOPTIC_KEY in keys
     return Detections(
-        np.array(numbers),
-        track_ids,
+        np.array([number for number, _ in known]),
+        [parse_track_id(person.get("person_id", person.get("id"))) for _, person in known],
         joints[..., :-1],
         joints[..., -1],
         identify_joint_set(document, joints[..., :-1], skeleton),
-        frame_span=(min(all_numbers), max(all_numbers)),
+        frame_span=(min(numbers), max(numbers)),
+        notes=(f"{empty} people without keypoints were left out",) if empty else (),
+        up="-y" if panoptic else None,
+        unit=0.01 if panoptic else None,
     )
+
+
+def write(path: str | PathLike, sequences: Sequence[Keypoints2D]) -> None:
+    """A folder of one file a frame, as OpenPose names them; ``person_id`` from 1, missing joints as
+    zeros, whoever has no joint in a frame left out."""
+    folder = Path(path)
+    for sequence in sequences:
+        if not isinstance(sequence, Keypoints2D):
+            expected = "2D keypoints (3D: npz, csv, bvh, trc)"
+            raise InputError(path, "sequences", expected, type(sequence).__name__)
+    starts, ends = zip(*((s.start, s.start + len(s)) for s in sequences))
+    for frame in range(min(starts), max(ends)):
+        people = [
+            _make_person(person, sequence, frame - sequence.start)
+            for person, sequence in enumerate(sequences, 1)
+            if 0 <= frame - sequence.start < len(sequence)
+        ]
+        content = {"version": 1.3, "people": [person for person in people if person]}
+        with atomic_path(folder / f"{folder.name}_{frame:012d}_keypoints.json") as temporary:
+            temporary.write_text(json.dumps(content))
+
+
+def _make_person(person: int, sequence: Keypoints2D, t: int) -> dict[str, Any] | None:
+    if sequence.missing[t].all():
+        return None
+    values = np.c_[np.nan_to_num(sequence.pixels[t]), sequence.confidence[t]].round(3)
+    empty = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d")
+    return {
+        "person_id": [person],
+        "pose_keypoints_2d": values.ravel().tolist(),
+        **{key: [] for key in empty},
+    }

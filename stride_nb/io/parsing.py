@@ -15,8 +15,12 @@ from jaxtyping import Float
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.document import Document
 from stride_nb.poses import skeleton as sk
+from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
+from stride_nb.poses.skeleton import Skeleton
 
 __all__ = [
+    "NUMBERED",
+    "arrange_named_joints",
     "check_frame_numbers_differ",
     "estimate_fps",
     "identify_joint_set",
@@ -28,6 +32,11 @@ __all__ = [
     "parse_track_id",
     "read_text",
 ]
+
+
+NUMBERED = "numbered"
+"""Asks a reader for the joints as they are, to be mapped: named as the file names them, or by
+number."""
 
 
 def read_text(path: Any) -> str:
@@ -166,38 +175,116 @@ def parse_track_id(value: Any) -> str | None:
     return None
 
 
-def make_joint_set_note(points: Float[np.ndarray, "N J C"], skeleton: str) -> str:
+def make_joint_set_note(points: Float[np.ndarray, "N J C"], skeleton: str | Skeleton) -> str:
     """The note on poses whose joints bear no names, so that J alone decides their set."""
-    return f"no joint set: {points.shape[1]} joints were taken for {skeleton} (skeleton=…)"
+    name = sk.get_skeleton(skeleton).name
+    others = [s.name for s in sk.SKELETONS.values() if len(s) == points.shape[1] and s.name != name]
+    also = f", not {' or '.join(others)}, by how they hang together" if others else ""
+    return f"no joint set: {points.shape[1]} joints were taken for {name}{also} (skeleton=…)"
 
 
 def identify_joint_set(
-    document: Document, points: Float[np.ndarray, "N J C"], wanted: str | None = None
-) -> str:
-    """The name of the poses' joint set: the one wanted if it has J joints, else the one that has J.
+    document: Document,
+    points: Float[np.ndarray, "N J C"],
+    wanted: str | Skeleton | None = None,
+) -> str | Skeleton:
+    """The poses' joint set: the one wanted if it has J joints, else the one that has J.
 
-    Of the two sets of 17, Human3.6M's is the one whose first joint lies midway between its second
-    and fifth.
+    Of several sets of J joints it is the common one, unless another makes a clearly smaller body,
+    its pelvis between the hips: a wrong order joins hands to knees.
 
     Raises:
         InputError: no set has J joints (with those that there are), or the one wanted has not.
     """
     count = points.shape[1]
-    matching = [s.name for s in sk.SKELETONS.values() if len(s) == count]
+    matching = [s for s in sk.SKELETONS.values() if len(s) == count]
+    if wanted == NUMBERED:
+        return arrange_named_joints(document, list(map(str, range(count))), wanted)[0]
     if wanted is not None:
-        if (size := len(sk.get_skeleton(wanted))) != count:
-            given = f"{count} joints, as in {' or '.join(matching) or 'no set known'}"
-            raise document.error("skeleton", f"{size} joints of {wanted}", given)
+        wanted = sk.get_skeleton(wanted)
+        if len(wanted) != count:
+            given = (
+                f"{count} joints, as in {' or '.join(s.name for s in matching) or 'no set known'}"
+            )
+            raise document.error("skeleton", f"{len(wanted)} joints of {wanted.name}", given)
         return wanted
     if not matching:
         known = ", ".join(f"{s.name} ({len(s)})" for s in sk.SKELETONS.values())
-        raise document.error("joints", f"as many as in {known}", count)
-    return _tell_17_joints(points) if count == 17 else matching[0]
+        raise document.error("joints", f"as many as in {known}, or a mapping (joints=…)", count)
+    return _choose_joint_set(points, matching).name
 
 
-def _tell_17_joints(points: np.ndarray) -> str:
-    to_middle = np.linalg.norm(points[:, 0] - (points[:, 1] + points[:, 4]) / 2, axis=-1)
-    hip_width = np.linalg.norm(points[:, 1] - points[:, 4], axis=-1)
-    known = np.isfinite(to_middle)
-    close = known.any() and np.median(to_middle[known]) <= 0.25 * np.median(hip_width[known])
-    return "h36m17" if close else "coco17"
+def arrange_named_joints(
+    document: Document, labels: Sequence[str], wanted: str | Skeleton | None = None
+) -> tuple[Skeleton, list[int]]:
+    """The joint set of joints that a file names, and which of the labels are its joints, in order.
+
+    Raises:
+        InputError: the set wanted has joints that the file does not name, or a label stands twice,
+            or the names are none of a body.
+    """
+    if wanted == NUMBERED:
+        parents = (-1,) + (0,) * (len(labels) - 1)
+        return Skeleton(NUMBERED, tuple(labels), parents, ()), list(range(len(labels)))
+    if wanted is None:
+        return make_named_skeleton(labels, document.path), list(range(len(labels)))
+    skeleton = sk.get_skeleton(wanted)
+    simple = [simplify_joint_name(label) for label in labels]
+    if lacking := [joint for joint in skeleton.joints if joint not in simple]:
+        raise document.error("joints", f"all of {skeleton.name}", f"none for {', '.join(lacking)}")
+    return skeleton, [simple.index(joint) for joint in skeleton.joints]
+
+
+_CLEARLY_SMALLER = 0.75
+"""Product of two mean bone lengths, in that of the common set: below, it is another set's order."""
+_COMMON_SETS = ("coco17",)
+"""Sets that are more common than an earlier one with as many joints."""
+
+
+def _choose_joint_set(points: np.ndarray, matching: Sequence[Skeleton]) -> Skeleton:
+    """Of sets with equally many joints the one that makes the smallest body, if clearly, or if its
+    own pelvis tells it."""
+    common = next((s for s in matching if s.name in _COMMON_SETS), matching[0])
+    if len(matching) == 1:
+        return common
+    sample = points[:: max(1, len(points) // 200)]
+    sizes = {s.name: _measure_bones(sample, s) for s in matching}
+    off = {s.name: _measure_pelvis_offset(sample, s) for s in matching}
+    for tolerance, ratio in ((0.5, _CLEARLY_SMALLER), (0.1, 1.0)):
+        fitting = [s for s in matching if off[s.name] <= tolerance]
+        best = min(fitting, key=lambda s: sizes[s.name], default=common)
+        marks_pelvis = ratio < 1 or off[best.name] >= 0
+        if marks_pelvis and sizes[best.name] < ratio * sizes[common.name]:
+            return best
+    return common
+
+
+def _measure_bones(points: np.ndarray, skeleton: Skeleton) -> float:
+    """Product of the mean bone lengths of the set's own tree and of Human3.6M's joints; infinite
+    where too little is seen."""
+    converted, _ = sk.convert_joints(points, np.ones(points.shape[:2]), skeleton, sk.H36M17)
+    product = 1.0
+    for joints, tree in ((points, skeleton), (converted, sk.H36M17)):
+        child, parent = np.array(tree.bones).T
+        bones = np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1)
+        known = np.isfinite(bones)
+        product *= bones[known].mean() if known.any() else np.inf
+    return float(product)
+
+
+def _measure_pelvis_offset(points: np.ndarray, skeleton: Skeleton) -> float:
+    """From the middle of the hips to the pelvis that a set marks, in widths between the hips; −1 of
+    a set that takes its pelvis from the hips, infinite where it is not seen."""
+    rows = {} if skeleton == sk.H36M17 else sk.find_conversion(skeleton, sk.H36M17)
+    own = rows.get("pelvis", {"pelvis": 1.0})
+    if len(own) > 1:
+        return -1.0
+    pelvis, left, right = (points[:, skeleton.joints.index(n)] for n in (*own, "lhip", "rhip"))
+    known = np.isfinite(pelvis + left + right).all(-1)
+    if not known.any():
+        return np.inf
+    off = np.linalg.norm(pelvis - (left + right) / 2, axis=-1)[known]
+    low, high = points[known].min(1), points[known].max(1)
+    least = 0.1 * np.median(np.max(high - low, axis=-1))  # seen from the side they have none
+    width = np.median(np.linalg.norm(left - right, axis=-1)[known])
+    return float(np.median(off) / max(width, least, 1e-9))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from stride_nb.errors import InputError
 from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
-from stride_nb.io.document import open_document
+from stride_nb.io.document import Document, open_document
+from stride_nb.io.joint_map import JointMap, load_joint_map, map_joints
+from stride_nb.io.parsing import NUMBERED
 from stride_nb.io.registry import collect_loaders, find_reader, find_writer
 from stride_nb.io.sentinels import mark_sentinels
 from stride_nb.io.tracking import check_max_people, fix_track_ids
@@ -23,12 +25,20 @@ ASSUMED_FPS = 30.0
 
 
 class PoseFile(list):
-    """The sequences of a file, one a person, with the format recognised and notes on what had to be
-    assumed."""
+    """The sequences of a file, one a person, with the format recognised, the axis that it says is
+    up (``y``, ``-y``, ``z``; None: it does not say), notes on what had to be assumed, and whether
+    the sequences are clips, each of its own video."""
 
-    def __init__(self, sequences: Sequence, format: str, notes: Sequence[str] = ()):
+    def __init__(
+        self,
+        sequences: Sequence,
+        format: str,
+        notes: Sequence[str] = (),
+        up: str | None = None,
+        clips: bool = False,
+    ):
         super().__init__(sequences)
-        self.format, self.notes = format, tuple(notes)
+        self.format, self.notes, self.up, self.clips = format, tuple(notes), up, clips
 
 
 def read(
@@ -38,6 +48,7 @@ def read(
     size: tuple[int, int] | None = None,
     skeleton: str | None = None,
     people: int | None = None,
+    joints: str | PathLike | JointMap | None = None,
 ) -> PoseFile:
     """The people in a file of poses, ``Keypoints2D`` (px) or ``PoseSequence`` (metres).
 
@@ -53,6 +64,7 @@ def read(
             usual video size that holds all keypoints, with a note.
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
+        joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
 
     Raises:
         InputError: not the format named, a format that is not recognised (with the alternatives), a
@@ -61,9 +73,34 @@ def read(
     check_max_people(path, people)
     document = open_document(path, collect_loaders())
     reader = find_reader(document, format)
-    parsed = reader.parse(document, skeleton)
-    if not isinstance(parsed, Detections):
+    parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
+    if not isinstance(parsed, Detections) and not isinstance(parsed[0], Detections):
+        if joints is not None:
+            raise document.error("joints", f"none: {reader.NAME} names its joints", "a joint map")
         return PoseFile(parsed[:people], reader.NAME)
+    clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
+    joint_map = None if joints is None else load_joint_map(joints)
+    sequences, notes = [], []
+    for clip in clips:
+        mapped = clip if joint_map is None else map_joints(clip, joint_map, document.path)
+        limit = people if len(clips) == 1 else None
+        found, more_notes = _finish_detections(mapped, document, fps, size, limit)
+        if len(clips) > 1:
+            found = [track.replace(name=clip.track_ids[0] or track.name) for track in found]
+        sequences += found
+        notes += more_notes
+    up = clips[0].up
+    return PoseFile(sequences, reader.NAME, list(dict.fromkeys(notes)), up, len(clips) > 1)
+
+
+def _finish_detections(
+    parsed: Detections,
+    document: Document,
+    fps: float | None,
+    size: tuple[int, int] | None,
+    people: int | None,
+) -> tuple[list[Keypoints2D | PoseSequence], list[str]]:
+    """One sequence a person, in pixels or metres, and notes."""
     detections = clean_detections(mark_sentinels(parsed), document.path)
     notes = list(detections.notes)
     if (fps := detections.fps or fps) is None:
@@ -75,7 +112,7 @@ def read(
     else:
         size, (detections, more_notes) = None, scale_to_metres(detections, document)
     sequences, people_notes = assemble_sequences(detections, document.path, fps, size, people)
-    return PoseFile(sequences, reader.NAME, [*notes, *more_notes, *people_notes])
+    return sequences, [*notes, *more_notes, *people_notes]
 
 
 def read_tracks(
@@ -85,6 +122,7 @@ def read_tracks(
     size: tuple[int, int] | None = None,
     skeleton: str | None = None,
     people: int | None = None,
+    joints: str | PathLike | JointMap | None = None,
 ) -> tuple[PoseFile, list]:
     """What ``read`` gives, and the people in it: tracks of one video, with swapped ids corrected
     (``fix_track_ids``).
@@ -93,7 +131,7 @@ def read_tracks(
     they are.
 
     Args:
-        path, format, size, skeleton: as of ``read``.
+        path, format, size, skeleton, joints: as of ``read``.
         fps: frames per second, where the file does not say; an error where it says otherwise.
         people: keep this many, those seen in most frames once broken tracks are joined (of clips
             the first); None: all.
@@ -103,14 +141,14 @@ def read_tracks(
     """
     check_max_people(path, people)
     try:
-        sequences = read(path, format, fps, size, skeleton)
+        sequences = read(path, format, fps, size, skeleton, joints=joints)
     except InputError as error:
         if people is None or error.field != "people":
             raise
         # too many to hold before any could be joined
-        sequences = read(path, format, fps, size, skeleton, people)
+        sequences = read(path, format, fps, size, skeleton, people, joints)
     check_fps_agrees(path, fps, sequences[0].fps)
-    one_video = len({len(track) for track in sequences}) == 1
+    one_video = not sequences.clips and len({len(track) for track in sequences}) == 1
     return sequences, fix_track_ids(sequences, people) if one_video else sequences[:people]
 
 

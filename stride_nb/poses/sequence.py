@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 
 from stride_nb.errors import DISK_FULL, UNREADABLE, InputError, atomic_path
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, resample_confidence
+from stride_nb.poses.joint_names import make_named_skeleton
 from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, get_skeleton, mirror_joints
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
     "window_starts",
 ]
 
-_KEYPOINT_FIELDS = ("pixels", "confidence", "size", "skeleton")
+_KEYPOINT_FIELDS = ("pixels", "confidence", "size", "skeleton", "joint_names")
 """What a file holds of a sequence's keypoints, each behind ``keypoints_``."""
 WINDOW_FRAMES = 243
 """Frames of a window, as in both papers; at 50 a second, 4.9 s."""
@@ -241,6 +242,7 @@ class _Track:
             "skeleton": self.skeleton.name,
             "name": self.name,
             self._field: self._points,
+            **({"joint_names": list(self.skeleton.joints)} if self.skeleton.own_rows else {}),
             **({"start": self.start} if self.start else {}),
         }
 
@@ -271,7 +273,7 @@ class _Track:
             cls._field: _get_array(path, arrays, cls._field),
             "confidence": arrays.get("confidence"),
             "fps": _get_scalar(path, arrays, "fps", float, 50.0),
-            "skeleton": _get_scalar(path, arrays, "skeleton", str, "h36m17"),
+            "skeleton": _get_skeleton(path, arrays),
             "name": _get_scalar(path, arrays, "name", str, ""),
             "start": _get_scalar(path, arrays, "start", int, 0),
         }
@@ -300,6 +302,12 @@ def _get_array(path: Any, arrays: Mapping[str, np.ndarray], field: str) -> np.nd
         expected = f"an array of that name beside {', '.join(sorted(arrays))}"
         raise InputError(path, field, expected, "none")
     return arrays[field]
+
+
+def _get_skeleton(path: Any, arrays: Mapping[str, np.ndarray]) -> str | Skeleton:
+    if "joint_names" in arrays:
+        return make_named_skeleton([str(name) for name in arrays["joint_names"].ravel()], path)
+    return _get_scalar(path, arrays, "skeleton", str, "h36m17")
 
 
 def _get_scalar(path: Any, arrays: Mapping, field: str, kind: type, default: Any) -> Any:
@@ -370,7 +378,7 @@ class PoseSequence(_Track):
         fields = super()._stored_fields()
         if self.keypoints is not None:
             stored = self.keypoints._stored_fields()
-            fields |= {f"keypoints_{n}": stored[n] for n in _KEYPOINT_FIELDS}
+            fields |= {f"keypoints_{n}": stored[n] for n in _KEYPOINT_FIELDS if n in stored}
         return fields
 
     @classmethod

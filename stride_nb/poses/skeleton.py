@@ -7,7 +7,7 @@ out missing (NaN, confidence 0).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, overload
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from stride_nb.errors import InputError
+from stride_nb.poses.joint_sets import JOINT_TABLES, JointTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,9 @@ __all__ = [
     "WHOLEBODY133",
     "Skeleton",
     "convert_joints",
+    "find_conversion",
     "get_skeleton",
+    "make_tree",
     "mirror_joints",
 ]
 
@@ -53,6 +56,8 @@ class Skeleton:
     parents: tuple[int, ...] = field(repr=False)
     pairs: tuple[tuple[str, str], ...] = field(repr=False)
     """(left, right) names of mirrored joints."""
+    own_rows: tuple[tuple[str, str, float], ...] = field(default=(), repr=False)
+    """Of a set that is not registered: (Human3.6M joint, own joint, weight)."""
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -207,9 +212,25 @@ def _make_wholebody() -> Skeleton:
 
 WHOLEBODY133 = _make_wholebody()
 
+
+def make_tree(name: str, tree: str) -> Skeleton:
+    """The joint set of a tree as `joint_sets` writes it. Joints that differ by a leading l and r
+    are pairs; of the face's 68 the pairs are iBUG's."""
+    joints, parents = zip(*((word + ":").split(":")[:2] for word in tree.split()))
+    pairs = [(j, f"r{j[1:]}") for j in joints if j[0] == "l" and f"r{j[1:]}" in joints]
+    faces = [p for p in WHOLEBODY133.pairs if p[0].startswith("face")] if "face0" in joints else []
+    indices = tuple(joints.index(p) if p else -1 for p in parents)
+    return Skeleton(name, joints, indices, (*pairs, *faces))
+
+
 SKELETONS = {
-    s.name: s for s in (H36M17, COCO17, SMPL24, COCO18, BODY25, HALPE26, MEDIAPIPE33, WHOLEBODY133)
+    s.name: s
+    for s in (
+        *(H36M17, COCO17, SMPL24, COCO18, BODY25, HALPE26, MEDIAPIPE33, WHOLEBODY133),
+        *(make_tree(name, table.tree) for name, table in JOINT_TABLES.items()),
+    )
 }
+"""By name. Of sets with equally many joints the more common one comes first."""
 
 _LIMB_JOINTS = _split("hip knee ankle shoulder elbow wrist")
 _LIMB_ROWS = {side + n: {side + n: 1.0} for side in "rl" for n in _LIMB_JOINTS}
@@ -268,6 +289,20 @@ CONVERSIONS: dict[tuple[str, str], dict[str, dict[str, float]]] = {
 }
 
 
+def _make_conversions(name: str, table: JointTable) -> Iterator[tuple[tuple[str, str], dict]]:
+    """The conversions of a set in `joint_sets` to Human3.6M's 17, and of what both mark back."""
+    rows = _LIMB_ROWS | table.rows
+    yield (name, "h36m17"), rows
+    yield (
+        ("h36m17", name),
+        {own: {joint: 1.0} for joint, row in rows.items() for own in row if row == {own: 1.0}},
+    )
+
+
+for _name, _table in JOINT_TABLES.items():
+    CONVERSIONS |= dict(_make_conversions(_name, _table))
+
+
 def get_skeleton(name: str | Skeleton) -> Skeleton:
     """The joint set of that name (a ``Skeleton`` passes through)."""
     if isinstance(name, Skeleton):
@@ -275,6 +310,21 @@ def get_skeleton(name: str | Skeleton) -> Skeleton:
     if name not in SKELETONS:
         raise InputError("skeleton", "name", f"one of {', '.join(sorted(SKELETONS))}", repr(name))
     return SKELETONS[name]
+
+
+def find_conversion(source: Skeleton, target: Skeleton) -> dict[str, dict[str, float]]:
+    """The target's joints as weighted means of the source's. Raises InputError where there is no
+    such table."""
+    if source.own_rows and target == H36M17:
+        table: dict[str, dict[str, float]] = {joint: {} for joint, _, _ in source.own_rows}
+        for joint, own, weight in source.own_rows:
+            table[joint][own] = weight
+        return table
+    if (source.name, target.name) not in CONVERSIONS:
+        known = ", ".join(f"{a}→{b}" for a, b in CONVERSIONS if b == "h36m17")
+        asked = f"{source.name}→{target.name}"
+        raise InputError("skeleton", "conversion", f"one of {known} or back", asked)
+    return CONVERSIONS[source.name, target.name]
 
 
 def convert_joints(
@@ -295,11 +345,7 @@ def convert_joints(
     source, target = get_skeleton(source), get_skeleton(target)
     if source == target:
         return points, confidence
-    if (source.name, target.name) not in CONVERSIONS:
-        known = ", ".join(f"{a}→{b}" for a, b in CONVERSIONS)
-        asked = f"{source.name}→{target.name}"
-        raise InputError("skeleton", "conversion", f"one of {known}", asked)
-    table = CONVERSIONS[source.name, target.name]
+    table = find_conversion(source, target)
     out = np.full((len(points), len(target), points.shape[-1]), np.nan)
     conf = np.zeros(out.shape[:2])
     for j, name in enumerate(target.joints):

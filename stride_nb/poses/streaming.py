@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -145,8 +145,10 @@ class StreamedSequence:
         return self.map(lambda part: part.replace(start=part.start + shift)) if shift else self
 
     def _scalar_fields(self) -> dict[str, np.ndarray]:
-        fields = {"fps": self.fps, "skeleton": self.skeleton.name, "name": self.name}
+        fields: dict[str, Any] = {"fps": self.fps, "skeleton": self.skeleton.name}
+        fields["name"] = self.name
         fields |= {"start": self.start} if self.start else {}
+        fields |= {"joint_names": self.skeleton.joints} if self.skeleton.own_rows else {}
         return {name: np.array(value) for name, value in fields.items()}
 
     def _write_header(self, file: IO[bytes], name: str) -> None:
@@ -171,7 +173,9 @@ def open_streamed(path: str | os.PathLike) -> Iterator[StreamedSequence]:
         try:
             with open_npz(path) as file:
                 scalars = {
-                    n: file[n] for n in ("fps", "skeleton", "name", "start") if n in file.files
+                    n: file[n]
+                    for n in ("fps", "skeleton", "joint_names", "name", "start")
+                    if n in file.files
                 }
                 for name in _ARRAYS:
                     if name in file.files and file.zip:

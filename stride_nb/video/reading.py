@@ -23,12 +23,13 @@ def read_poses(
     people: int | None = None,
     estimator: str | PathLike = DEFAULT_ESTIMATOR,
     partial: Path | None = None,
+    joints: str | PathLike | None = None,
 ) -> tuple[PoseFile, list]:
     """The people in a file, as of `io.read_tracks`; of a video what an estimator sees there.
 
     Args:
         path: of a file of poses or a video.
-        format, fps, size, skeleton: as of `io.read_tracks`; a video says them itself.
+        format, fps, size, skeleton, joints: as of `io.read_tracks`; a video says them itself.
         people: keep this many, those seen in most frames; None: all, of a video one.
         estimator, partial: of a video, as of `estimate_poses`.
 
@@ -36,8 +37,8 @@ def read_poses(
         InputError: as of either.
     """
     if not looks_like_video(path):
-        return io.read_tracks(path, format, fps, size, skeleton, people)
-    given = {"format": format, "size": size, "skeleton": skeleton}
+        return io.read_tracks(path, format, fps, size, skeleton, people, joints)
+    given = {"format": format, "size": size, "skeleton": skeleton, "joints": joints}
     if refused := [name for name, value in given.items() if value is not None]:
         raise InputError(path, "options", "none that a video says itself", ", ".join(refused))
     found = estimate_poses(path, estimator, people, partial)

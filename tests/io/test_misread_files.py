@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stride_nb import InputError, Keypoints2D, io
+from tests.bodies import walk
 from tests.foreign import save
 
 
@@ -20,9 +21,7 @@ def numbered(points):
 
 def midway():
     """Pixels (40, 17, 2) of somebody whose pelvis lies between the hips."""
-    xy = np.random.default_rng(0).uniform(100, 900, (17, 2)) + 2.0 * np.arange(40)[:, None, None]
-    xy[:, 0] = (xy[:, 1] + xy[:, 4]) / 2
-    return xy
+    return 400 * walk()[..., :2] * (1, -1) + (300, 900)
 
 
 def test_numbered_columns_are_taken_by_number_and_their_joint_set_is_told(tmp_path):

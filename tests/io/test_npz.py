@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stride_nb import InputError, io
+from tests.bodies import walk
 from tests.foreign import (
     FRAMES,
     check,
@@ -14,8 +15,8 @@ from tests.foreign import (
 
 
 def test_plain_arrays_in_millimetres_and_with_confidence(tmp_path):
-    people = poses(17, 3)
-    people[:, :, 0] = (people[:, :, 1] + people[:, :, 4]) / 2  # as Human3.6M's pelvis lies
+    people = np.stack([walk(FRAMES, seed=seed) + (2 * seed, 0, 0) for seed in (0, 1)])
+    people[0, 7:12] = np.nan
     np.save(tmp_path / "a.npy", people * 1000)
     found = io.read(tmp_path / "a.npy", fps=50)
     check(found, people, atol=1e-6)

@@ -1,0 +1,187 @@
+"""Refined poses back in the form that came in: the file's own joints, names, axes and image.
+
+Refinement gives Human3.6M's 17 joints in a camera's axes. Of the file's joints those that are among
+the 17 take their refined place; the others (toes, ears, fingers) keep their way from the nearest
+one in the set's tree, filled over time where it is not known.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stride_nb.io.axes import rotate_to_camera_axes, rotate_to_y_up
+from stride_nb.io.pose_files import PoseFile, write
+from stride_nb.io.registry import WritableFormat, find_writer, list_formats
+from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
+from stride_nb.poses.geometry import UP_AXES
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, find_conversion
+
+__all__ = [
+    "find_refined_writer",
+    "project_refined",
+    "restore_joints",
+    "returns_form",
+    "write_refined",
+]
+
+
+def find_refined_writer(
+    path: str | PathLike, format_in: str | None = None, in_image: bool = True
+) -> WritableFormat:
+    """The format to write refined poses in: by the suffix; of a name without one the format that
+    came in, such as OpenPose's folders.
+
+    Args:
+        path: the file or folder.
+        format_in: the format that came in, if it is known.
+        in_image: did all poses come from an image? Else it must be a format that holds 3D.
+
+    Raises:
+        InputError: there is none.
+    """
+    writers = list_formats("write")
+    name = None if Path(path).suffix or format_in not in writers else format_in
+    return find_writer(path, name, allow_2d_only=in_image)
+
+
+def write_refined(
+    path: str | PathLike,
+    refined: Sequence[PoseSequence],
+    tracks: Sequence[PoseSequence | Keypoints2D],
+    file: PoseFile,
+    source: str | PathLike,
+) -> list[Path]:
+    """Write refined poses; in the file's own joints and axes where they go out in the form that
+    came in, else Human3.6M's 17 joints, y up.
+
+    Args:
+        path: the file or folder.
+        refined: Human3.6M's 17 joints in a camera's axes, one a person.
+        tracks: what they were refined from, as read.
+        file: what was read.
+        source: where it was read from.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: a format that holds nothing but 2D, of poses that came in as 3D.
+    """
+    flat = [track for track in tracks if isinstance(track, Keypoints2D)]
+    writer = find_refined_writer(path, file.format, len(flat) == len(tracks))
+    if getattr(writer, "ONLY_2D", False):
+        return write(path, [project_refined(*pair) for pair in zip(flat, refined)], writer.NAME)
+    if not returns_form(writer, file, bool(flat)):
+        return write(path, [rotate_to_y_up(s, up="-y") for s in refined], writer.NAME)
+    up, options, given = file.up or "-y", {}, list(refined)
+    if _takes_source(writer):
+        options = {"like": source, "up": up}
+    else:
+        pairs = zip(tracks, refined)
+        given = [restore_joints(rotate_to_camera_axes(t, up), s) for t, s in pairs]
+    turn = UP_AXES[up].T @ UP_AXES["-y"]
+    back = [s.replace(joints=s.joints @ turn.T) for s in given]
+    return write(path, back, writer.NAME, **options)
+
+
+def returns_form(writer: WritableFormat, file: PoseFile, from_image: bool) -> bool:
+    """Whether refined poses go out in the form that came in: the file's joints, axes and content,
+    or its image's keypoints."""
+    if getattr(writer, "ONLY_2D", False):
+        return True
+    same = writer.NAME == file.format and not from_image
+    return same and (getattr(writer, "SAME_JOINTS", False) or _takes_source(writer))
+
+
+def _takes_source(writer: WritableFormat) -> bool:
+    """Whether it writes the results that came in, with refined joints beside."""
+    return "like" in inspect.signature(writer.write).parameters
+
+
+def restore_joints(track: PoseSequence, refined: PoseSequence) -> PoseSequence:
+    """The refined 17 joints as the joints of the track that they come from, in the same axes."""
+    points, confidence = _restore(
+        track.joints, track.confidence, track.skeleton, refined.joints, refined.confidence
+    )
+    return track.replace(joints=points, confidence=confidence, keypoints=None)
+
+
+def project_refined(track: Keypoints2D, refined: PoseSequence) -> Keypoints2D:
+    """The keypoints of a track where the refined pose puts them in the image.
+
+    The pose is laid over the trusted keypoints of each frame (scale and shift, by least squares;
+    between such frames interpolated). A trusted keypoint moves towards it by what its confidence
+    lacks to 1; all others take its place.
+    """
+    seen = track.to("h36m17")
+    trusted = seen.confidence >= min(CONFIDENCE_THRESHOLD, seen.confidence.max())
+    weights = np.where(trusted, seen.confidence, 0.0)
+    placed = _fit_to_image(refined.joints[..., :2], np.nan_to_num(seen.pixels), weights)
+    pixels = weights[..., None] * np.nan_to_num(seen.pixels) + (1 - weights[..., None]) * placed
+    points, confidence = _restore(
+        track.pixels, track.confidence, track.skeleton, pixels, refined.confidence
+    )
+    return track.replace(pixels=points, confidence=confidence)
+
+
+def _fit_to_image(
+    joints: Float[np.ndarray, "T 17 2"],
+    pixels: Float[np.ndarray, "T 17 2"],
+    weights: Float[np.ndarray, "T 17"],
+) -> Float[np.ndarray, "T 17 2"]:
+    """Joints (x right, y down) scaled and shifted onto the pixels, frame by frame."""
+    w = weights[..., None]
+    enough = (weights > 0).sum(1) >= 3
+    if not enough.any():
+        return np.full_like(joints, np.nan)
+    total = np.maximum(w.sum(1), 1e-9)
+    middle, target = (w * joints).sum(1) / total, (w * pixels).sum(1) / total
+    own, seen = joints - middle[:, None], pixels - target[:, None]
+    scale = (w * own * seen).sum((1, 2)) / np.maximum((w * own**2).sum((1, 2)), 1e-9)
+    fit = np.concatenate([scale[:, None], target - scale[:, None] * middle], 1)
+    scale, shift = np.split(fill_linear(fit[:, None], enough[:, None])[:, 0], [1], axis=1)
+    return scale[:, None] * joints + shift[:, None]
+
+
+def _restore(
+    points: np.ndarray,
+    confidence: np.ndarray,
+    skeleton: Skeleton,
+    refined: np.ndarray,
+    refined_confidence: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T, J, C) and (T, J) of the set from (T, 17, C) and (T, 17)."""
+    rows = {} if skeleton == H36M17 else find_conversion(skeleton, H36M17)
+    same = {next(iter(row)): joint for joint, row in rows.items() if len(row) == 1}
+    same |= {joint: joint for joint in H36M17.joints if skeleton == H36M17}
+    before, _ = convert_joints(points, confidence, skeleton, H36M17)
+    out, sure = np.full_like(points, np.nan), np.zeros_like(confidence)
+    for j, joint in enumerate(skeleton.joints):
+        anchor = H36M17.joints.index(same[_find_anchor(skeleton, j, same)])
+        if joint in same:
+            out[:, j], sure[:, j] = refined[:, anchor], refined_confidence[:, anchor]
+            continue
+        way = points[:, j] - before[:, anchor]
+        known = np.isfinite(way).all(-1)
+        if known.any():
+            way = np.where(known[:, None], way, 0.0)[:, None]
+            out[:, j] = refined[:, anchor] + fill_linear(way, known[:, None])[:, 0]
+            sure[:, j] = np.where(confidence[:, j] > 0, confidence[:, j], FILLED_CONFIDENCE)
+    return out, np.where(np.isfinite(out).all(-1), sure, 0.0)
+
+
+def _find_anchor(skeleton: Skeleton, j: int, same: dict[str, str]) -> str:
+    """The joint itself or the nearest above it that is one of Human3.6M's; else any that is."""
+    while j >= 0:
+        if skeleton.joints[j] in same:
+            return skeleton.joints[j]
+        j = skeleton.parents[j]
+    return next(iter(same))
