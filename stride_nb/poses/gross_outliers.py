@@ -80,11 +80,10 @@ def _measure_metre(
 
 def _find_middle(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T, C) the median joint of every frame, and (T,) where enough are seen for one."""
-    located = known.sum(1) >= _FEWEST
-    middle = np.zeros((len(points), points.shape[-1]))
-    if located.any():
-        middle[located] = np.nanmedian(points[located], 1)
-    return middle, located
+    count = known.sum(1)
+    middle = np.maximum(count - 1, 0)[:, None, None] // 2
+    ordered = np.sort(np.where(known[..., None], points, np.inf), 1)
+    return np.take_along_axis(ordered, middle, 1)[:, 0], count >= _FEWEST
 
 
 def _find_jumps(points_m: Float[np.ndarray, "T J C"], frames: int) -> Bool[np.ndarray, "T J"]:
