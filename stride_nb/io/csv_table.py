@@ -3,7 +3,8 @@
 *Wide*: a row a frame (and person), columns named after joint and axis in either order and any
 spelling that keeps them apart: ``rhip_x``, ``RIGHT_HIP_x``, ``x_rhip``, ``landmark_24_x``, ``x24``;
 the other part one of x, y, z or visibility (v, confidence, score, presence). *Long*: a row a joint,
-with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z, visibility.
+with columns ``landmark`` (or ``joint``, ``landmark_id``, ``landmark_name``, …), x, y, z,
+visibility.
 Columns beside them: the frame's number (``frame``, ``frame_number``, …) or its time (``time_s``,
 ``timestamp_ms``, …; in seconds unless its name says ms) or both, else everybody's rows are frames
 in order; the person (``person``, ``track_id``, ``id``, …).

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +56,7 @@ def find_refined_writer(
 def write_refined(
     path: str | PathLike,
     refined: Sequence[PoseSequence],
-    tracks: Sequence[PoseSequence | Keypoints2D],
+    tracks: Sequence[Any],
     file: PoseFile,
     source: str | PathLike,
 ) -> list[Path]:
@@ -65,7 +66,7 @@ def write_refined(
     Args:
         path: the file or folder.
         refined: Human3.6M's 17 joints in a camera's axes, one a person.
-        tracks: what they were refined from, as read.
+        tracks: what they were refined from, as read: 2D or 3D.
         file: what was read.
         source: where it was read from.
 
@@ -86,7 +87,7 @@ def write_refined(
         options = {"like": source, "up": up}
     else:
         pairs = zip(tracks, refined)
-        given = [restore_joints(rotate_to_camera_axes(t, up), s) for t, s in pairs]
+        given = [restore_joints(rotate_to_camera_axes(t, up)[:], s) for t, s in pairs]
     turn = UP_AXES[up].T @ UP_AXES["-y"]
     back = [s.replace(joints=s.joints @ turn.T) for s in given]
     return write(path, back, writer.NAME, **options)
@@ -97,7 +98,7 @@ def returns_form(writer: WritableFormat, file: PoseFile, from_image: bool) -> bo
     or its image's keypoints."""
     if getattr(writer, "ONLY_2D", False):
         return True
-    same = writer.NAME == file.format and not from_image
+    same = file.format == writer.NAME and not from_image
     return same and (getattr(writer, "SAME_JOINTS", False) or _takes_source(writer))
 
 
@@ -163,14 +164,14 @@ def _restore(
     same = {next(iter(row)): joint for joint, row in rows.items() if len(row) == 1}
     same |= {joint: joint for joint in H36M17.joints if skeleton == H36M17}
     before, _ = convert_joints(points, confidence, skeleton, H36M17)
-    out, sure = np.full_like(points, np.nan), np.zeros_like(confidence)
+    out, sure = np.full(points.shape, np.nan), np.zeros(confidence.shape)
     for j, joint in enumerate(skeleton.joints):
         anchor = H36M17.joints.index(same[_find_anchor(skeleton, j, same)])
         if joint in same:
             out[:, j], sure[:, j] = refined[:, anchor], refined_confidence[:, anchor]
             continue
         way = points[:, j] - before[:, anchor]
-        known = np.isfinite(way).all(-1)
+        known = np.all(np.isfinite(way), axis=-1)
         if known.any():
             way = np.where(known[:, None], way, 0.0)[:, None]
             out[:, j] = refined[:, anchor] + fill_linear(way, known[:, None])[:, 0]

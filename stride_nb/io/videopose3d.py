@@ -63,15 +63,15 @@ def _make_clip(
     confidence = points[..., 2] if points.shape[-1] == 3 else np.ones(points.shape[:2])
     points = np.where(np.isfinite(points[..., :2]), points[..., :2], np.nan)
     joint_set = identify_joint_set(document, points, skeleton)
-    size = (video.get("w"), video.get("h")) if isinstance(video, dict) else (None, None)
-    known = all(isinstance(n, (int, np.integer)) and n > 0 for n in size)
+    lengths = [video.get(key) for key in "wh"] if isinstance(video, dict) else []
+    size = [int(n) for n in lengths if isinstance(n, (int, np.integer)) and n > 0]
     return Detections(
         np.arange(len(points)),
         [name] * len(points),
         points,
         confidence,
         joint_set,
-        size=(int(size[0]), int(size[1])) if known else None,
+        size=(size[0], size[1]) if len(size) == 2 else None,
         frame_span=(0, len(points) - 1),
         notes=() if skeleton else (make_joint_set_note(points, joint_set),),
     )

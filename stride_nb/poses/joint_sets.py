@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 __all__ = ["JOINT_TABLES", "JointTable"]
 
-Rows = dict[str, dict[str, float]]
+Row = dict[str, float]
 
 
 class JointTable(NamedTuple):
@@ -33,7 +33,7 @@ class JointTable(NamedTuple):
 
     tree: str
     """``joint:parent`` in the set's order; the root has no parent."""
-    rows: Rows
+    rows: dict[str, Row]
     """Human3.6M joints as weighted means; the limbs, which go by the same names, are left out."""
 
 
@@ -53,12 +53,14 @@ _SHOULDERS = {"lshoulder": 0.5, "rshoulder": 0.5}
 _EYES = {"leye": 0.5, "reye": 0.5}
 
 
-def _halve(a: dict[str, float], b: dict[str, float]) -> dict[str, float]:
+def _halve(a: Row, b: Row) -> Row:
     """The point midway between two rows."""
     return {name: (a.get(name, 0) + b.get(name, 0)) / 2 for name in (*a, *b)}
 
 
-def _make_rows(pelvis: Rows | dict, thorax: dict, neck: dict, head: dict, spine=None) -> Rows:
+def _make_rows(
+    pelvis: Row, thorax: Row, neck: Row, head: Row, spine: Row | None = None
+) -> dict[str, Row]:
     spine = spine or _halve(pelvis, thorax)
     return {"pelvis": pelvis, "spine": spine, "thorax": thorax, "neck": neck, "head": head}
 
