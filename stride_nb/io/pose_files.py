@@ -23,7 +23,7 @@ from stride_nb.io.parsing import NUMBERED
 from stride_nb.io.registry import collect_loaders, find_reader, find_writer
 from stride_nb.io.sentinels import mark_sentinels
 from stride_nb.io.tracking import check_max_people, fix_track_ids
-from stride_nb.io.units import scale_to_metres, scale_to_pixels
+from stride_nb.io.units import scale_image_points, scale_to_metres, scale_to_pixels
 from stride_nb.poses.body_check import describe_faults
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
@@ -141,7 +141,9 @@ def _finish_detections(
         size = detections.size or size
         detections, size, more_notes = scale_to_pixels(detections, size, document, unit)
     else:
-        size, (detections, more_notes) = None, scale_to_metres(detections, document)
+        detections, more_notes = scale_to_metres(detections, document)
+        detections, size, image_notes = scale_image_points(detections, detections.size or size)
+        more_notes += image_notes
     sequences, people_notes = assemble_sequences(detections, document.path, fps, size, people)
     return sequences, [*notes, *more_notes, *people_notes]
 

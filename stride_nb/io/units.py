@@ -11,7 +11,7 @@ from stride_nb.io.document import Document
 from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 
-__all__ = ["scale_to_metres", "scale_to_pixels"]
+__all__ = ["scale_image_points", "scale_to_metres", "scale_to_pixels"]
 
 VIDEO_SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 """Usual widths and heights, px; each also stands upright."""
@@ -84,3 +84,20 @@ def scale_to_metres(
             return scaled, () if unit == "m" else (note,)
     expected = "a person 0.4 to 4 m across, in m, cm or mm"
     raise document.error("joints", expected, f"a median extent of {extent:g}")
+
+
+def scale_image_points(
+    detections: Detections, size: tuple[int, int] | None
+) -> tuple[Detections, tuple[int, int] | None, tuple[str, ...]]:
+    """Of 3D detections the joints in the image, in pixels, the image's size, and notes; no size
+    where they cannot be used: there are none, or they are shares of an image of unknown size."""
+    pixels = detections.pixels
+    if pixels is None or not np.isfinite(pixels).any():
+        return replace(detections, pixels=None), None, ()
+    shares = np.nanpercentile(np.abs(pixels), 99) <= 2
+    if size is None:
+        note = "joints in the image tell who is who; to be used, they need its size (size=…)"
+        return detections, None, (note,)
+    if not shares:
+        return detections, size, ()
+    return replace(detections, pixels=pixels * np.array(size)), size, ()
