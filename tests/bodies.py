@@ -114,12 +114,12 @@ def landmarks(joints):
 
 
 OWN_NECKS = {
-    **dict.fromkeys(("smpl24", "smpl22"), {"spine2": "spine", "neck": "thorax", "head": "neck"}),
+    **{key: {"spine2": "spine", "neck": "thorax", "head": "neck"} for key in ("smpl24", "smpl22")},
     "hybrik29": {"spine2": "spine", "neck": "thorax", "jaw": "neck", "head": "head"},
-    **dict.fromkeys(("mpi_inf_3dhp17", "mpi_inf_3dhp28"), {"neck": "thorax", "head": "neck"}),
-    **dict.fromkeys(("body25b", "mpii16"), {"neck": "neck"}),
-    **dict.fromkeys(("kinect25", "kinect32"), {"neck": "thorax"}),
-    **dict.fromkeys(("halpe26", "halpe136", "crowdpose14", "aic14", "mpi15"), {"neck": "thorax"}),
+    **{key: {"neck": "thorax", "head": "neck"} for key in ("mpi_inf_3dhp17", "mpi_inf_3dhp28")},
+    **{key: {"neck": "neck"} for key in ("body25b", "mpii16")},
+    **{key: {"neck": "thorax"} for key in ("kinect25", "kinect32")},
+    **{key: {"neck": "thorax"} for key in ("halpe26", "halpe136", "crowdpose14", "aic14", "mpi15")},
 }
 """What a set's joint is in Human3.6M's words where it is not what its name says elsewhere."""
 

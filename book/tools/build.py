@@ -38,6 +38,7 @@ from book.tools.run_notebook import (
     run_notebook,
 )
 from stride_nb.errors import InputError, atomic_path
+from stride_nb.io import format_table
 from stride_nb.poses import skeleton
 from stride_nb.viz.tables import Table, make_table
 
@@ -67,19 +68,19 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
     A comment names the table and ``<!-- end -->`` ends it; what stands between is replaced:
     ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if
     none is named), ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by
-    regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting, and ``<!--
-    joints: TARGET SOURCE … -->`` a joint set and what its joints are computed from.
+    regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting, ``<!--
+    joints: TARGET SOURCE … -->`` a joint set and what its joints are computed from, ``<!-- sets:
+    all -->`` the joint sets and ``<!-- formats: all -->`` the formats of the package.
     """
 
     def fill(match: re.Match) -> str:
         kind, (first, *words) = match[1], shlex.split(match[2])
-        shown = (
-            _joint_table(first, *words) if kind == "joints" else _TABLES[kind](root / first, *words)
-        )
+        made = {"joints": _joint_table, "formats": _formats_table, "sets": _sets_table}.get(kind)
+        shown = made(first, *words) if made else _TABLES[kind](root / first, *words)
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (table|benchmark|settings|joints): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S
+        r"<!-- (table|benchmark|settings|joints|sets|formats): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S
     )
 
 
@@ -116,6 +117,18 @@ def _settings_table(path: Path) -> Table:
 
 
 _TABLES = {"table": _record_table, "benchmark": _benchmark_table, "settings": _settings_table}
+
+
+def _formats_table(_: str) -> Table:
+    return make_table(format_table.list_rows())
+
+
+def _sets_table(_: str) -> Table:
+    sets = skeleton.SKELETONS.values()
+    rows = [{"set": s.name, "joints": len(s), "order": ", ".join(s.joints[:40])} for s in sets]
+    for row in rows:
+        row["order"] += ", …" if row["joints"] > 40 else ""
+    return make_table(rows)
 
 
 def _joint_table(target: str, *sources: str) -> Table:

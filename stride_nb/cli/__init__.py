@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train the prior, the lifter or SmoothNet",
     "estimate": "a video → a file of poses",
     "refine": "refine the poses in a file or a video",
+    "formats": "which files come in and go out, and what of them is kept",
     "render": "rendered people → estimates with exact truth",
     "convert": "published .bin weights ↔ safetensors and card",
 }

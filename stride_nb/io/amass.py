@@ -14,9 +14,11 @@ from stride_nb.poses.sequence import PoseSequence
 from stride_nb.smpl.body_model import Body
 from stride_nb.smpl.parameters import BodyMotion
 
-__all__ = ["NAME", "SEVERAL", "SUFFIX", "fit_body", "write", "write_motion"]
+__all__ = ["KEEPS", "NAME", "SEVERAL", "SUFFIX", "TOOLS", "fit_body", "write", "write_motion"]
 
 NAME = "amass"
+TOOLS = "whatever takes AMASS files"
+KEEPS = "3D as a body's pose and shape, fps"
 SUFFIX, SEVERAL = "", False  # .npz is this package's own: this one goes by its name
 
 

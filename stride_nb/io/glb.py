@@ -8,9 +8,11 @@ from os import PathLike
 from stride_nb.io.amass import fit_body
 from stride_nb.poses.sequence import PoseSequence
 
-__all__ = ["NAME", "SEVERAL", "SUFFIX", "write"]
+__all__ = ["KEEPS", "NAME", "SEVERAL", "SUFFIX", "TOOLS", "write"]
 
 NAME = "glb"
+TOOLS = "Blender, any glTF viewer"
+KEEPS = "3D as a moving body, fps"
 SUFFIX, SEVERAL = ".glb", False
 
 

@@ -81,7 +81,9 @@ def _read_sources(where: str | PathLike, joint: str, sources: Any) -> dict[str, 
     if isinstance(sources, (list, tuple)) and sources:
         return {str(source): 1 / len(sources) for source in sources}
     try:
-        return {str(source): float(weight) for source, weight in dict(sources).items()}
+        if isinstance(sources, Mapping):
+            return {str(source): float(weight) for source, weight in sources.items()}
     except (TypeError, ValueError):
-        expected = "a name, a number, a list of them, or weights"
-        raise InputError(where, f"joints: {joint}", expected, repr(sources)[:80]) from None
+        pass
+    expected = "a name, a number, a list of them, or weights"
+    raise InputError(where, f"joints: {joint}", expected, repr(sources)[:80])

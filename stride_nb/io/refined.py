@@ -98,8 +98,12 @@ def returns_form(writer: WritableFormat, file: PoseFile, from_image: bool) -> bo
     or its image's keypoints."""
     if getattr(writer, "ONLY_2D", False):
         return True
-    same = file.format == writer.NAME and not from_image
-    return same and (getattr(writer, "SAME_JOINTS", False) or _takes_source(writer))
+    return file.format == writer.NAME and not from_image and goes_back(writer)
+
+
+def goes_back(writer: WritableFormat) -> bool:
+    """Whether a format gives back what came in with its own joints or content."""
+    return getattr(writer, "SAME_JOINTS", False) or _takes_source(writer)
 
 
 def _takes_source(writer: WritableFormat) -> bool:

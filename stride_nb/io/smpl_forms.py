@@ -84,7 +84,7 @@ def _is_mapping(value: Any, *keys: str) -> bool:
 
 def _values_are(content: Any, *keys: str) -> bool:
     """Whether it maps something to mappings with these keys, or to nothing."""
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         return False
     filled = [value for value in content.values() if value]
     return bool(filled) and all(_is_mapping(value, *keys) for value in filled)

@@ -8,7 +8,7 @@ import torch
 from stride_nb import InputError, PoseSequence, datasets
 from stride_nb.poses import skeleton
 from stride_nb.poses.skeleton import H36M17, mirror_joints
-from tests.bodies import LIMBS, pose_in
+from tests.bodies import pose_in
 
 SETS = [name for name in skeleton.SKELETONS if name != "h36m17"]
 # how far a joint may come back from where Human3.6M has it; all others come back exactly
@@ -35,9 +35,9 @@ EXACT = {
 }
 """What else a set marks as Human3.6M has it."""
 ABOUT_MM = {
-    **dict.fromkeys(("mpi15", "crowdpose14", "aic14", "kinect25"), {"neck": 40}),
+    **{key: {"neck": 40} for key in ("mpi15", "crowdpose14", "aic14", "kinect25")},
     "kinect25": {"neck": 40, "head": 170},  # beyond the head's centre
-    **dict.fromkeys(("smpl22", "smpl24"), {"head": 50}),  # beyond the skull's base
+    **{key: {"head": 50} for key in ("smpl22", "smpl24")},  # beyond the skull's base
 }
 """Where a set's owner marks something between."""
 
