@@ -157,6 +157,7 @@ def train_recipe(name: str, options: TrainOptions) -> tuple[Path, dict]:
         history[-1] |= {f"val_kept_{key}": error for key, error in task.validate(model).items()}
     path = (checkpoints.WEIGHTS if options.ship else folder) / f"{name}.safetensors"
     card = _make_training_card(name, options, recipe, train, history, origin)
+    card["task"] |= task.describe_data()
     checkpoints.save_weights(path, {key: x.half() for key, x in model.state_dict().items()}, card)
     return path, card
 
