@@ -14,6 +14,7 @@ COMMANDS = {
     "estimate": "a video → a file of poses",
     "refine": "refine the poses in a file or a video",
     "render": "rendered people → estimates with exact truth",
+    "batch": "a command or a notebook on many items, here or on a cluster",
     "convert": "published .bin weights ↔ safetensors and card",
 }
 

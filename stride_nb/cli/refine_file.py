@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stride_nb import io
+from stride_nb.batch.facts import note_facts
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -68,6 +70,7 @@ def refine_file(
             sequence = _make_3d(track, up, device)
             result = refine(sequence, method, model, seed, device)
             report(_describe_result(track.name or poses.name, result))
+            note_facts(len(track), _measure_occluded(track))
             refined.append(result.sequence)
         files = io.write(out, [io.rotate_to_y_up(sequence, up="-y") for sequence in refined])
         return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
@@ -76,6 +79,12 @@ def refine_file(
 def _describe_result(name: str, result: Refinement) -> str:
     frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
     return f"{frames}, written with y up. {result.trace.note}"
+
+
+def _measure_occluded(track: PersonTrack) -> float:
+    """The share of joints that are missing or low-confidence."""
+    low = [(part.confidence < CONFIDENCE_THRESHOLD).sum() for part in track.iter_parts()]
+    return float(sum(low)) / (len(track) * len(track.skeleton))
 
 
 def _check_overlay(poses: Path, overlay: Path | None) -> None:
