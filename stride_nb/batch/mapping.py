@@ -20,7 +20,7 @@ from stride_nb import __version__
 from stride_nb.batch.engine import Engine, has_dask, limit_threads, open_client
 from stride_nb.errors import InputError
 
-__all__ = ["Done", "iterate_items", "map_items", "name_worker"]
+__all__ = ["Done", "iterate_items", "map_items", "name_worker", "stream_items"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,15 +52,27 @@ def map_items(
         items: plain values, one a call.
         title: of a progress bar on standard error; ``None``: none.
     """
+    return list(stream_items(function, items, engine, title))
+
+
+def stream_items(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    engine: Engine = Engine(),  # noqa: B008  frozen
+    title: str | None = None,
+) -> Iterator[Result]:
+    """As `map_items`, each result as soon as it and all before it are there."""
     from tqdm import tqdm
 
-    results: dict[int, Result] = {}
-    done = iterate_items(function, items, engine)
+    early: dict[int, Result] = {}
+    following, done = 0, iterate_items(function, items, engine)
     for each in tqdm(done, title, len(items), disable=title is None, mininterval=1):
         if each.error is not None:
             raise each.error
-        results[each.index] = each.result
-    return [results[i] for i in range(len(items))]
+        early[each.index] = each.result
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 def iterate_items(
