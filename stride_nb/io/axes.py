@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from stride_nb.errors import InputError
 from stride_nb.poses.geometry import UP_AXES
+from stride_nb.poses.posture import sum_upwards
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
 
@@ -21,31 +21,8 @@ def estimate_up_axis(sequence: PoseSequence | StreamedSequence) -> str:
     not recognised. ``y`` where no frame has joints of two of the three regions (legs, hips, from
     the thorax up).
     """
-    upwards = sum(
-        _sum_upwards(part.to("h36m17") if part.skeleton.name != "h36m17" else part)
-        for part in sequence.iter_parts()
-    )
+    upwards = sum_upwards(sequence)
     return max(UP_AXES, key=lambda axis: (UP_AXES[axis] @ upwards)[1])
-
-
-def _sum_upwards(body: PoseSequence) -> Float[np.ndarray, "xyz=3"]:
-    """The sum of all vectors that point up along the body; zero where there are none.
-
-    They start or end at the pelvis; where it is missing, at the middle of the hips seen or of the
-    upper and lower joints.
-    """
-    regions = ("thorax", "neck", "head"), ("rhip", "lhip"), ("rankle", "lankle", "rknee", "lknee")
-    upper, hips, lower = (body.joints[:, body.skeleton.index(*names)] for names in regions)
-    pelvis = body.joints[:, :1]
-    for middle in (_mean_joint(hips), (_mean_joint(upper) + _mean_joint(lower)) / 2):
-        pelvis = np.where(np.isnan(pelvis), middle, pelvis)
-    return np.nansum(upper - pelvis, (0, 1)) - np.nansum(lower - pelvis, (0, 1))
-
-
-def _mean_joint(joints: np.ndarray) -> Float[np.ndarray, "T 1 3"]:
-    """The mean of the joints that are there; NaN where none is."""
-    count = np.isfinite(joints).sum(1, keepdims=True)
-    return np.where(count > 0, np.nansum(joints, 1, keepdims=True) / np.maximum(count, 1), np.nan)
 
 
 def rotate_to_y_up(
