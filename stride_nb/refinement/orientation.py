@@ -16,11 +16,10 @@ from jaxtyping import Float
 from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
 from stride_nb.models.uncertainty import MEAN_ERROR, chance_within
-from stride_nb.poses.body_check import sample_frames
 from stride_nb.poses.geometry import rotation_between
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.posture import sum_upwards
-from stride_nb.poses.sequence import PoseSequence
+from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
 from stride_nb.refinement.sliding_window import Windows
 
@@ -32,8 +31,6 @@ _LEANING = 0.5
 """Cosine of 60°: nearer to up than that, a person is upright."""
 _BETTER = 0.8
 """Times the disagreement as given, from which on a turned person agrees better."""
-_WINDOWS = 2
-"""That are tried both ways."""
 _FAR = 0.1
 """Metres between answer and trusted detections, in the median, from which on it is no answer."""
 _FEWEST_JOINTS = 20
@@ -57,9 +54,7 @@ def find_upright_rotation(
     if direction @ _UP > _LEANING:
         return None, ""
     rotation = _rotate_onto(direction, _UP)
-    disagreement = [
-        _try_frozen(turned, network) for turned in (sequence, turn(sequence, rotation))
-    ]
+    disagreement = [_try_frozen(turned, network) for turned in (sequence, turn(sequence, rotation))]
     stands = "y up, as in axes other than a camera's, or upside down"
     stands = stands if direction @ _UP < -_LEANING else "neither y down nor y up, or lying"
     as_given, turned_over = (f"{1000 * d:.0f} mm" for d in disagreement)
@@ -78,35 +73,37 @@ def _rotate_onto(direction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def turn(sequence: Track3D, rotation: Float[np.ndarray, "3 3"]) -> Track3D:
     """The sequence rotated about the origin, without its keypoints, which show it as it was."""
-    return sequence.map(
-        lambda part: part.replace(joints=part.joints @ rotation.T, keypoints=None)
-    )
+    return sequence.map(lambda part: part.replace(joints=part.joints @ rotation.T, keypoints=None))
 
 
 def _try_frozen(sequence: Track3D, network: Prior) -> float:
     """Median distance, metres, of the frozen answer from trusted joints in a window or two."""
-    windows = Windows(sequence.resample(PRIOR_FPS), network)
     distances = []
-    for i in sorted({0, len(windows) // 2})[:_WINDOWS]:
-        joints, _ = predict_with_flip(network, windows.make_features(i))[0]
-        trusted = windows.get_confidence(i) >= CONFIDENCE_THRESHOLD
-        off = np.linalg.norm(windows.fill_relative(i) - joints, axis=-1)
+    for part in _cut_samples(sequence):
+        windows = Windows(part.resample(PRIOR_FPS), network)
+        joints, _ = predict_with_flip(network, windows.make_features(0))[0]
+        trusted = windows.get_confidence(0) >= CONFIDENCE_THRESHOLD
+        off = np.linalg.norm(windows.fill_relative(0) - joints, axis=-1)
         distances.append(off[:, 1:][trusted[:, 1:]])
-    found = np.concatenate(distances)
+    found = np.concatenate(distances) if distances else np.zeros(0)
     return float(np.median(found)) if len(found) else 0.0
 
 
+def _cut_samples(sequence: Track3D) -> list[PoseSequence]:
+    """The beginning and the middle, as long as a window each, of those that show somebody."""
+    frames = round(WINDOW_FRAMES * sequence.fps / PRIOR_FPS) + 1
+    starts = sorted({0, max(len(sequence) // 2 - frames // 2, 0)})
+    parts = [sequence[a : a + frames] for a in starts]
+    return [part for part in parts if not part.missing.all()]
+
+
 def measure_disagreement(sequence: Track3D, answer: Track3D) -> float:
-    """Median distance of an answer from trusted joints, relative to the pelvis, metres; 0 where
-    there is little to compare."""
-    if isinstance(sequence, StreamedSequence):
-        middle = len(sequence) // 2
-        parts = [(s[:300], s[middle : middle + 300]) for s in (sequence, answer)]
-        pairs = list(zip(*parts))
-    else:
-        pairs = [(sequence, answer)]
-    distances = []
-    for given, found in pairs:
+    """Median distance of an answer from trusted joints, relative to the pelvis, metres, in the
+    beginning and the middle; 0 where there is little to compare."""
+    distances = [np.zeros(0)]
+    for given in _cut_samples(sequence):
+        a = given.start - sequence.start
+        found = answer[a : a + len(given)]
         trusted = (given.confidence >= CONFIDENCE_THRESHOLD) & ~given.missing[:, :1]
         off = given.root_relative().joints - found.root_relative().joints
         distances.append(np.linalg.norm(off, axis=-1)[:, 1:][trusted[:, 1:]])
@@ -123,15 +120,15 @@ def lower_confidence_if_far(
     if distance <= _FAR:
         return answer, scale, ""
     least = distance / MEAN_ERROR
-    highest = float(chance_within(_FAR, np.array(least)))
-    note = f"the answer is {1000 * distance:.0f} mm from trusted detections: its confidence is lowered; "
+    off = f"{1000 * distance:.0f} mm from trusted detections"
+    note = f"the answer is {off}: its confidence is lowered; "
+    if scale is None:
+        share = float(chance_within(_FAR, np.array(least)))
+        return answer.map(lambda part: _lower(part, share * part.confidence)), None, note
+    scale = np.where(scale > 0, np.hypot(scale, least), 0.0)
+    return _lower(answer[:], chance_within(_FAR, scale)), scale, note
 
-    def lower(part: PoseSequence) -> PoseSequence:
-        confidence = part.confidence.copy()
-        confidence[:, 1:] = np.minimum(confidence[:, 1:], highest)
-        return part.replace(confidence=confidence)
 
-    if scale is not None:
-        scale = scale.copy()
-        scale[:, 1:] = np.maximum(scale[:, 1:], least)
-    return answer.map(lower), scale, note
+def _lower(part: PoseSequence, confidence: np.ndarray) -> PoseSequence:
+    """With that confidence, but for the pelvis, from which all is measured."""
+    return part.replace(confidence=np.concatenate([part.confidence[:, :1], confidence[:, 1:]], 1))
