@@ -9,7 +9,10 @@ import numpy as np
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 
-__all__ = ["scale_to_metres", "scale_to_pixels"]
+__all__ = ["METRES", "scale_to_metres", "scale_to_pixels"]
+
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""Of one unit, by its name."""
 
 VIDEO_SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 """Usual widths and heights, px; each also stands upright."""
@@ -55,7 +58,7 @@ def scale_to_metres(
         return replace(detections, points=detections.points * detections.unit), ()
     box = np.nanmax(detections.points, 1) - np.nanmin(detections.points, 1)
     extent = np.median(np.linalg.norm(box, axis=-1))
-    for unit, metres in (("m", 1.0), ("cm", 0.01), ("mm", 0.001)):
+    for unit, metres in METRES.items():
         if 0.4 <= extent * metres < 4:
             note = f"coordinates in {unit}, judged by a median extent of {extent:.0f}"
             scaled = replace(detections, points=detections.points * metres)
