@@ -80,7 +80,10 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (table|benchmark|settings|joints|sets|formats): (.*?) -->.*?<!-- end -->", fill, text, flags=re.S
+        r"<!-- (table|benchmark|settings|joints|sets|formats): (.*?) -->.*?<!-- end -->",
+        fill,
+        text,
+        flags=re.S,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from stride_nb.errors import InputError
 from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
 
-__all__ = ["estimate_up_axis", "rotate_to_camera_axes", "rotate_to_y_up"]
+__all__ = ["check_up_axis", "estimate_up_axis", "rotate_to_camera_axes", "rotate_to_y_up"]
 
 
 def estimate_up_axis(sequence: PoseSequence | StreamedSequence) -> str:
@@ -57,7 +58,7 @@ def rotate_to_y_up(
         sequence: with any way up.
         up: ``y``, ``-y`` or ``z``; None: estimated (``estimate_up_axis``).
     """
-    up = up or estimate_up_axis(sequence)
+    up = check_up_axis(up) or estimate_up_axis(sequence)
     if up == "y":
         return sequence
     rotated = _rotate_joints(sequence, UP_AXES[up])
@@ -75,7 +76,15 @@ def rotate_to_camera_axes(
     A sequence in such axes stays as it is. Where the camera stood is not known: it is taken to have
     looked level, along the z of the rotated axes.
     """
-    return _rotate_joints(sequence, UP_AXES["-y"] @ UP_AXES[up or estimate_up_axis(sequence)])
+    up = check_up_axis(up) or estimate_up_axis(sequence)
+    return _rotate_joints(sequence, UP_AXES["-y"] @ UP_AXES[up])
+
+
+def check_up_axis(up: str | None) -> str | None:
+    """The axis that points up; InputError where it is none of those known."""
+    if up is not None and up not in UP_AXES:
+        raise InputError("axes", "up", f"one of {', '.join(UP_AXES)}", repr(up))
+    return up
 
 
 def _rotate_joints(

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stride_nb.errors import InputError
-from stride_nb.io.tracking import MAX_CROWD, link_detections
+from stride_nb.io.tracking import MAX_CROWD, has_one_person, join_tracks, link_detections
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import Skeleton, get_skeleton
 
@@ -46,6 +46,10 @@ class Detections:
     """Which axis of 3D is up (``y``, ``-y`` as in a camera, ``z``), if the format says."""
     unit: float | None = None
     """Metres of one unit of 3D, if the format says."""
+    pixels: Float[np.ndarray, "N J 2"] | None = None
+    """Of 3D: the same people's joints in the image, shares of it or px, where the file has them."""
+    pixel_confidence: Float[np.ndarray, "N J"] | None = None
+    """Of those, as the file has it."""
 
     def get_span(self) -> tuple[int, int]:
         """First and last frame: as the file says, else of the detections."""
@@ -80,8 +84,19 @@ def clean_detections(detections: Detections, where: str | PathLike) -> Detection
         track_ids=[detections.track_ids[i] for i in order],
         points=points[order],
         confidence=confidence[order],
+        pixels=None if detections.pixels is None else detections.pixels[order],
+        pixel_confidence=_clean_confidence(detections, order),
         frame_span=(int(first), int(last)),
     )
+
+
+def _clean_confidence(detections: Detections, order: np.ndarray) -> np.ndarray | None:
+    if detections.pixels is None:
+        return None
+    confidence = detections.confidence
+    if detections.pixel_confidence is not None:
+        confidence = detections.pixel_confidence
+    return np.clip(np.nan_to_num(confidence[order], nan=0.0), 0, 1)
 
 
 def assemble_sequences(
@@ -98,7 +113,8 @@ def assemble_sequences(
         detections: cleaned.
         where: the file, for errors and names.
         fps: frames per second.
-        size: of the image, px; None: 3D.
+        size: of the image, px; None of 3D: the keypoints of the image that came with it, if any,
+            stay out.
         max_people: keep this many people, those seen in most frames; None: all.
     """
     codes, names, notes = _identify_people(detections, where, fps)
@@ -128,9 +144,15 @@ def _make_sequence(
     at = detections.frames[rows] - first
     points[at], confidence[at] = detections.points[rows], detections.confidence[rows]
     skeleton = get_skeleton(detections.skeleton)
-    if size is None:
-        return PoseSequence(points, confidence, fps, skeleton, name, start=first)
-    return Keypoints2D(points, confidence, fps, size, skeleton, name, start=first)
+    if points.shape[-1] == 2 and size is not None:
+        return Keypoints2D(points, confidence, fps, size, skeleton, name, start=first)
+    sequence = PoseSequence(points, confidence, fps, skeleton, name, start=first)
+    if size is None or detections.pixels is None or detections.pixel_confidence is None:
+        return sequence
+    pixels, sure = np.full((*points.shape[:2], 2), np.nan), np.zeros(points.shape[:2])
+    pixels[at], sure[at] = detections.pixels[rows], detections.pixel_confidence[rows]
+    keypoints = Keypoints2D(pixels, sure, fps, size, skeleton, name, start=first)
+    return sequence.replace(keypoints=keypoints)
 
 
 def _identify_people(
@@ -150,8 +172,14 @@ def _identify_people(
     if crowd > MAX_CROWD:
         expected = f"{MAX_CROWD} in a frame at most, where there are no track ids"
         raise InputError(where, "people", expected, crowd)
-    codes = link_detections(frames, detections.points, fps)
+    # where people are, the image says: world landmarks are about everybody's own hips
+    places = detections.points
+    if detections.pixels is not None and np.isfinite(detections.pixels).any((1, 2)).all():
+        places = detections.pixels
+    codes = link_detections(frames, places, fps)
     named = len(known) == len(track_ids)
+    if not known and has_one_person(frames):
+        codes = join_tracks(frames, codes, 1)
     reason = "track ids that repeat within a frame" if named else "no track ids"
     names = [str(i + 1) for i in range(codes.max() + 1)]
     return codes, names, (f"{reason}: people were identified by their positions",)

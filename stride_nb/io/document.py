@@ -53,6 +53,7 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
     """
     path, loaders = Path(path), COMMON_LOADERS | dict(loaders or {})
     if path.is_dir():
+        # names that begin with a dot are none of the user's: macOS leaves ._x.json beside x.json
         for kind, suffix in (("folder", ".json"), ("txt folder", ".txt")):
             files = [f for f in sorted(path.glob(f"*{suffix}")) if not f.name.startswith(".")]
             if files and suffix in loaders:

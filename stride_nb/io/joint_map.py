@@ -69,6 +69,8 @@ def map_joints(detections: Detections, joint_map: JointMap, where: str | PathLik
         points=points,
         confidence=np.stack(confidence, 1),
         skeleton=make_named_skeleton(list(joint_map), where),
+        pixels=None,
+        pixel_confidence=None,
     )
 
 

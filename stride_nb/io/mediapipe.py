@@ -62,23 +62,27 @@ def recognises(document: Document) -> bool:
     """Whether any frame has landmarks."""
     if document.kind != "json":
         return False
-    return any(_get_landmarks(item)[1] for _, item in _get_items(document.content))
+    return any(any(_get_landmarks(item).values()) for _, item in _get_items(document.content))
 
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """MediaPipe's landmarks as detections: metres where there are world landmarks, else shares of
     the image."""
     items = _get_items(document.content)
-    parsed = [_get_landmarks(item) for _, item in items]
-    world = any(kind == "world" and people for kind, people in parsed)
+    people = [_get_landmarks(item) for _, item in items]
+    kind = "world" if any(found["world"] for found in people) else "image"
     numbers, fps = _read_frame_clock(document, items)
-    rows, frames = [], []
-    for number, (kind, people) in zip(numbers, parsed):
-        if (kind == "world") == world:
-            rows += [_flatten_landmarks(document, person, number) for person in people]
-            frames += [number] * len(people)
+    rows, image_rows, frames = [], [], []
+    for number, found in zip(numbers, people):
+        rows += [_flatten_landmarks(document, person, number) for person in found[kind]]
+        frames += [number] * len(found[kind])
+        # nobody knows who is who where there are more of one kind
+        pairs = found["image"] if len(found["image"]) == len(found[kind]) else []
+        image_rows += [_flatten_landmarks(document, person, number) for person in pairs]
+        image_rows += [None] * (len(found[kind]) - len(pairs))
     joints = next((n for n in (33, 17) if rows and len(rows[0]) == 4 * n), 33)
     values = parse_matrix(document, "landmarks", rows, [joints * 4]).reshape(-1, joints, 4)
+    world = kind == "world"
     meta = document.content if isinstance(document.content, dict) else {}
     width, height = meta.get("width"), meta.get("height")
     return Detections(
@@ -93,7 +97,17 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         notes=(NO_PATH_NOTE,) if world else (),
         up="-y" if world else None,
         unit=1.0 if world else None,
+        **(_read_image(document, image_rows, joints) if world else {}),
     )
+
+
+def _read_image(document: Document, rows: list, joints: int) -> dict[str, np.ndarray]:
+    """Fields of the image's landmarks, NaN of people without; none where nobody has them."""
+    if not any(rows):
+        return {}
+    rows = [row or [np.nan] * 4 * joints for row in rows]
+    values = parse_matrix(document, "image landmarks", rows, [joints * 4]).reshape(-1, joints, 4)
+    return {"pixels": values[..., :2], "pixel_confidence": values[..., 3]}
 
 
 def _is_positive(value: object) -> TypeGuard[int]:
@@ -121,25 +135,34 @@ def _is_landmark(content: Any) -> bool:
     return all(isinstance(v, (int, float)) or v is None for v in content)
 
 
-def _get_landmarks(item: Any) -> tuple[str, list]:
-    """("world" or "image", the landmarks of each person), empty where there are none."""
-    kind = "image"
-    if isinstance(item, dict):
-        key = next((k for k in (*WORLD_KEYS, *IMAGE_KEYS) if item.get(k)), None)
-        kind, item = ("world" if key in WORLD_KEYS else "image"), item.get(key)
-    if isinstance(item, dict):
-        item = item.get("landmark")
-    if not isinstance(item, list) or not item:
-        return kind, []
-    if isinstance(item[0], dict) and (keys := POSE_KEYS & item[0].keys()):
-        key = max(keys)  # keypoints3D before keypoints
-        people = [pose.get(key) for pose in item if isinstance(pose, dict)]
-        return "world" if key in WORLD_KEYS else kind, [p for p in people if _is_body(p)]
-    if isinstance(item[0], dict) and isinstance(item[0].get("landmark"), list):
-        item = [person.get("landmark") for person in item if isinstance(person, dict)]
-    if _is_landmark(item[0]):
-        return kind, [item] if len(item) == 33 or isinstance(item[0], dict) else []
-    return kind, [p for p in item if _is_body(p)]
+def _get_landmarks(item: Any) -> dict[str, list]:
+    """The landmarks of each person in the ``world`` and in the ``image``, empty where there are
+    none."""
+    found: dict[str, list] = {"world": [], "image": []}
+    if not isinstance(item, dict):
+        poses = item if isinstance(item, list) else []
+        if poses and isinstance(poses[0], dict) and POSE_KEYS & poses[0].keys():
+            for kind, key in (("world", "keypoints3D"), ("image", "keypoints")):
+                bodies = [pose.get(key) for pose in poses if isinstance(pose, dict)]
+                found[kind] = [body for body in bodies if _is_body(body)]
+            return found
+        return found | {"image": _get_bodies(item)}
+    for kind, keys in (("world", WORLD_KEYS), ("image", IMAGE_KEYS)):
+        found[kind] = _get_bodies(next((item[key] for key in keys if item.get(key)), None))
+    return found
+
+
+def _get_bodies(people: Any) -> list:
+    """Each person's list of landmarks, of one person or of several."""
+    if isinstance(people, dict):
+        people = people.get("landmark")
+    if not isinstance(people, list) or not people:
+        return []
+    if isinstance(people[0], dict) and isinstance(people[0].get("landmark"), list):
+        people = [person.get("landmark") for person in people if isinstance(person, dict)]
+    if _is_landmark(people[0]):
+        return [people] if len(people) == 33 or isinstance(people[0], dict) else []
+    return [p for p in people if _is_body(p)]
 
 
 def _is_body(person: Any) -> bool:
@@ -152,8 +175,12 @@ def _flatten_landmarks(document: Document, person: list, number: int) -> list[fl
     try:
         for mark in person:
             if isinstance(person[0], dict):
-                seen = (mark[key] for key in VISIBILITY_KEYS if key in mark)
-                visibility = next(seen, 1.0)
+                if mark is None:
+                    values += [None] * 4
+                    continue
+                seen = [mark[key] for key in VISIBILITY_KEYS if key in mark]
+                # null is no visibility: what stands beside it counts
+                visibility = next((v for v in seen if v is not None), None if seen else 1.0)
                 values += mark["x"], mark["y"], mark.get("z", 0.0), visibility
             else:
                 values += (*mark, 1.0)[:4]

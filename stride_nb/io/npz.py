@@ -1,11 +1,12 @@
 """Plain arrays: this package's own npz, prepared clips, and whatever array of joints others save as
 npy, npz or pickle.
 
-A foreign array is (T, J, C), or (P, T, J, C) for several people, with C the coordinates: x, y; x,
-y, confidence (known from x, y, z by a last column within [0, 1] beside larger coordinates); x, y,
-z; or x, y, z, confidence. In an npz or pickle it stands under one of ``ARRAY_NAMES``, or is the
-only array of such a shape; ``confidence``, ``scores``, ``keypoint_scores`` or ``score``, (T, J) or
-(P, T, J), ``fps`` and ``size`` may stand beside it.
+A foreign array is (T, J, C), or for several people (P, T, J, C) or (T, P, J, C) (`array_axes` says
+which), with C the coordinates: x, y; x, y, confidence (known from x, y, z by a last column within
+[0, 1] beside larger coordinates); x, y, z; or x, y, z, confidence. In an npz or pickle it stands
+under one of ``ARRAY_NAMES``, or is the only array of such a shape; ``confidence``, ``scores``,
+``keypoint_scores`` or ``score``, (T, J) or as the people's, ``fps`` and ``size`` may stand beside
+it.
 
 MotionBERT's ``X3D.npy`` holds Human3.6M's 17 joints in units of the image, y down
 (Walter0807/MotionBERT, ``infer_wild.py``): they are scaled to a person of usual size.
@@ -19,9 +20,9 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
+from stride_nb.io.array_axes import find_people_and_frames, split_confidence
 from stride_nb.io.clip_archive import read_clips
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 NAME = "arrays"
-LOOKS = "an npz, npy or pickle with an array (T, J, C) or (P, T, J, C) of joints"
+LOOKS = "an npz, npy or pickle with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
 TOOLS = "stride-nb, rtmlib, NumPy, MotionBERT (X3D.npy)"
 KEEPS = "2D or 3D, confidence, fps, size, frame numbers, missing"
 SUFFIX, SEVERAL, STREAMS = ".npz", False, True
@@ -92,12 +93,12 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
             return [Keypoints2D.load(document.path)]
     joints = _find_joint_array(document, arrays)
     scores = _find_confidence(document, arrays, joints.shape[:-1])
-    if joints.ndim == 3:
-        joints = joints[None]
+    joints, frames_first, axes_notes = find_people_and_frames(document, joints)
     P, T, J, C = joints.shape
-    points, confidence = _split_confidence(joints.reshape(P * T, J, C))
+    points, confidence = split_confidence(document, joints.reshape(P * T, J, C))
     if scores is not None:
-        confidence = scores.reshape(confidence.shape).astype(np.float64)
+        scores = scores.reshape((T, P, J) if frames_first else (P, T, J)).astype(np.float64)
+        confidence = (scores.swapaxes(0, 1) if frames_first else scores).reshape(P * T, J)
     is_motionbert = document.path.stem.upper() == "X3D" and points.shape[1:] == (17, 3)
     joint_set = identify_joint_set(
         document, points, skeleton or ("h36m17" if is_motionbert else None)
@@ -115,7 +116,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         fps=float(fps.item()) if fps is not None else None,
         size=(int(size[0]), int(size[1])) if size is not None else None,
         frame_span=(0, T - 1),
-        notes=_make_notes(points, joint_set, skeleton, is_motionbert),
+        notes=axes_notes + _make_notes(points, joint_set, skeleton, is_motionbert),
         up="-y" if is_motionbert else None,
         unit=_measure_unit(points) if is_motionbert else None,
     )
@@ -201,26 +202,6 @@ def _find_confidence(
         return None
     expected = f"numbers of shape {shape}, as of the joints"
     raise document.error(key, expected, f"{array.dtype} {array.shape}")
-
-
-def _split_confidence(
-    joints: Float[np.ndarray, "N J C"],
-) -> tuple[Float[np.ndarray, "N J D"], Float[np.ndarray, "N J"]]:
-    """Coordinates (2 or 3) and confidence, non-finite coordinates as NaN."""
-    joints = np.where(np.isfinite(joints), joints, np.nan)
-    coordinates, last = joints[..., :-1], joints[..., -1]
-    if joints.shape[-1] == 4 or (joints.shape[-1] == 3 and _may_be_scores(coordinates, last)):
-        return coordinates, last
-    return joints, np.ones(joints.shape[:-1])
-
-
-def _may_be_scores(pixels: np.ndarray, values: np.ndarray) -> bool:
-    """In [0, 1] but for one in a hundred (the scores of interpolated heat maps overshoot a little),
-    beside coordinates that are larger."""
-    values, pixels = values[np.isfinite(values)], np.abs(pixels[np.isfinite(pixels)])
-    if not values.size or not pixels.size or pixels.max() <= 10:
-        return False
-    return values.min() >= -0.1 and values.max() <= 1.5 and np.percentile(values, 99) <= 1
 
 
 def _find_numbers(

@@ -6,15 +6,25 @@ import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from stride_nb.errors import InputError
 from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
 from stride_nb.io.document import Document, open_document
 from stride_nb.io.joint_map import JointMap, load_joint_map, map_joints
+from stride_nb.io.overrides import (
+    Overrides,
+    apply_overrides,
+    make_overrides,
+    number_from,
+    trust_from,
+)
 from stride_nb.io.parsing import NUMBERED
 from stride_nb.io.registry import collect_loaders, find_reader, find_writer
+from stride_nb.io.sentinels import mark_sentinels
 from stride_nb.io.tracking import check_max_people, fix_track_ids
-from stride_nb.io.units import scale_to_metres, scale_to_pixels
+from stride_nb.io.units import scale_image_points, scale_to_metres, scale_to_pixels
+from stride_nb.poses.body_check import describe_faults
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
 
@@ -48,6 +58,7 @@ def read(
     skeleton: str | None = None,
     people: int | None = None,
     joints: str | PathLike | JointMap | None = None,
+    **overrides: Any,
 ) -> PoseFile:
     """The people in a file of poses, ``Keypoints2D`` (px) or ``PoseSequence`` (metres).
 
@@ -64,24 +75,29 @@ def read(
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
         joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
+        overrides: ``up``, ``unit``, ``start``, ``trust`` (`Overrides`), where the file does not
+            say; an error where it says otherwise.
 
     Raises:
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
     check_max_people(path, people)
+    known = make_overrides(path, overrides)
     document = open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
     if not isinstance(parsed, Detections) and not isinstance(parsed[0], Detections):
         if joints is not None:
             raise document.error("joints", f"none: {reader.NAME} names its joints", "a joint map")
-        return PoseFile(parsed[:people], reader.NAME)
+        return _override_sequences(PoseFile(parsed[:people], reader.NAME), known, path)
     clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
     if joints is not None:
         joint_map = load_joint_map(joints)
         clips = [map_joints(clip, joint_map, document.path) for clip in clips]
-    return _finish_clips(clips, document, reader.NAME, fps, size, people)
+    clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
+    file = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(file, known, path)
 
 
 def _finish_clips(
@@ -91,17 +107,32 @@ def _finish_clips(
     fps: float | None,
     size: tuple[int, int] | None,
     people: int | None,
+    known: Overrides,
 ) -> PoseFile:
     """Everybody in a video's detections, or in those of several, each named after its own."""
     if len(clips) == 1:
-        sequences, notes = _finish_detections(clips[0], document, fps, size, people)
+        sequences, notes = _finish_detections(clips[0], document, fps, size, people, known.unit)
         return PoseFile(sequences, format, notes, clips[0].up)
     sequences, notes = [], []
     for clip in clips:
-        found, more_notes = _finish_detections(clip, document, fps, size, None)
+        found, more_notes = _finish_detections(clip, document, fps, size, None, known.unit)
         sequences += [track.replace(name=clip.track_ids[0] or track.name) for track in found]
         notes += more_notes
     return PoseFile(sequences, format, list(dict.fromkeys(notes)), clips[0].up, clips=True)
+
+
+def _override_sequences(file: PoseFile, known: Overrides, path: str | PathLike) -> PoseFile:
+    """The file with frames counted, and confidence trusted, as asked for, and notes on both and on
+    what is no body."""
+    notes = list(file.notes)
+    sequences = trust_from(number_from(file, known.start, path), known.trust, path)
+    if (first := sequences[0].start) and not file.clips:
+        notes.append(f"frames {first} to {max(s.start + len(s) for s in sequences) - 1}")
+    for sequence in sequences:
+        whose = f" ({sequence.name})" if len(sequences) > 1 else ""
+        notes += [fault + whose for fault in describe_faults(sequence)]
+    up = known.up if file.up is None else file.up
+    return PoseFile(sequences, file.format, notes, up, file.clips)
 
 
 def _finish_detections(
@@ -110,6 +141,7 @@ def _finish_detections(
     fps: float | None,
     size: tuple[int, int] | None,
     people: int | None,
+    unit: str | None,
 ) -> tuple[list[Keypoints2D | PoseSequence], list[str]]:
     """One sequence a person, in pixels or metres, and notes."""
     detections = clean_detections(parsed, document.path)
@@ -119,9 +151,11 @@ def _finish_detections(
         notes.append(f"no frame rate: {fps:g} frames per second were assumed (fps=…)")
     if detections.points.shape[-1] == 2:
         size = detections.size or size
-        detections, size, more_notes = scale_to_pixels(detections, size, document)
+        detections, size, more_notes = scale_to_pixels(detections, size, document, unit)
     else:
-        size, (detections, more_notes) = None, scale_to_metres(detections, document)
+        detections, more_notes = scale_to_metres(detections, document)
+        detections, size, image_notes = scale_image_points(detections, detections.size or size)
+        more_notes += image_notes
     sequences, people_notes = assemble_sequences(detections, document.path, fps, size, people)
     return sequences, [*notes, *more_notes, *people_notes]
 
@@ -134,6 +168,7 @@ def read_tracks(
     skeleton: str | None = None,
     people: int | None = None,
     joints: str | PathLike | JointMap | None = None,
+    **overrides: Any,
 ) -> tuple[PoseFile, list]:
     """What ``read`` gives, and the people in it: tracks of one video, with swapped ids corrected
     (``fix_track_ids``).
@@ -142,7 +177,7 @@ def read_tracks(
     they are.
 
     Args:
-        path, format, size, skeleton, joints: as of ``read``.
+        path, format, size, skeleton, joints, overrides: as of ``read``.
         fps: frames per second, where the file does not say; an error where it says otherwise.
         people: keep this many, those seen in most frames once broken tracks are joined (of clips
             the first); None: all.
@@ -152,12 +187,12 @@ def read_tracks(
     """
     check_max_people(path, people)
     try:
-        sequences = read(path, format, fps, size, skeleton, joints=joints)
+        sequences = read(path, format, fps, size, skeleton, joints=joints, **overrides)
     except InputError as error:
         if people is None or error.field != "people":
             raise
         # too many to hold before any could be joined
-        sequences = read(path, format, fps, size, skeleton, people, joints)
+        sequences = read(path, format, fps, size, skeleton, people, joints, **overrides)
     check_fps_agrees(path, fps, sequences[0].fps)
     one_video = not sequences.clips and len({len(track) for track in sequences}) == 1
     return sequences, fix_track_ids(sequences, people) if one_video else sequences[:people]

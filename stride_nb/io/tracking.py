@@ -17,11 +17,23 @@ from jaxtyping import Float, Int
 from stride_nb.errors import InputError
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 
-__all__ = ["MAX_CROWD", "check_max_people", "fix_track_ids", "link_detections"]
+__all__ = [
+    "MAX_CROWD",
+    "check_max_people",
+    "fix_track_ids",
+    "has_one_person",
+    "join_tracks",
+    "link_detections",
+]
 
 MAX_CROWD = 200
 """People in a frame, and people remembered, where there are no ids."""
 _OUT_OF_REACH = 1e3
+_CUT_SECONDS = 0.2
+_GHOSTS = 0.02
+"""Share of frames with a second person, up to which there is one person, and ghosts."""
+_STILL = 0.01
+"""Metres that the pelvis of poses moves at most that say nothing of where a person is."""
 
 
 def check_max_people(where: str | PathLike, people: int | None) -> None:
@@ -60,7 +72,8 @@ def link_detections(
 
     A person is looked for within 0.3 body sizes of where it is expected and 3 more for each second
     unseen, 2 at most; at equal distance the file's own id decides. Who is found nowhere keeps the
-    file's id if that one is free, or is new.
+    file's id if that one is free, or is new. Where without ids as many people as were just there
+    are all elsewhere at once, the video was cut: they are the same.
 
     Args:
         frames: sorted.
@@ -78,6 +91,8 @@ def link_detections(
             candidates = sorted(people, key=lambda p: -p.frame)[:MAX_CROWD]
         now = slice(start, stop)
         matches = _match_people(candidates, points[now], hints[now], frame, body_size, fps)
+        if not matches and (hints[now] < 0).all():
+            matches = _match_across_cut(candidates, points[now], frame, fps)
         for i in range(start, stop):
             person = matches.get(i - int(start))
             person = person or _find_last_owner(candidates, hints[i], frame, matches.values())
@@ -98,6 +113,22 @@ def _match_people(people, poses, hints, frame, body_size, fps) -> dict[int, _Tra
     cost = _measure_costs(people, poses, hints, frame, body_size, fps)
     pairs = zip(*linear_sum_assignment(cost))
     return {col: people[row] for row, col in pairs if cost[row, col] < _OUT_OF_REACH}
+
+
+def _match_across_cut(people, poses, frame, fps) -> dict[int, _TrackedPerson]:
+    """The person of each pose after a cut: as they stood among one another just before it; nobody
+    where there are more or fewer."""
+    from scipy.optimize import linear_sum_assignment
+
+    recent = [p for p in people if frame - p.frame <= max(1, _CUT_SECONDS * fps)]
+    if len(recent) != len(poses):
+        return {}
+    before, after = (
+        np.nanmean(np.asarray(group), 1) for group in ([p.pose for p in recent], poses)
+    )
+    before, after = before - before.mean(0), after - after.mean(0)
+    cost = np.linalg.norm(before[:, None] - after, axis=-1)
+    return {col: recent[row] for row, col in zip(*linear_sum_assignment(cost))}
 
 
 def _measure_costs(people, poses, hints, frame, body_size, fps) -> np.ndarray:
@@ -155,22 +186,96 @@ def fix_track_ids(
         given = f"{min(lengths)} to {max(lengths)} frames"
         raise InputError("fix_track_ids", "sequences", "one length: the tracks of one video", given)
     first, confidence = sequences[0], np.stack([s.confidence for s in sequences], 1)
-    field = "joints" if isinstance(first, PoseSequence) else "pixels"
-    points = np.stack([getattr(s, field) for s in sequences], 1)
-    frames, slots = np.nonzero(confidence.any(-1))
-    if not len(frames):
-        return list(sequences)
+    points = _stack_places(sequences)
+    frames, slots = np.nonzero(confidence.any(-1) & np.isfinite(points).any((-1, -2)))
+    if not len(frames) or not _say_places(sequences):
+        return sorted(sequences, key=_count_lost)[:people]
     ids = link_detections(frames, points[frames, slots], first.fps, slots)
-    tracks = []
-    for person, name in enumerate(_name_people(ids, slots, [s.name for s in sequences])):
-        at, slot = frames[ids == person], slots[ids == person]
-        own_points = np.full_like(points[:, 0], np.nan)
-        own_confidence = np.zeros_like(confidence[:, 0])
-        own_points[at], own_confidence[at] = points[at, slot], confidence[at, slot]
-        tracks.append(first.replace(confidence=own_confidence, name=name, **{field: own_points}))
-    tracks.sort(key=lambda track: -int(track.confidence.any(1).sum()))
+    if people is not None:
+        ids = join_tracks(frames, ids, people)
+    names = _name_people(ids, slots, [s.name for s in sequences])
+    tracks = [
+        _gather(sequences, frames[ids == person], slots[ids == person], name)
+        for person, name in enumerate(names)
+    ]
+    tracks.sort(key=_count_lost)
     place = {s.name: i for i, s in enumerate(sequences)}
     return sorted(tracks[:people], key=lambda track: place.get(track.name, len(place)))
+
+
+def _count_lost(track: PoseSequence | Keypoints2D) -> int:
+    return int(track.missing.all(1).sum())
+
+
+def _stack_places(sequences: Sequence) -> np.ndarray:
+    """(T, P, J, C) where the people are: in the image, where that is known."""
+    seen = [s.keypoints if isinstance(s, PoseSequence) else s for s in sequences]
+    if all(s is not None for s in seen):
+        return np.stack([s.pixels for s in seen], 1)
+    return np.stack([s.joints for s in sequences], 1)
+
+
+def _say_places(sequences: Sequence) -> bool:
+    """Whether the poses say where anybody is: those about the middle of the hips do not."""
+    for s in sequences:
+        if not isinstance(s, PoseSequence) or s.keypoints is not None:
+            return True
+        hips = [s.skeleton.joints.index(n) for n in ("lhip", "rhip") if n in s.skeleton.joints]
+        middle = s.joints[:, hips].mean(1) if len(hips) == 2 else s.joints[:, 0]
+        middle = middle[np.isfinite(middle).all(-1)]
+        if len(middle) and np.abs(middle).max() > _STILL:
+            return True
+    return False
+
+
+def _gather(sequences: Sequence, at: np.ndarray, slot: np.ndarray, name: str):
+    """One person's track: in each frame of ``at`` what the sequence ``slot`` has there."""
+    first = sequences[0]
+    field = "joints" if isinstance(first, PoseSequence) else "pixels"
+    fields = {}
+    for key in (field, "confidence"):
+        values = np.stack([getattr(s, key) for s in sequences], 1)
+        fields[key] = np.full_like(values[:, 0], np.nan if key == field else 0)
+        fields[key][at] = values[at, slot]
+    seen = [getattr(s, "keypoints", None) for s in sequences]
+    if all(s is not None for s in seen):
+        fields["keypoints"] = _gather(seen, at, slot, name)
+    elif isinstance(first, PoseSequence):
+        fields["keypoints"] = None
+    return first.replace(name=name, **fields)
+
+
+def join_tracks(
+    frames: Int[np.ndarray, " N"], ids: Int[np.ndarray, " N"], people: int
+) -> Int[np.ndarray, " N"]:
+    """Ids of which every one beyond so many, seen in most frames, is joined with one that it shares
+    no frame with: a person who was lost, and found elsewhere. Those that share frames with all stay
+    apart."""
+    ids = ids.copy()
+    order = np.argsort(-np.bincount(ids), kind="stable")
+    kept = {int(i): set(frames[ids == i].tolist()) for i in order[:people]}
+    for i in order[people:]:
+        own = set(frames[ids == i].tolist())
+        free = [k for k, taken in kept.items() if not taken & own]
+        if free:
+            nearest = min(free, key=lambda k: _measure_pause(kept[k], own))
+            kept[nearest] |= own
+            ids[ids == i] = nearest
+    return np.unique(ids, return_inverse=True)[1]
+
+
+def _measure_pause(one: set[int], other: set[int]) -> int:
+    """Frames between two tracks, at least."""
+    a, b = np.array(sorted(one)), np.array(sorted(other))
+    after = np.searchsorted(a, b).clip(1, max(len(a) - 1, 1))
+    near = np.minimum(np.abs(a[after - 1] - b), np.abs(a[np.minimum(after, len(a) - 1)] - b))
+    return int(near.min())
+
+
+def has_one_person(frames: Int[np.ndarray, " N"]) -> bool:
+    """Whether a second detection in a frame is so rare that it is a ghost."""
+    _, count = np.unique(frames, return_counts=True)
+    return int((count > 1).sum()) <= _GHOSTS * len(count)
 
 
 def _name_people(ids: np.ndarray, slots: np.ndarray, names: Sequence[str]) -> list[str]:

@@ -8,8 +8,10 @@ import numpy as np
 
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 
-__all__ = ["METRES", "scale_to_metres", "scale_to_pixels"]
+__all__ = ["METRES", "scale_image_points", "scale_to_metres", "scale_to_pixels"]
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Of one unit, by its name."""
@@ -19,22 +21,32 @@ VIDEO_SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 
 
 def scale_to_pixels(
-    detections: Detections, size: tuple[int, int] | None, document: Document
+    detections: Detections,
+    size: tuple[int, int] | None,
+    document: Document,
+    unit: str | None = None,
 ) -> tuple[Detections, tuple[int, int], tuple[str, ...]]:
-    """Detections in pixels, the image's size, and notes; shares of the image (MediaPipe's, say) are
-    multiplied out.
+    """Detections in pixels, the image's size, and notes; shares of the image (MediaPipe's, say),
+    from 0 to 1 or from −1 to 1, are multiplied out.
 
     Without a size it is the smallest usual video size that holds all keypoints.
+
+    Args:
+        unit: ``px`` or ``share``; None: judged by the numbers.
 
     Raises:
         InputError: shares of an image without a size.
     """
     largest = np.nanpercentile(detections.points, 99, axis=(0, 1))
-    if (np.abs(largest) <= 2).all():
+    if unit == "share" or (unit is None and (np.abs(largest) <= 2).all()):
         if size is None:
             expected = "width and height of the image (size=…), for keypoints in shares of it"
             raise document.error("size", expected, "none")
-        return replace(detections, points=detections.points * np.array(size)), size, ()
+        points, notes = detections.points, ()
+        if _is_from_minus_one(detections):
+            points = (points + 1) / 2
+            notes = ("negative shares of the image: they were taken to go from −1 to 1",)
+        return replace(detections, points=points * np.array(size)), size, notes
     if size is not None:
         return detections, size, ()
     sizes = VIDEO_SIZES + tuple((h, w) for w, h in VIDEO_SIZES)
@@ -43,6 +55,17 @@ def scale_to_pixels(
     size = min(fitting, key=lambda s: (s[0] * s[1], -s[0]), default=tight)
     note = f"no image size: {size[0]} × {size[1]} pixels were assumed (size=…)"
     return detections, size, (note,)
+
+
+def _is_from_minus_one(detections: Detections) -> bool:
+    """Whether shares count from the image's middle: some trusted joints in twenty are clearly
+    negative. MediaPipe's never do, and its legs may lie far outside."""
+    if detections.skeleton == "mediapipe33":
+        return False
+    confidence = detections.confidence
+    seen = detections.points[confidence >= min(CONFIDENCE_THRESHOLD, confidence.max())]
+    negative = (seen < -0.05).any(-1).mean() if len(seen) else 0.0
+    return bool(negative > 0.05 and np.nanmin(seen) >= -1.05 and np.nanmax(seen) <= 1.05)
 
 
 def scale_to_metres(
@@ -56,12 +79,28 @@ def scale_to_metres(
     """
     if detections.unit is not None:
         return replace(detections, points=detections.points * detections.unit), ()
-    box = np.nanmax(detections.points, 1) - np.nanmin(detections.points, 1)
-    extent = np.median(np.linalg.norm(box, axis=-1))
+    extent = measure_extent(detections.points)
     for unit, metres in METRES.items():
-        if 0.4 <= extent * metres < 4:
+        if PERSON_EXTENT[0] <= extent * metres < PERSON_EXTENT[1]:
             note = f"coordinates in {unit}, judged by a median extent of {extent:.0f}"
             scaled = replace(detections, points=detections.points * metres)
             return scaled, () if unit == "m" else (note,)
     expected = "a person 0.4 to 4 m across, in m, cm or mm"
     raise document.error("joints", expected, f"a median extent of {extent:g}")
+
+
+def scale_image_points(
+    detections: Detections, size: tuple[int, int] | None
+) -> tuple[Detections, tuple[int, int] | None, tuple[str, ...]]:
+    """Of 3D detections the joints in the image, in pixels, the image's size, and notes; no size
+    where they cannot be used: there are none, or they are shares of an image of unknown size."""
+    pixels = detections.pixels
+    if pixels is None or not np.isfinite(pixels).any():
+        return replace(detections, pixels=None), None, ()
+    shares = np.nanpercentile(np.abs(pixels), 99) <= 2
+    if size is None:
+        note = "joints in the image tell who is who; to be used, they need its size (size=…)"
+        return detections, None, (note,)
+    if not shares:
+        return detections, size, ()
+    return replace(detections, pixels=pixels * np.array(size)), size, ()

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -42,12 +44,14 @@ WINDOW_FRAMES = 243
 
 
 def check_fps(where: str, fps: Any) -> float:
-    """Frames per second as a float; InputError where they are no positive number."""
+    """Frames per second as a float, also of a fraction (PyAV's) or a decimal; InputError where they
+    are no positive number."""
     try:
+        fps = float(fps) if isinstance(fps, (Fraction, Decimal)) else fps
         value = np.asarray(fps)
         if value.ndim == 0 and value.dtype.kind in "biuf" and 0 < value < np.inf:
             return float(value)
-    except ValueError:  # rows of different lengths
+    except (ValueError, OverflowError):  # rows of different lengths; more than a float holds
         pass
     raise InputError(where, "fps", "a positive number", repr(fps) if isinstance(fps, str) else fps)
 
@@ -61,10 +65,12 @@ def _check_start(where: str, start: Any) -> int:
 
 
 def _copy_numbers(where: str, field: str, values: Any) -> np.ndarray:
-    """A copy in float64; InputError where that cannot be."""
+    """A copy in float64, NaN where an array is masked; InputError where that cannot be."""
     try:
+        if np.ma.isMaskedArray(values):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
         return np.array(values, np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # the last: of tensors with a gradient
         raise InputError(where, field, "numbers, in rows of one length", error) from None
 
 
@@ -78,6 +84,8 @@ def _copy_points(where: str, field: str, values: Any, joints: int, dims: int) ->
 
 
 def _copy_confidence(where: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values, 0)
     confidence = np.ones(shape) if values is None else _copy_numbers(where, "confidence", values)
     if confidence.shape != shape:
         raise InputError(where, "confidence", f"shape {shape}", confidence.shape)

@@ -20,7 +20,7 @@ from stride_nb.datasets.simulation import estimator_noise, occlusion
 from stride_nb.datasets.simulation.augmentation import augment_motion, find_distinct_bodies
 from stride_nb.errors import InputError
 from stride_nb.evaluation.metrics import joint_errors_mm
-from stride_nb.evaluation.take_protocol import align_to_truth, score_take
+from stride_nb.evaluation.take_protocol import SCORED_JOINTS, align_to_truth, score_take
 from stride_nb.models import losses
 from stride_nb.models.lifter import make_lifter_features
 from stride_nb.models.motion_prior import PRIOR_FPS, make_input_features
@@ -31,6 +31,7 @@ from stride_nb.poses.gap_filling import fill_gaps
 from stride_nb.poses.geometry import Camera, random_camera, rotation_about
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.filters import TUNED, linear
+from stride_nb.refinement.image_evidence import use_image_evidence
 from stride_nb.refinement.lifting import lift
 from stride_nb.refinement.refine import refine
 from stride_nb.training.trainer import hash_tensors
@@ -286,7 +287,7 @@ class DenoiseReal(Denoise):
     def __init__(self, train: Clips, val: Clips, batch=32, seed=0, lifter=None, share: float = 0.6):
         super().__init__(train, val, batch, seed, lifter)
         self.share = share
-        self.pairs = [pair for take in load_takes("train", None) if (pair := align_take(take))]
+        self.pairs = [pair for take in load_takes("train", None) for pair in align_take(take)]
         self.held_out = load_takes("val", None)
         if not self.pairs:
             raise InputError("DenoiseReal", "estimates", "takes that can be aligned", "none")
@@ -333,24 +334,29 @@ class DenoiseReal(Denoise):
         return scores
 
 
-def align_take(take: Take) -> tuple[PoseSequence, PoseSequence] | None:
-    """A take's estimate and its truth in the estimate's frame, at the prior's frame rate; None
-    where too little was in view, or the estimate is off throughout."""
+def align_take(take: Take) -> list[tuple[PoseSequence, PoseSequence]]:
+    """A take's estimate and its truth in the estimate's frame, at the prior's frame rate: as it
+    comes, and by image evidence under the true and a guessed camera.
+
+    Empty where too little was in view, or the estimate is off throughout.
+    """
     used = ~take.hidden & take.found[:, None]
-    if used.sum() < _MIN_CLIP_FRAMES:
-        return None
+    if used[:, list(SCORED_JOINTS)].sum() < _MIN_CLIP_FRAMES:
+        return []
     filled = fill_gaps(take.estimate, how="hold").joints
     # the similarity that takes the truth to the estimate
     truth = align_to_truth(take.footage.joints_cam, filled, used)
     off = np.linalg.norm(truth - (filled - filled[:, :1]), axis=-1)[used].mean()
     if off > _MOST_OFF:
-        return None
-    estimate = take.estimate.replace(keypoints=None).resample(PRIOR_FPS)
-    return estimate, PoseSequence(truth, fps=take.footage.fps).resample(PRIOR_FPS)
+        return []
+    target = PoseSequence(truth, fps=take.footage.fps).resample(PRIOR_FPS)
+    views = [use_image_evidence(take.estimate, camera)[0] for camera in (take.make_camera(), None)]
+    estimates = [view.replace(keypoints=None) for view in (take.estimate, *views)]
+    return [(estimate.resample(PRIOR_FPS), target) for estimate in estimates]
 
 
 def _predict_take(model: nn.Module, take: Take) -> Float[np.ndarray, "T 17 3"]:
-    refined = refine(take.estimate.replace(keypoints=None), "prior", model)
+    refined = refine(take.estimate, "prior", model)
     return refined.sequence[:].joints
 
 

@@ -2,8 +2,8 @@
 on where it was.
 
 The file is a chain of arrays as `numpy.save` writes them, plain numbers, never unpickled: a key
-that says which video and estimator they are of, then pairs of times and detections. A last pair
-that was cut short is dropped.
+that says which video and estimator they are of, then parts of three arrays: times of frames, frames
+of detections, detections. A last part that was cut short is dropped.
 """
 
 from __future__ import annotations
@@ -95,19 +95,11 @@ class DetectionLog:
         self._saved_at = time.monotonic()
         if self._path is None or self._saved_frames == len(self):
             return
-        rows = np.full((len(self._rows) - self._saved_rows, 1 + self._joints * _COLUMNS), np.nan)
-        rows[:, 0] = self._numbers[self._saved_rows :]
-        for row, values in zip(rows, self._rows[self._saved_rows :]):
-            row[1:] = values.ravel()
         with self._path.open("ab") as file:
             np.save(file, np.array(self._seconds[self._saved_frames :]))
-            np.save(file, rows)
+            np.save(file, np.array(self._numbers[self._saved_rows :], int))
+            np.save(file, np.array(self._rows[self._saved_rows :], np.float32))
         self._saved_frames, self._saved_rows = len(self), len(self._rows)
-
-    def remove(self) -> None:
-        """Delete the file: what it was for is done."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
 
     def _stack(self) -> np.ndarray:
         return np.array(self._rows, float).reshape(-1, self._joints, _COLUMNS)
@@ -119,7 +111,7 @@ class DetectionLog:
                 if str(np.load(file, allow_pickle=False)) != key:
                     return False
                 whole = file.tell()
-                while self._restore_pair(file):
+                while self._restore_part(file):
                     whole = file.tell()
                 file.truncate(whole)
         except UNREADABLE:
@@ -127,14 +119,13 @@ class DetectionLog:
         self._saved_frames, self._saved_rows = len(self), len(self._rows)
         return True
 
-    def _restore_pair(self, file) -> bool:
+    def _restore_part(self, file) -> bool:
         try:
-            seconds = np.load(file, allow_pickle=False)
-            rows = np.load(file, allow_pickle=False)
-            values = rows[:, 1:].astype(np.float32).reshape(-1, self._joints, _COLUMNS)
+            seconds, numbers, rows = (np.load(file, allow_pickle=False) for _ in range(3))
+            values = rows.astype(np.float32).reshape(len(numbers), self._joints, _COLUMNS)
         except UNREADABLE:
             return False
         self._seconds += seconds.tolist()
-        self._numbers += rows[:, 0].astype(int).tolist()
+        self._numbers += numbers.tolist()
         self._rows += list(values)
         return True

@@ -86,8 +86,9 @@ def run_estimator(
     """Run an estimator over the frames that the log lacks, with a progress bar on a terminal.
 
     It begins ``WARM_UP_SECONDS`` before the first of them. What is found there is not kept: the
-    log's frames stay as they are, those that follow can differ slightly from an uninterrupted
-    run's.
+    log's frames stay as they are. Those that follow differ from an uninterrupted run's as any two
+    runs of a tracker with different beginnings do: MediaPipe's by less than a pixel (median), by
+    much where it wavers between left and right.
     """
     from tqdm import tqdm
 

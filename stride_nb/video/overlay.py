@@ -27,7 +27,7 @@ _LEFT_COLOUR, _RIGHT_COLOUR, _MIDDLE_COLOUR = (27, 127, 184), (217, 95, 2), (240
 """RGB of the person's left and right side and of what lies between."""
 _OUTLINE = (0, 0, 0)
 _CLOCK = 90_000  # ticks a second
-_QUALITY = {"crf": "26", "preset": "veryfast"}
+_QUALITY = {"crf": "28", "preset": "veryfast"}
 
 
 def check_overlay_path(path: Path) -> None:
@@ -159,7 +159,7 @@ def _make_picture(
 ) -> UInt8[np.ndarray, "h w2 3"]:
     """Both views of a frame, with their names."""
     cv2 = require("cv2", "video")
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     panels = []
     for views, title in zip(sides, ("estimator", "refined")):
         panel = small.copy()

@@ -1,4 +1,4 @@
-"""What was found stays on disk through an interruption, to the last whole pair."""
+"""What was found stays on disk through an interruption, to the last whole part."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_was_saved_is_read_back_and_goes_on(tmp_path):
     assert len(third) == 25 and np.array_equal(third.pixels, first.pixels)
 
 
-def test_a_pair_that_was_cut_short_is_dropped(tmp_path):
+def test_a_part_that_was_cut_short_is_dropped(tmp_path):
     path = tmp_path / "log"
     log = DetectionLog(17, path, "key")
     fill(log, 0, 10)

@@ -37,7 +37,9 @@ __all__ = [
     "FPS",
     "RenderJob",
     "collect_takes",
+    "describe_clip",
     "estimate_images",
+    "find_motion",
     "make_data_set",
     "plan_jobs",
     "run_job",
@@ -125,8 +127,8 @@ def run_job(job: RenderJob, folder: Path) -> Path:
     if path.is_file() and {take.estimator for take in read_takes(path)} >= set(job.estimators):
         return path
     networks = [load_estimator(name) for name in job.estimators]
-    clip = draw_clip(job.seed, _find_motion(job).joints, FPS)
-    footage = _describe_clip(job, clip)
+    clip = draw_clip(job.seed, find_motion(job).joints, FPS)
+    footage = describe_clip(job, clip)
     takes = [
         _estimate(footage, version, network)
         for version in map(clip.render, job.occluders)
@@ -140,12 +142,12 @@ def run_job(job: RenderJob, folder: Path) -> Path:
     return path
 
 
-def _find_motion(job: RenderJob) -> PoseSequence:
+def find_motion(job: RenderJob) -> PoseSequence:
     clip = next(c for c in cmu.load(job.split, fps=FPS) if c.name == job.motion)
     return clip[job.first : job.first + job.frames]
 
 
-def _describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
+def describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
     camera = clip.cameras[0]
     return Footage(
         f"{job.motion}_{job.first}_r{job.index}",
