@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stride_nb.errors import InputError
-from stride_nb.io.axes import rotate_to_camera_axes, rotate_to_y_up
+from stride_nb.io.axes import estimate_up_axis, rotate_to_camera_axes, rotate_to_y_up
 from stride_nb.io.pose_files import PoseFile, write
 from stride_nb.io.registry import WritableFormat, find_writer, list_formats
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
@@ -92,14 +92,15 @@ def write_refined(
         return write(path, [project_refined(*pair) for pair in zip(flat, refined)], writer.NAME)
     if not returns_form(writer, file, tracks):
         return write(path, [rotate_to_y_up(s, up="-y") for s in refined], writer.NAME)
-    up, options, given = file.up or "-y", {}, list(refined)
+    ups = [file.up or estimate_up_axis(track) for track in tracks]
+    options, given = {}, list(refined)
     if _takes_source(writer):
-        options = {"like": source, "up": up}
+        options = {"like": source, "up": ups[0]}
     else:
-        pairs = zip(tracks, refined)
-        given = [restore_joints(rotate_to_camera_axes(t, up)[:], s) for t, s in pairs]
-    turn = UP_AXES[up].T @ UP_AXES["-y"]
-    back = [s.replace(joints=s.joints @ turn.T) for s in given]
+        rotated = [rotate_to_camera_axes(track, up)[:] for track, up in zip(tracks, ups)]
+        given = [restore_joints(*pair) for pair in zip(rotated, refined)]
+    turns = [UP_AXES[up].T @ UP_AXES["-y"] for up in ups]
+    back = [s.replace(joints=s.joints @ turn.T) for s, turn in zip(given, turns)]
     return write(path, back, writer.NAME, **options)
 
 
