@@ -21,11 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "poses", type=Path, help="file or folder of poses; its content tells the format; or a video"
     )
-    add(
-        "out",
-        type=Path,
-        help=".npz, .csv, .trc, .bvh …: what the suffix says; without one, the form that came in",
-    )
+    add("out", type=Path, help=".npz, .csv, .trc …: the suffix says; none: the form that came in")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")
     add("--format", help="of the poses, instead of what they look like")
@@ -38,11 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the image, px, where the file does not say",
     )
     add("--skeleton", help="joint set, where the file does not tell it")
-    add(
-        "--joints",
-        type=Path,
-        help="JSON from our joints to the file's, where they are of no known set",
-    )
+    add("--joints", type=Path, help="JSON: our joints → the file's, where no set is known")
     add(
         "--people",
         type=parse_positive,

@@ -43,8 +43,7 @@ def refine_file(
     """Refine everybody in a file: lift what is 2D, and write with y up.
 
     Args:
-        poses: file or folder in any format of ``io``, or a video.
-        out: file or folder in any format of ``io``.
+        poses, out: files or folders in any format of ``io``; ``poses`` may be a video.
         method, model, seed, device: as of `refine`.
         report: takes a line a person, as soon as the person is refined.
         warn: takes a line on what was assumed rather than read, before any work.
@@ -59,15 +58,13 @@ def refine_file(
     from stride_nb.refinement.refine import refine
 
     if out.suffix:
-        io.find_refined_writer(out)  # before any work
+        io.find_refined_writer(out, tracks=[])  # before any work
     _check_overlay(poses, overlay)
     refined = []
     with _open_people(poses, out, **file_options) as (tracks, file):
-        in_image = all(isinstance(track, Keypoints2D) for track in tracks)
-        writer = io.find_refined_writer(out, file.format, in_image)
-        kept = io.returns_form(writer, file, any(isinstance(t, Keypoints2D) for t in tracks))
-        ups = [file.up or _find_up(poses, track) for track in tracks]
-        if notes := [*file.notes, *([] if file.up else _describe_axes(poses, tracks, ups))]:
+        kept = io.returns_form(io.find_refined_writer(out, file.format, tracks), file, tracks)
+        ups = [_find_up(file, track) for track in tracks]
+        if notes := [*file.notes, *_describe_axes(file, tracks, ups)]:
             warn(f"{poses}: {'; '.join(notes)}")
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
             sequence = _make_3d(track, up, device)
@@ -94,11 +91,12 @@ def _check_overlay(poses: Path, overlay: Path | None) -> None:
         raise InputError(overlay, "--overlay", "another file than the video", "the video itself")
 
 
-def _find_up(poses: Path, track: PersonTrack) -> str | None:
-    """The axis that points up; None of what is in an image."""
+def _find_up(file: PoseFile, track: PersonTrack) -> str | None:
+    """The axis that points up, as the file says or as the person stands; None of what is in an
+    image."""
     if isinstance(track, Keypoints2D):
         return None
-    return "-y" if looks_like_video(poses) else io.estimate_up_axis(track)
+    return file.up or io.estimate_up_axis(track)
 
 
 @contextmanager
@@ -145,9 +143,9 @@ def _make_3d(
     return io.rotate_to_camera_axes(track.to("h36m17"), up)
 
 
-def _describe_axes(poses: Path, tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
-    """A note on which way is up: files do not say, a video's estimates are in the camera's axes."""
-    if looks_like_video(poses):
+def _describe_axes(file: PoseFile, tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
+    """A note on which way is up, where the file does not say."""
+    if file.up:
         return []
     names = {track.name: _UP_NAMES[up] for track, up in zip(tracks, ups) if up}
     if not names:

@@ -17,6 +17,7 @@ from stride_nb.errors import InputError, require
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import arrange_named_joints
+from stride_nb.io.units import METRES
 
 __all__ = ["KEEPS", "LOADERS", "LOOKS", "NAME", "TOOLS", "parse", "recognises"]
 
@@ -24,13 +25,12 @@ NAME = "c3d"
 TOOLS = "Vicon, Qualisys, OptiTrack, Theia"
 LOOKS = "a C3D file, points by label"
 KEEPS = "3D, fps, frame numbers, up axis, missing"
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "meters": 1.0, "millimeters": 0.001}
 UP_NAMES = {"Y": "y", "-Y": "-y", "Z": "z"}
 _SIGNATURE = 0x50
 """Second byte of every C3D file."""
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load_points(path: Path) -> dict[str, Any]:
     """Points (4, J, T), residuals (J, T), first frame and the parameters of points."""
     with open(path, "rb") as file:
         head = file.read(2)
@@ -46,7 +46,7 @@ def _load(path: Path) -> dict[str, Any]:
     }
 
 
-LOADERS = {".c3d": _load}
+LOADERS = {".c3d": _load_points}
 
 
 def recognises(document: Document) -> bool:
@@ -74,13 +74,13 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         points[:, columns],
         confidence[:, columns],
         joint_set,
-        fps=_read_rate(content),
+        fps=_get_point_rate(content),
         frame_span=(int(frames[0]), int(frames[-1])),
         up=UP_NAMES.get(up),
         unit=METRES[unit],
     )
 
 
-def _read_rate(content: dict[str, Any]) -> float | None:
+def _get_point_rate(content: dict[str, Any]) -> float | None:
     rate = float(next(iter(content.get("RATE", [])), 0))
     return rate if 0 < rate < 1e5 else None

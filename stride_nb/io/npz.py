@@ -20,6 +20,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.array_axes import find_people_and_frames, split_confidence

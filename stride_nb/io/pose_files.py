@@ -92,21 +92,33 @@ def read(
             raise document.error("joints", f"none: {reader.NAME} names its joints", "a joint map")
         return _override_sequences(PoseFile(parsed[:people], reader.NAME), known, path)
     clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
-    joint_map = None if joints is None else load_joint_map(joints)
+    if joints is not None:
+        joint_map = load_joint_map(joints)
+        clips = [map_joints(clip, joint_map, document.path) for clip in clips]
+    clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
+    file = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(file, known, path)
+
+
+def _finish_clips(
+    clips: Sequence[Detections],
+    document: Document,
+    format: str,
+    fps: float | None,
+    size: tuple[int, int] | None,
+    people: int | None,
+    known: Overrides,
+) -> PoseFile:
+    """Everybody in a video's detections, or in those of several, each named after its own."""
+    if len(clips) == 1:
+        sequences, notes = _finish_detections(clips[0], document, fps, size, people, known.unit)
+        return PoseFile(sequences, format, notes, clips[0].up)
     sequences, notes = [], []
     for clip in clips:
-        mapped = clip if joint_map is None else map_joints(clip, joint_map, document.path)
-        limit = people if len(clips) == 1 else None
-        mapped = apply_overrides(mark_sentinels(mapped), known, path)
-        found, more_notes = _finish_detections(mapped, document, fps, size, limit, known.unit)
-        if len(clips) > 1:
-            found = [track.replace(name=clip.track_ids[0] or track.name) for track in found]
-        sequences += found
+        found, more_notes = _finish_detections(clip, document, fps, size, None, known.unit)
+        sequences += [track.replace(name=clip.track_ids[0] or track.name) for track in found]
         notes += more_notes
-    notes, several = list(dict.fromkeys(notes)), len(clips) > 1
-    return _override_sequences(
-        PoseFile(sequences, reader.NAME, notes, mapped.up, several), known, path
-    )
+    return PoseFile(sequences, format, list(dict.fromkeys(notes)), clips[0].up, clips=True)
 
 
 def _override_sequences(file: PoseFile, known: Overrides, path: str | PathLike) -> PoseFile:
