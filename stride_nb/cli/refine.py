@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from stride_nb.errors import parse_natural, parse_positive
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.refine import METHODS
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -39,6 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--people",
         type=parse_positive,
         help="keep so many, those seen in most frames (default: all; of a video one)",
+    )
+    add(
+        "--up", choices=list(UP_AXES), help="axis of 3D that points up, where the file does not say"
+    )
+    add("--unit", help="m, cm or mm of 3D, px or share (of the image) of 2D, likewise")
+    add("--start", type=parse_natural, help="number of the first frame, likewise")
+    add(
+        "--trust",
+        type=float,
+        help="confidence from which a detection is trusted (default: 0.5; 0: all are)",
     )
     add(
         "--estimator",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stride_nb import io
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
+from stride_nb.io.overrides import make_overrides
 from stride_nb.io.pose_files import PoseFile
+from stride_nb.poses.body_check import describe_faults
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -110,6 +112,7 @@ def _open_people(
     people: int | None = None,
     estimator: str = DEFAULT_ESTIMATOR,
     joints: Path | None = None,
+    **overrides: Any,
 ) -> Iterator[tuple[list[PersonTrack], PoseFile]]:
     """Everybody in a file, and the file as read. One person in the package's own form, from
     npz to npz, may be longer than memory. What was estimated in a video stays beside ``out`` until
@@ -120,13 +123,15 @@ def _open_people(
         expected = "none of --skeleton, --people, --size for one person in the package's own form"
         raise InputError(poses, "options", expected, " ".join(given))
     partial = out.with_name(f".{out.name}.estimates")
-    if format is None and out.suffix == ".npz" and is_own(poses):
+    known = make_overrides(poses, overrides)
+    fits = known.start is None and known.trust is None and known.unit is None
+    if format is None and fits and out.suffix == ".npz" and is_own(poses):
         with open_streamed(poses) as track:
             io.check_fps_agrees(poses, fps, track.fps)
-            yield [track], PoseFile([], "arrays")
+            yield [track], PoseFile([], "arrays", describe_faults(track), known.up)
     else:
         file, tracks = read_poses(
-            poses, format, fps, size, skeleton, people, estimator, partial, joints
+            poses, format, fps, size, skeleton, people, estimator, partial, joints, **overrides
         )
         yield tracks, file
         partial.unlink(missing_ok=True)
@@ -152,4 +157,4 @@ def _describe_axes(file: PoseFile, tracks: list[PersonTrack], ups: list[str | No
         return []
     ways = set(names.values())
     text = ways.pop() if len(ways) == 1 else ", ".join(f"{w} ({n})" for n, w in names.items())
-    return [f"axes with {text}, estimated from how the person stands"]
+    return [f"axes with {text}, estimated from how the person stands (up=…)"]
