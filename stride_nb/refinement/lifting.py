@@ -25,6 +25,7 @@ from stride_nb.poses.sequence import (
     window_starts,
 )
 from stride_nb.refinement.left_right_swap import fix_swaps
+from stride_nb.refinement.swap_judgement import settle_swaps_by_length
 
 __all__ = ["lift"]
 
@@ -60,7 +61,8 @@ def lift(
     """
     if not isinstance(keypoints, Keypoints2D):
         raise InputError("lift", "keypoints", "Keypoints2D", type(keypoints).__name__)
-    track = fix_swaps(drop_gross_outliers(keypoints.to("h36m17")))
+    track = drop_gross_outliers(keypoints.to("h36m17"))
+    track = settle_swaps_by_length(track, fix_swaps(track))
     if track.missing.all():
         where = keypoints.name or "keypoints"
         raise InputError(where, "pixels", "at least one joint that was seen", "none")

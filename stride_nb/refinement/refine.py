@@ -50,6 +50,7 @@ from stride_nb.refinement.orientation import (
     turn,
 )
 from stride_nb.refinement.sliding_window import Windows
+from stride_nb.refinement.swap_judgement import judge_swaps, settle_swaps_by_length
 from stride_nb.refinement.test_time_training import (
     PublishedTTT,
     SelfDistillationTTT,
@@ -172,7 +173,7 @@ def refine_with_network(
     if isinstance(network, Prior):
         sequence, trust_note = trust_all_if_uncalibrated(sequence)
     if is_ours:
-        sequence, swap_note = fix_left_right_swaps(sequence)
+        sequence, swap_note = fix_left_right_swaps(sequence, network)
     if method in USE_IMAGE and isinstance(network, Prior) and isinstance(sequence, PoseSequence):
         sequence, camera, image_note = use_image_evidence(sequence, camera)
     rotation = None
@@ -313,12 +314,19 @@ def trust_all_if_uncalibrated(sequence: Track3D) -> tuple[Track3D, str]:
     return sequence, note if low else ""
 
 
-def fix_left_right_swaps(sequence: Track3D) -> tuple[Track3D, str]:
-    """The sequence with left/right swaps corrected, before anything blends frames; and a note of
-    how many frames had one."""
-    fixed = sequence.map(fix_swaps, round(CONTEXT_SECONDS * sequence.fps))
+def fix_left_right_swaps(sequence: Track3D, network: nn.Module) -> tuple[Track3D, str]:
+    """The sequence with left/right swaps corrected, before anything blends frames, those that only
+    one side speaks for as a `Prior` judges them; and a note of how many frames had one."""
+
+    def fix(part: PoseSequence) -> PoseSequence:
+        if isinstance(network, Prior):
+            return judge_swaps(part, fix_swaps(part), network)
+        return settle_swaps_by_length(part, fix_swaps(part))
+
+    fixed = sequence.map(fix, round(CONTEXT_SECONDS * sequence.fps))
     if isinstance(fixed, PoseSequence) and fixed.keypoints is not None:
-        fixed = fixed.replace(keypoints=fix_swaps(fixed.keypoints))
+        seen = settle_swaps_by_length(fixed.keypoints, fix_swaps(fixed.keypoints))
+        fixed = fixed.replace(keypoints=seen)
     if isinstance(fixed, StreamedSequence):
         fixed = fixed.store(fixed.iter_parts())  # computed once, not for every slice
     frames = sum(
