@@ -20,8 +20,8 @@ import numpy as np
 from stride_nb.errors import InputError, require
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.io.overrides import UNITS
 from stride_nb.io.parsing import arrange_named_joints
-from stride_nb.io.units import METRES
 
 __all__ = ["KEEPS", "LOADERS", "LOOKS", "NAME", "TOOLS", "parse", "recognises"]
 
@@ -106,8 +106,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if not points.size or len(labels) < points.shape[1]:
         raise document.error("POINT:LABELS", f"{points.shape[1]} labels, at least 1", len(labels))
     unit = _get_text(content, "UNITS").lower()
-    if unit not in METRES:
-        raise document.error("POINT:UNITS", f"one of {', '.join(METRES)}", repr(unit))
+    if unit not in UNITS:
+        raise document.error("POINT:UNITS", f"one of {', '.join(UNITS)}", repr(unit))
     joint_set, columns = arrange_named_joints(document, labels, skeleton)
     confidence = (content["residuals"].T >= 0).astype(float)
     frames = np.arange(len(points)) + int(content["first"]) + 1
@@ -121,7 +121,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         fps=_get_point_rate(content),
         frame_span=(int(frames[0]), int(frames[-1])),
         up=UP_NAMES.get(up),
-        unit=METRES[unit],
+        unit=UNITS[unit],
     )
 
 
