@@ -115,7 +115,7 @@ def _observe_kinect() -> Iterator[Observation]:
 
 
 def _observe(sequence: PoseSequence, truth, hidden, with_confidence: bool = True) -> Observation:
-    found = ~sequence.missing.all(1)
+    found = np.asarray(~sequence.missing.all(1))
     filled = fill_gaps(sequence, how="hold").joints
     aligned = align_to_truth(filled, truth, ~hidden & found[:, None])
     confidence = sequence.confidence if with_confidence else None

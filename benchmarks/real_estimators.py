@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import records
 from benchmarks.frames import Frame, pd
-from benchmarks.occlusion_benchmark import METHODS
+from benchmarks.occlusion_benchmark import METHODS as SIMULATED_METHODS
 from benchmarks.paired_statistics import name_interval
 from benchmarks.real_video import DEMO_FILE
 from stride_nb.datasets.rendered import Take, load_takes, read_takes
@@ -31,6 +31,9 @@ __all__ = ["add_arguments", "compare_with_classical", "load_set", "measure_takes
 
 RESULT = Path("data/results/real_estimators.json")
 SETS = ("rendered", "video")
+METHODS = (*SIMULATED_METHODS, "prior_real", "stride_ours_real")
+"""Those of the benchmark, and two with the weights that have met a real estimator."""
+_WITH_REAL = {"prior_real": "prior", "stride_ours_real": "stride_ours"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     parameters = {name: getattr(args, name) for name in ("sets", "split", "methods", "clips")}
-    parameters = records.check_parameters(parameters, prior=args.model)
+    parameters = records.check_parameters(parameters, prior=args.model, prior_real="prior_real")
     began, rows = time.perf_counter(), []
     for name in args.sets:
         takes = load_set(name, args.split, args.clips)
@@ -100,6 +103,7 @@ def measure_takes(
     from stride_nb.models.registry import load_model
 
     networks = dict.fromkeys(METHODS, load_model(model))
+    networks |= dict.fromkeys(_WITH_REAL, load_model("prior_real"))
     networks["smoothnet"], rows = load_model("smoothnet"), []
     for take in tqdm(takes, mininterval=5):
         for method in dict.fromkeys(["input", *methods]):
@@ -114,7 +118,7 @@ def _score_method(take: Take, method: str, networks: Mapping, seed: int) -> dict
 
     if method == "input":
         return score_take(take, fill_gaps(take.estimate, how="hold").joints)
-    result = refine(take.estimate, method, networks[method], seed)
+    result = refine(take.estimate, _WITH_REAL.get(method, method), networks[method], seed)
     confidence = None if result.scale is None else result.sequence[:].confidence
     return score_take(take, result.sequence[:].joints, confidence)
 

@@ -54,7 +54,7 @@ def _find_sentinel(points: Float[np.ndarray, "N J C"], value: float) -> Bool[np.
     if not always.any() or always.all():
         return at
     others = np.where(at[..., None], np.nan, points)
-    others = others[np.isfinite(others).all(-1).any(1)]
+    others = others[np.any(np.isfinite(others).all(-1), axis=1)]
     low, high = np.nanmin(others, 1), np.nanmax(others, 1)
     amidst = ((low <= value) & (value <= high)).all(-1).mean() > 0.5
     # a whole pose of it is nobody's

@@ -210,8 +210,9 @@ def _count_lost(track: PoseSequence | Keypoints2D) -> int:
 def _stack_places(sequences: Sequence) -> np.ndarray:
     """(T, P, J, C) where the people are: in the image, where that is known."""
     seen = [s.keypoints if isinstance(s, PoseSequence) else s for s in sequences]
-    if all(s is not None for s in seen):
-        return np.stack([s.pixels for s in seen], 1)
+    pixels = [s.pixels for s in seen if s is not None]
+    if len(pixels) == len(seen):
+        return np.stack(pixels, 1)
     return np.stack([s.joints for s in sequences], 1)
 
 

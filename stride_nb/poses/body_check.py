@@ -75,7 +75,7 @@ def measure_extent(points: Float[np.ndarray, "N J C"]) -> float:
     left out where others tell more; NaN where nothing is known."""
     known = np.isfinite(points).all(-1).sum(1)
     points = points[known >= min(_FEWEST, known.max(initial=0))]
-    points = points[np.isfinite(points).all(-1).any(1)]
+    points = points[np.any(np.isfinite(points).all(-1), axis=1)]
     if not len(points):
         return float("nan")
     box = np.nanmax(points, 1) - np.nanmin(points, 1)
@@ -212,7 +212,7 @@ def _describe_outside(points_px: np.ndarray, size: tuple[int, int]) -> list[str]
     outside = _share_outside(seen, size)
     if outside <= _OUTSIDE:
         return []
-    swapped = _share_outside(seen, size[::-1]) <= _OUTSIDE / 10
+    swapped = _share_outside(seen, (size[1], size[0])) <= _OUTSIDE / 10
     hint = "width and height exchanged?" if swapped else "another image size?"
     return [f"{100 * outside:.0f} % of the joints lie outside {size[0]} × {size[1]}; {hint}"]
 

@@ -88,7 +88,7 @@ def _find_middle(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.
 
 def _find_jumps(points_m: Float[np.ndarray, "T J C"], frames: int) -> Bool[np.ndarray, "T J"]:
     """Short spans, of so many frames at most, that begin with a step away and end with one back."""
-    known = np.isfinite(points_m).all(-1)
+    known = np.asarray(np.isfinite(points_m).all(-1))
     jumps = np.zeros(known.shape, bool)
     for j in range(points_m.shape[1]):
         seen = np.flatnonzero(known[:, j])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -139,9 +139,9 @@ class StreamedSequence:
                 with archive.open(f"{name}.npy", "w") as file:
                     np.lib.format.write_array(file, value)
 
-    def replace(self, start: int) -> StreamedSequence:
-        """The same frames, the first of which has that number."""
-        shift = start - self.start
+    def replace(self, **fields: Any) -> StreamedSequence:
+        """The same frames, the first of which has the number ``start``; nothing else is changed."""
+        shift = fields["start"] - self.start
         return self.map(lambda part: part.replace(start=part.start + shift)) if shift else self
 
     def _scalar_fields(self) -> dict[str, np.ndarray]:
