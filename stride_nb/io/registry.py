@@ -12,8 +12,8 @@ A format is one module here; nothing else is edited. It defines
 
 ``TOOLS`` and ``KEEPS`` say whose files they are and what of a sequence is kept, for the table of
 formats. Optional are ``LOADERS`` (functions from a path to parsed content, by suffix, for files
-that no loader of `document` opens), ``ONLY_2D = True`` (it cannot hold 3D), ``JOINT_SETS`` (those it
-holds), ``STREAMS = True`` (``write`` takes sequences longer than memory,
+that no loader of `document` opens), ``ONLY_2D = True`` (it cannot hold 3D), ``JOINT_SETS`` (those
+it holds), ``STREAMS = True`` (``write`` takes sequences longer than memory,
 `streaming.StreamedSequence`), ``SAME_JOINTS = True`` (refined poses go back into the joints that
 came in, `refined`), and ``like`` among the options of ``write`` (it keeps the content of the file
 that came in).
