@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from stride_nb.io.format_table import list_rows
-from stride_nb.poses.skeleton import SKELETONS
-
 __all__ = ["add_arguments", "run"]
 
 _MARK_WIDTHS = {"format": 12, "in": 5, "out": 5, "back": 5}
@@ -22,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row a format, with its tools and what is kept, and the joint sets known."""
+    from stride_nb.io.format_table import list_rows
+    from stride_nb.poses.skeleton import SKELETONS
+
     print("".join(name.ljust(width) for name, width in _MARK_WIDTHS.items()))
     for row in list_rows():
         marks = "".join(row[name].ljust(width) for name, width in _MARK_WIDTHS.items())

@@ -62,16 +62,15 @@ def read(
 ) -> PoseFile:
     """The people in a file of poses, ``Keypoints2D`` (px) or ``PoseSequence`` (metres).
 
-    All share the file's clock; a frame without a person is missing (NaN, confidence 0). Confidence
-    above 1 counts as 1, below 0 as missing. 3D in centimetres or millimetres becomes metres, judged
-    by a person's size.
+    All share the file's clock; a frame without a person is missing (NaN, confidence 0). 3D becomes
+    metres.
 
     Args:
         path: a file, or a folder with one JSON a frame.
         format: a name in ``list_formats()``; None: judged by the content.
         fps: frames per second, where the file does not say; None: 30, with a note.
-        size: width and height of the image, px, where the file does not say; None: the smallest
-            usual video size that holds all keypoints, with a note.
+        size: width and height of the image, px, where the file does not say; None: a usual one,
+            with a note.
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
         joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
@@ -83,8 +82,7 @@ def read(
             file that is malformed, or nobody to keep.
     """
     check_max_people(path, people)
-    known = make_overrides(path, overrides)
-    document = open_document(path, collect_loaders())
+    known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
     if not isinstance(parsed, Detections) and not isinstance(parsed[0], Detections):
@@ -93,11 +91,10 @@ def read(
         return _override_sequences(PoseFile(parsed[:people], reader.NAME), known, path)
     clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
     if joints is not None:
-        joint_map = load_joint_map(joints)
-        clips = [map_joints(clip, joint_map, document.path) for clip in clips]
+        clips = [map_joints(clip, load_joint_map(joints), document.path) for clip in clips]
     clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
-    file = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
-    return _override_sequences(file, known, path)
+    found = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(found, known, path)
 
 
 def _finish_clips(

@@ -20,6 +20,7 @@ import numpy as np
 from stride_nb.errors import atomic_path
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.io.overrides import UNITS
 from stride_nb.io.parsing import (
     arrange_named_joints,
     estimate_fps,
@@ -28,7 +29,6 @@ from stride_nb.io.parsing import (
     read_text,
 )
 from stride_nb.io.registry import get_single_pose_sequence
-from stride_nb.io.units import METRES
 from stride_nb.poses.sequence import PoseSequence
 
 __all__ = [
@@ -66,8 +66,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if head is None or head < 2:
         raise document.error("header", "a line Frame#, Time, markers after the header's", "none")
     header = {key.strip(): cell.strip() for key, cell in zip(lines[head - 2], lines[head - 1])}
-    if (unit := header.get("Units", "").lower()) not in METRES:
-        raise document.error("Units", f"one of {', '.join(METRES)}", repr(unit))
+    if (unit := header.get("Units", "").lower()) not in UNITS:
+        raise document.error("Units", f"one of {', '.join(UNITS)}", repr(unit))
     labels = [cell.strip() for cell in lines[head][2:] if cell.strip()]
     joint_set, columns = arrange_named_joints(document, labels, skeleton)
     rows = [line for line in lines[head + 2 :] if line and line[0].strip()]
@@ -87,7 +87,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         fps=_read_data_rate(header) or estimate_fps(frames, values[:, 1]),
         frame_span=(int(frames.min()), int(frames.max())),
         up="y",
-        unit=METRES[unit],
+        unit=UNITS[unit],
     )
 
 

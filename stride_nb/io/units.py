@@ -8,13 +8,11 @@ import numpy as np
 
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.io.overrides import UNITS
 from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 
-__all__ = ["METRES", "scale_image_points", "scale_to_metres", "scale_to_pixels"]
-
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-"""Of one unit, by its name."""
+__all__ = ["scale_image_points", "scale_to_metres", "scale_to_pixels"]
 
 VIDEO_SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 """Usual widths and heights, px; each also stands upright."""
@@ -80,7 +78,7 @@ def scale_to_metres(
     if detections.unit is not None:
         return replace(detections, points=detections.points * detections.unit), ()
     extent = measure_extent(detections.points)
-    for unit, metres in METRES.items():
+    for unit, metres in UNITS.items():
         if PERSON_EXTENT[0] <= extent * metres < PERSON_EXTENT[1]:
             note = f"coordinates in {unit}, judged by a median extent of {extent:.0f}"
             scaled = replace(detections, points=detections.points * metres)
