@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_kind
 from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.posture import sum_upwards
 from stride_nb.poses.sequence import PoseSequence
@@ -35,6 +35,7 @@ def rotate_to_y_up(
         sequence: with any way up.
         up: ``y``, ``-y`` or ``z``; None: estimated (``estimate_up_axis``).
     """
+    check_kind("axes", "sequence", sequence, PoseSequence, StreamedSequence)
     up = check_up_axis(up) or estimate_up_axis(sequence)
     if up == "y":
         return sequence
@@ -53,6 +54,7 @@ def rotate_to_camera_axes(
     A sequence in such axes stays as it is. Where the camera stood is not known: it is taken to have
     looked level, along the z of the rotated axes.
     """
+    check_kind("axes", "sequence", sequence, PoseSequence, StreamedSequence)
     up = check_up_axis(up) or estimate_up_axis(sequence)
     return _rotate_joints(sequence, UP_AXES["-y"] @ UP_AXES[up])
 

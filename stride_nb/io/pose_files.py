@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_kind, check_path
 from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
 from stride_nb.io.document import Document, open_document
 from stride_nb.io.joint_map import JointMap, load_joint_map, map_joints
@@ -81,6 +82,7 @@ def read(
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
+    path = check_path("read", path)
     check_max_people(path, people)
     known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
@@ -182,6 +184,7 @@ def read_tracks(
     Raises:
         InputError: as ``read`` does, and where file and ``fps`` disagree.
     """
+    path = check_path("read", path)
     check_max_people(path, people)
     try:
         sequences = read(path, format, fps, size, skeleton, joints=joints, **overrides)
@@ -227,10 +230,18 @@ def write(
     Raises:
         InputError: an unknown format, or a sequence that the format cannot hold.
     """
-    path, writer = Path(path), find_writer(path, format)
+    path = check_path("write", path)
+    writer = find_writer(path, format)
     sequences = list(sequences) if isinstance(sequences, (list, tuple)) else [sequences]
     if not sequences:
         raise InputError(path, "sequences", "at least one", "none")
+    for sequence in sequences:
+        kinds = PoseSequence, StreamedSequence, Keypoints2D
+        check_kind(str(path), "sequences", sequence, *kinds)
+    known = list(inspect.signature(writer.write).parameters)[2:]
+    if unknown := [name for name in options if name not in known]:
+        expected = f"one of {', '.join(known)}" if known else "none"
+        raise InputError(path, "options", f"{expected}, of {writer.NAME}", ", ".join(unknown))
     if not getattr(writer, "STREAMS", False):
         sequences = [s[:] if isinstance(s, StreamedSequence) else s for s in sequences]
     files = {path: sequences}

@@ -97,7 +97,7 @@ def find_reader(document: Document, format: str | None = None) -> ReadableFormat
             return readers[name]
         looks = "; ".join(f"{name}: {module.LOOKS}" for name, module in readers.items())
         raise InputError(document.path, "format", looks, f"{document.kind} of another form")
-    if format not in readers:
+    if not isinstance(format, str) or format not in readers:
         raise document.error("format", f"one of {', '.join(readers)}", repr(format))
     if not readers[format].recognises(document):
         expected = f"{format} ({readers[format].LOOKS})"
@@ -126,7 +126,7 @@ def find_writer(
     }
     writers = {m.SUFFIX.lstrip("."): m for m in modules.values() if m.SUFFIX} | modules
     name = format or Path(path).suffix.lstrip(".").lower()
-    if name not in writers:
+    if not isinstance(name, str) or name not in writers:
         raise InputError(path, "format", f"one of {', '.join(sorted(writers))}", repr(name))
     return writers[name]
 
