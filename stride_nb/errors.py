@@ -23,6 +23,8 @@ __all__ = [
     "UNREADABLE",
     "InputError",
     "atomic_path",
+    "check_kind",
+    "check_path",
     "parse_natural",
     "parse_positive",
     "require",
@@ -58,6 +60,26 @@ class InputError(ValueError):
         return type(self), (self.where, self.field, self.expected, self.found)
 
 
+def check_path(where: str, path: Any) -> Path:
+    """The path; InputError where it is none."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise InputError(where, "path", "a path", repr(path)[:80]) from None
+
+
+def check_kind(where: str, field: str, value: Any, *kinds: type) -> None:
+    """InputError where a value is of none of the kinds.
+
+    >>> check_kind("write", "sequences", 3, str)
+    Traceback (most recent call last):
+    stride_nb.errors.InputError: write: sequences: expected str, found int
+    """
+    if not isinstance(value, kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(where, field, expected, type(value).__name__)
+
+
 def require(module: str, extra: str) -> Any:
     """An optional module, imported; ``extra`` is the package's extra that installs it.
 
@@ -86,7 +108,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: that names ``path``, where it cannot be written or the disk is full.
     """
-    target, temporary = Path(os.path.realpath(path)), None
+    target, temporary = Path(os.path.realpath(check_path("write", path))), None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{target.stem[:40]}-"

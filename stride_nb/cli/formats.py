@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from stride_nb.io.format_table import list_rows
-from stride_nb.poses.skeleton import SKELETONS
-
 __all__ = ["add_arguments", "run"]
 
-_COLUMNS = {"format": 12, "in": 5, "out": 5, "back": 5}
+_MARK_WIDTHS = {"format": 12, "in": 5, "out": 5, "back": 5}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row a format, with its tools and what is kept, and the joint sets known."""
-    print("".join(name.ljust(width) for name, width in _COLUMNS.items()))
+    from stride_nb.io.format_table import list_rows
+    from stride_nb.poses.skeleton import SKELETONS
+
+    print("".join(name.ljust(width) for name, width in _MARK_WIDTHS.items()))
     for row in list_rows():
-        marks = "".join(row[name].ljust(width) for name, width in _COLUMNS.items())
+        marks = "".join(row[name].ljust(width) for name, width in _MARK_WIDTHS.items())
         print(f"{marks} {row['tools']}")
         for text in (row["files"], f"kept: {row['kept']}"):
             print(textwrap.indent(textwrap.fill(text, 92), " " * 4))

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from stride_nb.errors import parse_natural, parse_positive
+from stride_nb.poses.geometry import UP_AXES
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.refine import METHODS
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -21,11 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "poses", type=Path, help="file or folder of poses; its content tells the format; or a video"
     )
-    add(
-        "out",
-        type=Path,
-        help=".npz, .csv, .trc, .bvh …: what the suffix says; without one, the form that came in",
-    )
+    add("out", type=Path, help=".npz, .csv, .trc …: the suffix says; none: the form that came in")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")
     add("--format", help="of the poses, instead of what they look like")
@@ -38,15 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the image, px, where the file does not say",
     )
     add("--skeleton", help="joint set, where the file does not tell it")
-    add(
-        "--joints",
-        type=Path,
-        help="JSON from our joints to the file's, where they are of no known set",
-    )
+    add("--joints", type=Path, help="JSON: our joints → the file's, where no set is known")
     add(
         "--people",
         type=parse_positive,
         help="keep so many, those seen in most frames (default: all; of a video one)",
+    )
+    add(
+        "--up", choices=list(UP_AXES), help="axis of 3D that points up, where the file does not say"
+    )
+    add("--unit", help="m, cm or mm of 3D, px or share (of the image) of 2D, likewise")
+    add("--start", type=parse_natural, help="number of the first frame, likewise")
+    add(
+        "--trust",
+        type=float,
+        help="confidence from which a detection is trusted (default: 0.5; 0: all are)",
     )
     add(
         "--estimator",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stride_nb import io
 from stride_nb.batch.facts import note_facts
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
+from stride_nb.io.overrides import make_overrides
 from stride_nb.io.pose_files import PoseFile
+from stride_nb.poses.body_check import describe_faults
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
@@ -45,8 +47,7 @@ def refine_file(
     """Refine everybody in a file: lift what is 2D, and write with y up.
 
     Args:
-        poses: file or folder in any format of ``io``, or a video.
-        out: file or folder in any format of ``io``.
+        poses, out: files or folders in any format of ``io``; ``poses`` may be a video.
         method, model, seed, device: as of `refine`.
         report: takes a line a person, as soon as the person is refined.
         warn: takes a line on what was assumed rather than read, before any work.
@@ -61,15 +62,13 @@ def refine_file(
     from stride_nb.refinement.refine import refine
 
     if out.suffix:
-        io.find_refined_writer(out)  # before any work
+        io.find_refined_writer(out, tracks=[])  # before any work
     _check_overlay(poses, overlay)
     refined = []
     with _open_people(poses, out, **file_options) as (tracks, file):
-        in_image = all(isinstance(track, Keypoints2D) for track in tracks)
-        writer = io.find_refined_writer(out, file.format, in_image)
-        kept = io.returns_form(writer, file, any(isinstance(t, Keypoints2D) for t in tracks))
-        ups = [file.up or _find_up(poses, track) for track in tracks]
-        if notes := [*file.notes, *([] if file.up else _describe_axes(poses, tracks, ups))]:
+        kept = io.returns_form(io.find_refined_writer(out, file.format, tracks), file, tracks)
+        ups = [_find_up(file, track) for track in tracks]
+        if notes := [*file.notes, *_describe_axes(file, tracks, ups)]:
             warn(f"{poses}: {'; '.join(notes)}")
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
             sequence = _make_3d(track, up, device)
@@ -103,11 +102,12 @@ def _check_overlay(poses: Path, overlay: Path | None) -> None:
         raise InputError(overlay, "--overlay", "another file than the video", "the video itself")
 
 
-def _find_up(poses: Path, track: PersonTrack) -> str | None:
-    """The axis that points up; None of what is in an image."""
+def _find_up(file: PoseFile, track: PersonTrack) -> str | None:
+    """The axis that points up, as the file says or as the person stands; None of what is in an
+    image."""
     if isinstance(track, Keypoints2D):
         return None
-    return "-y" if looks_like_video(poses) else io.estimate_up_axis(track)
+    return file.up or io.estimate_up_axis(track)
 
 
 @contextmanager
@@ -121,6 +121,7 @@ def _open_people(
     people: int | None = None,
     estimator: str = DEFAULT_ESTIMATOR,
     joints: Path | None = None,
+    **overrides: Any,
 ) -> Iterator[tuple[list[PersonTrack], PoseFile]]:
     """Everybody in a file, and the file as read. One person in the package's own form, from
     npz to npz, may be longer than memory. What was estimated in a video stays beside ``out`` until
@@ -131,13 +132,15 @@ def _open_people(
         expected = "none of --skeleton, --people, --size for one person in the package's own form"
         raise InputError(poses, "options", expected, " ".join(given))
     partial = out.with_name(f".{out.name}.estimates")
-    if format is None and out.suffix == ".npz" and is_own(poses):
+    known = make_overrides(poses, overrides)
+    fits = known.start is None and known.trust is None and known.unit is None
+    if format is None and fits and out.suffix == ".npz" and is_own(poses):
         with open_streamed(poses) as track:
             io.check_fps_agrees(poses, fps, track.fps)
-            yield [track], PoseFile([], "arrays")
+            yield [track], PoseFile([], "arrays", describe_faults(track), known.up)
     else:
         file, tracks = read_poses(
-            poses, format, fps, size, skeleton, people, estimator, partial, joints
+            poses, format, fps, size, skeleton, people, estimator, partial, joints, **overrides
         )
         yield tracks, file
         partial.unlink(missing_ok=True)
@@ -154,13 +157,13 @@ def _make_3d(
     return io.rotate_to_camera_axes(track.to("h36m17"), up)
 
 
-def _describe_axes(poses: Path, tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
-    """A note on which way is up: files do not say, a video's estimates are in the camera's axes."""
-    if looks_like_video(poses):
+def _describe_axes(file: PoseFile, tracks: list[PersonTrack], ups: list[str | None]) -> list[str]:
+    """A note on which way is up, where the file does not say."""
+    if file.up:
         return []
     names = {track.name: _UP_NAMES[up] for track, up in zip(tracks, ups) if up}
     if not names:
         return []
     ways = set(names.values())
     text = ways.pop() if len(ways) == 1 else ", ".join(f"{w} ({n})" for n, w in names.items())
-    return [f"axes with {text}, estimated from how the person stands"]
+    return [f"axes with {text}, estimated from how the person stands (up=…)"]

@@ -73,7 +73,7 @@ def _find_source(source: str) -> ModuleType:
 def _import_source(name: str) -> ModuleType | None:
     """The module of that name, if it defines ``load`` rather than imports another's."""
     full_name = f"{__package__}.{name}"
-    if not name.isidentifier() or full_name == __name__:
+    if not isinstance(name, str) or not name.isidentifier() or full_name == __name__:
         return None
     try:
         module = importlib.import_module(full_name)

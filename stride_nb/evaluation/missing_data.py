@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool
 
+from stride_nb.errors import check_kind
 from stride_nb.poses.geometry import bone_lengths
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, find_runs
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
@@ -120,6 +121,7 @@ def report_missing_data(sequence: PoseSequence | Keypoints2D) -> MissingData:
       longest gaps: lwrist 1.00 s from 0.40 s
       path: kept
     """
+    check_kind("report", "sequence", sequence, PoseSequence, Keypoints2D)
     there, visible = ~sequence.missing, sequence.confidence >= CONFIDENCE_THRESHOLD
     fps, joints = sequence.fps, sequence.skeleton.joints
     gaps = []
@@ -166,6 +168,7 @@ def measure_plausibility(sequence: PoseSequence) -> dict[str, float]:
     >>> {name: round(value, 6) for name, value in measure_plausibility(still).items()}
     {'missing (%)': 0.0, 'bone length varies by (mm)': 0.0, 'joint acceleration (m/s²)': 0.0}
     """
+    check_kind("report", "sequence", sequence, PoseSequence)
     # a row a bone: NumPy's sum depends on the layout
     lengths = np.ascontiguousarray(bone_lengths(sequence.joints, sequence.skeleton).T)
     spread = np.ma.masked_invalid(lengths).std(1).mean()

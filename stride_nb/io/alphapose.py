@@ -30,6 +30,7 @@ from stride_nb.poses.sequence import Keypoints2D
 from stride_nb.poses.skeleton import SKELETONS
 
 __all__ = [
+    "JOINT_SETS",
     "KEEPS",
     "LOOKS",
     "NAME",
@@ -49,10 +50,9 @@ KEEPS = "2D, confidence, ids, frame numbers, missing"
 LOOKS = "a JSON list of {image_id, keypoints, score, idx}, or an object from image name to people"
 SUFFIX, SEVERAL, ONLY_2D, SAME_JOINTS = ".json", True, True, True
 JOINT_COUNTS = tuple(len(s) for s in SKELETONS.values())
-SET_KEY = "joint_set"
-"""Names the joint set in files of ours, where the number of joints does not: of 17 joints it is
-COCO's."""
-KNOWN_BY_NUMBER = ("coco17", "halpe26", "wholebody133", "halpe136")
+JOINT_SETS = ("coco17", "halpe26", "wholebody133", "halpe136")
+"""Those written: the number of joints alone identifies them: of 17 joints COCO's, not
+Human3.6M's."""
 
 
 def recognises(document: Document) -> bool:
@@ -86,7 +86,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         [parse_track_id(e.get("idx", e.get("track_id"))) for e in entries],
         joints[..., :2],
         joints[..., 2],
-        identify_joint_set(document, joints[..., :2], skeleton or entries[0].get(SET_KEY)),
+        identify_joint_set(document, joints[..., :2], skeleton),
         frame_span=(min(frames), max(frames)),
     )
 
@@ -115,17 +115,16 @@ def _check_writable(path: str | PathLike, sequence: object) -> None:
     if not isinstance(sequence, Keypoints2D):
         expected = "2D keypoints (3D: npz, csv, bvh)"
         raise InputError(path, "sequences", expected, type(sequence).__name__)
-    if sequence.skeleton.name not in SKELETONS:
-        expected = f"one of {', '.join(SKELETONS)}"
+    if sequence.skeleton.name not in JOINT_SETS:
+        expected = f"{' or '.join(JOINT_SETS)} (sequence.to converts)"
         raise InputError(path, "skeleton", expected, sequence.skeleton.name)
 
 
-def _make_entry(frame: int, person: int, pose: np.ndarray, own: dict) -> dict:
+def _make_entry(frame: int, person: int, pose: np.ndarray) -> dict:
     return {
         "image_id": f"{frame}.jpg",
         "category_id": 1,
         "keypoints": pose.ravel().tolist(),
         "score": round(float(pose[:, 2].mean()), 3),
         "idx": person,
-        **own,
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_kind
 from stride_nb.poses.geometry import UP_AXES
+from stride_nb.poses.posture import sum_upwards
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.streaming import StreamedSequence
 
@@ -21,31 +21,8 @@ def estimate_up_axis(sequence: PoseSequence | StreamedSequence) -> str:
     not recognised. ``y`` where no frame has joints of two of the three regions (legs, hips, from
     the thorax up).
     """
-    upwards = sum(
-        _sum_upwards(part.to("h36m17") if part.skeleton.name != "h36m17" else part)
-        for part in sequence.iter_parts()
-    )
+    upwards = sum_upwards(sequence)
     return max(UP_AXES, key=lambda axis: (UP_AXES[axis] @ upwards)[1])
-
-
-def _sum_upwards(body: PoseSequence) -> Float[np.ndarray, "xyz=3"]:
-    """The sum of all vectors that point up along the body; zero where there are none.
-
-    They start or end at the pelvis; where it is missing, at the middle of the hips seen or of the
-    upper and lower joints.
-    """
-    regions = ("thorax", "neck", "head"), ("rhip", "lhip"), ("rankle", "lankle", "rknee", "lknee")
-    upper, hips, lower = (body.joints[:, body.skeleton.index(*names)] for names in regions)
-    pelvis = body.joints[:, :1]
-    for middle in (_mean_joint(hips), (_mean_joint(upper) + _mean_joint(lower)) / 2):
-        pelvis = np.where(np.isnan(pelvis), middle, pelvis)
-    return np.nansum(upper - pelvis, (0, 1)) - np.nansum(lower - pelvis, (0, 1))
-
-
-def _mean_joint(joints: np.ndarray) -> Float[np.ndarray, "T 1 3"]:
-    """The mean of the joints that are there; NaN where none is."""
-    count = np.isfinite(joints).sum(1, keepdims=True)
-    return np.where(count > 0, np.nansum(joints, 1, keepdims=True) / np.maximum(count, 1), np.nan)
 
 
 def rotate_to_y_up(
@@ -58,6 +35,7 @@ def rotate_to_y_up(
         sequence: with any way up.
         up: ``y``, ``-y`` or ``z``; None: estimated (``estimate_up_axis``).
     """
+    check_kind("axes", "sequence", sequence, PoseSequence, StreamedSequence)
     up = check_up_axis(up) or estimate_up_axis(sequence)
     if up == "y":
         return sequence
@@ -76,6 +54,7 @@ def rotate_to_camera_axes(
     A sequence in such axes stays as it is. Where the camera stood is not known: it is taken to have
     looked level, along the z of the rotated axes.
     """
+    check_kind("axes", "sequence", sequence, PoseSequence, StreamedSequence)
     up = check_up_axis(up) or estimate_up_axis(sequence)
     return _rotate_joints(sequence, UP_AXES["-y"] @ UP_AXES[up])
 

@@ -285,7 +285,8 @@ def _make_detections(
         joint_set = identify_joint_set(document, points, skeleton)
     else:
         wanted = skeleton or find_named_set(names)
-        joint_set, order = arrange_named_joints(document, names, wanted)
+        labels = names if wanted else [_find_label(document, name) for name in names]
+        joint_set, order = arrange_named_joints(document, labels, wanted)
         values, points = values[:, order], points[:, order]
     notes = (make_joint_set_note(values, joint_set),) if numbered and not skeleton else ()
     if sk.get_skeleton(joint_set).name == "mediapipe33" and not only_2d:
@@ -307,6 +308,16 @@ def _make_detections(
         up="z" if is_freemocap else None,
         unit=0.001 if is_freemocap else None,
     )
+
+
+def _find_label(document: Document, joint: str) -> str:
+    """A joint's name as the first column of it spells it."""
+    for column in document.content[0]:
+        if _split_column(column)[0] == joint:
+            parts = re.fullmatch(r"(.*?)[_ .-]?([a-zA-Z]+)", column.strip())
+            if parts and parts[2].lower() in VALUE_COLUMNS:
+                return parts[1]
+    return joint
 
 
 def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:

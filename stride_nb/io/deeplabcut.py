@@ -41,7 +41,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     first = next(i for i, word in enumerate(head["coords"]) if word in PLACES)
     if any(len(row) != width for row in (*head.values(), *body)):
         raise document.error("rows", f"{width} cells in each", "other numbers")
-    cells = np.array([[_parse_cell(document, cell) for cell in row[first:]] for row in body])
+    cells = np.array([[_parse_coordinate(document, cell) for cell in row[first:]] for row in body])
     labels = list(dict.fromkeys(head["bodyparts"][first:]))
     people = list(dict.fromkeys(head.get("individuals", ["1"] * width)[first:]))
     joint_set, order = arrange_named_joints(document, labels, skeleton)
@@ -57,10 +57,10 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
             raise document.error("coords", f"one of {', '.join(PLACES)}", repr(coordinate))
         place = people.index(person), slice(None), labels.index(label), PLACES[coordinate]
         values[place] = cells[:, column]
-    return _make_detections(document, body, first, people, values[:, :, order], joint_set)
+    return _stack_people(document, body, first, people, values[:, :, order], joint_set)
 
 
-def _make_detections(
+def _stack_people(
     document: Document, body: Sequence[Sequence[str]], first: int, people, values, joint_set
 ) -> Detections:
     P, T = values.shape[:2]
@@ -77,7 +77,7 @@ def _make_detections(
     )
 
 
-def _parse_cell(document: Document, cell: str) -> float:
+def _parse_coordinate(document: Document, cell: str) -> float:
     try:
         return float(cell or "nan")
     except ValueError as error:

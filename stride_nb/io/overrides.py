@@ -118,6 +118,7 @@ def trust_from(tracks: Sequence[Track], trust: float | None, where: str | PathLi
     Raises:
         InputError: none reaches it.
     """
+    Overrides(trust=trust).check(where)
     if trust is None:
         return list(tracks)
     highest = max(float(track.confidence.max()) for track in tracks)

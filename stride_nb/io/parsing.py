@@ -248,7 +248,7 @@ def _choose_joint_set(points: np.ndarray, matching: Sequence[Skeleton]) -> Skele
     if len(matching) == 1:
         return common
     sample = points[:: max(1, len(points) // 200)]
-    sizes = {s.name: _measure_bones(sample, s) for s in matching}
+    sizes = {s.name: _measure_bone_product(sample, s) for s in matching}
     off = {s.name: _measure_pelvis_offset(sample, s) for s in matching}
     for tolerance, ratio in ((0.5, _CLEARLY_SMALLER), (0.1, 1.0)):
         fitting = [s for s in matching if off[s.name] <= tolerance]
@@ -259,7 +259,7 @@ def _choose_joint_set(points: np.ndarray, matching: Sequence[Skeleton]) -> Skele
     return common
 
 
-def _measure_bones(points: np.ndarray, skeleton: Skeleton) -> float:
+def _measure_bone_product(points: np.ndarray, skeleton: Skeleton) -> float:
     """Product of the mean bone lengths of the set's own tree and of Human3.6M's joints; infinite
     where too little is seen."""
     converted, _ = sk.convert_joints(points, np.ones(points.shape[:2]), skeleton, sk.H36M17)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_kind, check_path
 from stride_nb.io.detections import Detections, assemble_sequences, clean_detections
 from stride_nb.io.document import Document, open_document
 from stride_nb.io.joint_map import JointMap, load_joint_map, map_joints
@@ -62,16 +63,15 @@ def read(
 ) -> PoseFile:
     """The people in a file of poses, ``Keypoints2D`` (px) or ``PoseSequence`` (metres).
 
-    All share the file's clock; a frame without a person is missing (NaN, confidence 0). Confidence
-    above 1 counts as 1, below 0 as missing. 3D in centimetres or millimetres becomes metres, judged
-    by a person's size.
+    All share the file's clock; a frame without a person is missing (NaN, confidence 0). 3D becomes
+    metres.
 
     Args:
         path: a file, or a folder with one JSON a frame.
         format: a name in ``list_formats()``; None: judged by the content.
         fps: frames per second, where the file does not say; None: 30, with a note.
-        size: width and height of the image, px, where the file does not say; None: the smallest
-            usual video size that holds all keypoints, with a note.
+        size: width and height of the image, px, where the file does not say; None: a usual one,
+            with a note.
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
         joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
@@ -82,9 +82,9 @@ def read(
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
+    path = check_path("read", path)
     check_max_people(path, people)
-    known = make_overrides(path, overrides)
-    document = open_document(path, collect_loaders())
+    known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
     if not isinstance(parsed, Detections) and not isinstance(parsed[0], Detections):
@@ -92,21 +92,32 @@ def read(
             raise document.error("joints", f"none: {reader.NAME} names its joints", "a joint map")
         return _override_sequences(PoseFile(parsed[:people], reader.NAME), known, path)
     clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
-    joint_map = None if joints is None else load_joint_map(joints)
+    if joints is not None:
+        clips = [map_joints(clip, load_joint_map(joints), document.path) for clip in clips]
+    clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
+    found = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(found, known, path)
+
+
+def _finish_clips(
+    clips: Sequence[Detections],
+    document: Document,
+    format: str,
+    fps: float | None,
+    size: tuple[int, int] | None,
+    people: int | None,
+    known: Overrides,
+) -> PoseFile:
+    """Everybody in a video's detections, or in those of several, each named after its own."""
+    if len(clips) == 1:
+        sequences, notes = _finish_detections(clips[0], document, fps, size, people, known.unit)
+        return PoseFile(sequences, format, notes, clips[0].up)
     sequences, notes = [], []
     for clip in clips:
-        mapped = clip if joint_map is None else map_joints(clip, joint_map, document.path)
-        limit = people if len(clips) == 1 else None
-        mapped = apply_overrides(mark_sentinels(mapped), known, path)
-        found, more_notes = _finish_detections(mapped, document, fps, size, limit, known.unit)
-        if len(clips) > 1:
-            found = [track.replace(name=clip.track_ids[0] or track.name) for track in found]
-        sequences += found
+        found, more_notes = _finish_detections(clip, document, fps, size, None, known.unit)
+        sequences += [track.replace(name=clip.track_ids[0] or track.name) for track in found]
         notes += more_notes
-    notes, several = list(dict.fromkeys(notes)), len(clips) > 1
-    return _override_sequences(
-        PoseFile(sequences, reader.NAME, notes, mapped.up, several), known, path
-    )
+    return PoseFile(sequences, format, list(dict.fromkeys(notes)), clips[0].up, clips=True)
 
 
 def _override_sequences(file: PoseFile, known: Overrides, path: str | PathLike) -> PoseFile:
@@ -173,6 +184,7 @@ def read_tracks(
     Raises:
         InputError: as ``read`` does, and where file and ``fps`` disagree.
     """
+    path = check_path("read", path)
     check_max_people(path, people)
     try:
         sequences = read(path, format, fps, size, skeleton, joints=joints, **overrides)
@@ -218,10 +230,18 @@ def write(
     Raises:
         InputError: an unknown format, or a sequence that the format cannot hold.
     """
-    path, writer = Path(path), find_writer(path, format)
+    path = check_path("write", path)
+    writer = find_writer(path, format)
     sequences = list(sequences) if isinstance(sequences, (list, tuple)) else [sequences]
     if not sequences:
         raise InputError(path, "sequences", "at least one", "none")
+    for sequence in sequences:
+        kinds = PoseSequence, StreamedSequence, Keypoints2D
+        check_kind(str(path), "sequences", sequence, *kinds)
+    known = list(inspect.signature(writer.write).parameters)[2:]
+    if unknown := [name for name in options if name not in known]:
+        expected = f"one of {', '.join(known)}" if known else "none"
+        raise InputError(path, "options", f"{expected}, of {writer.NAME}", ", ".join(unknown))
     if not getattr(writer, "STREAMS", False):
         sequences = [s[:] if isinstance(s, StreamedSequence) else s for s in sequences]
     files = {path: sequences}

@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from stride_nb.io.axes import rotate_to_camera_axes, rotate_to_y_up
+from stride_nb.errors import InputError
+from stride_nb.io.axes import estimate_up_axis, rotate_to_camera_axes, rotate_to_y_up
 from stride_nb.io.pose_files import PoseFile, write
 from stride_nb.io.registry import WritableFormat, find_writer, list_formats
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
 from stride_nb.poses.geometry import UP_AXES
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
-from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, find_conversion
+from stride_nb.poses.skeleton import H36M17, SKELETONS, Skeleton, convert_joints, find_conversion
 
 __all__ = [
     "find_refined_writer",
+    "goes_back",
     "project_refined",
     "restore_joints",
     "returns_form",
@@ -35,7 +37,7 @@ __all__ = [
 
 
 def find_refined_writer(
-    path: str | PathLike, format_in: str | None = None, in_image: bool = True
+    path: str | PathLike, format_in: str | None = None, tracks: Sequence[Any] | None = None
 ) -> WritableFormat:
     """The format to write refined poses in: by the suffix; of a name without one the format that
     came in, such as OpenPose's folders.
@@ -43,14 +45,22 @@ def find_refined_writer(
     Args:
         path: the file or folder.
         format_in: the format that came in, if it is known.
-        in_image: did all poses come from an image? Else it must be a format that holds 3D.
+        tracks: what came in, if it is known: of 3D it must be a format that holds 3D, of 2D one
+            that holds these joints.
 
     Raises:
         InputError: there is none.
     """
     writers = list_formats("write")
     name = None if Path(path).suffix or format_in not in writers else format_in
-    return find_writer(path, name, allow_2d_only=in_image)
+    flat = all(isinstance(track, Keypoints2D) for track in tracks or ())
+    writer = find_writer(path, name, allow_2d_only=flat)
+    if getattr(writer, "ONLY_2D", False):
+        for track in tracks or ():
+            if track.skeleton.name not in (sets := getattr(writer, "JOINT_SETS", SKELETONS)):
+                found = track.skeleton.name
+                raise InputError(path, f"joints as {writer.NAME}", " or ".join(sets), found)
+    return writer
 
 
 def write_refined(
@@ -77,27 +87,29 @@ def write_refined(
         InputError: a format that holds nothing but 2D, of poses that came in as 3D.
     """
     flat = [track for track in tracks if isinstance(track, Keypoints2D)]
-    writer = find_refined_writer(path, file.format, len(flat) == len(tracks))
+    writer = find_refined_writer(path, file.format, tracks)
     if getattr(writer, "ONLY_2D", False):
         return write(path, [project_refined(*pair) for pair in zip(flat, refined)], writer.NAME)
-    if not returns_form(writer, file, bool(flat)):
+    if not returns_form(writer, file, tracks):
         return write(path, [rotate_to_y_up(s, up="-y") for s in refined], writer.NAME)
-    up, options, given = file.up or "-y", {}, list(refined)
+    ups = [file.up or estimate_up_axis(track) for track in tracks]
+    options, given = {}, list(refined)
     if _takes_source(writer):
-        options = {"like": source, "up": up}
+        options = {"like": source, "up": ups[0]}
     else:
-        pairs = zip(tracks, refined)
-        given = [restore_joints(rotate_to_camera_axes(t, up)[:], s) for t, s in pairs]
-    turn = UP_AXES[up].T @ UP_AXES["-y"]
-    back = [s.replace(joints=s.joints @ turn.T) for s in given]
+        rotated = [rotate_to_camera_axes(track, up)[:] for track, up in zip(tracks, ups)]
+        given = [restore_joints(*pair) for pair in zip(rotated, refined)]
+    turns = [UP_AXES[up].T @ UP_AXES["-y"] for up in ups]
+    back = [s.replace(joints=s.joints @ turn.T) for s, turn in zip(given, turns)]
     return write(path, back, writer.NAME, **options)
 
 
-def returns_form(writer: WritableFormat, file: PoseFile, from_image: bool) -> bool:
+def returns_form(writer: WritableFormat, file: PoseFile, tracks: Sequence[Any]) -> bool:
     """Whether refined poses go out in the form that came in: the file's joints, axes and content,
     or its image's keypoints."""
     if getattr(writer, "ONLY_2D", False):
         return True
+    from_image = any(isinstance(track, Keypoints2D) for track in tracks)
     return file.format == writer.NAME and not from_image and goes_back(writer)
 
 

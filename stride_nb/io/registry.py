@@ -5,14 +5,18 @@ A format is one module here; nothing else is edited. It defines
 * ``NAME``: what users call it (``format=``), and
 * to be read: ``LOOKS`` (what it looks like, for errors), ``recognises(document) -> bool`` (whether
   the content looks so, at a glance; of nothing that another format writes) and ``parse(document,
-  skeleton) -> Detections`` (or finished sequences; an ``InputError`` says what is malformed);
-  and/or
+  skeleton) -> Detections`` (of several videos a list of them; or finished sequences; an
+  ``InputError`` says what is malformed); and/or
 * to be written: ``SUFFIX`` (empty: by its name alone), ``SEVERAL`` (people in one file) and
   ``write(path, sequences)``, which may take options of its own.
 
-Three more are optional: ``LOADERS`` (functions from a path to parsed content, by suffix, for files
-that no loader of `document` opens), ``ONLY_2D = True`` (it cannot hold 3D) and ``STREAMS = True``
-(``write`` takes sequences longer than memory, `streaming.StreamedSequence`).
+``TOOLS`` and ``KEEPS`` say whose files they are and what of a sequence is kept, for the table of
+formats. Optional are ``LOADERS`` (functions from a path to parsed content, by suffix, for files
+that no loader of `document` opens), ``ONLY_2D = True`` (it cannot hold 3D), ``JOINT_SETS`` (those
+it holds), ``STREAMS = True`` (``write`` takes sequences longer than memory,
+`streaming.StreamedSequence`), ``SAME_JOINTS = True`` (refined poses go back into the joints that
+came in, `refined`), and ``like`` among the options of ``write`` (it keeps the content of the file
+that came in).
 """
 
 from __future__ import annotations
@@ -93,7 +97,7 @@ def find_reader(document: Document, format: str | None = None) -> ReadableFormat
             return readers[name]
         looks = "; ".join(f"{name}: {module.LOOKS}" for name, module in readers.items())
         raise InputError(document.path, "format", looks, f"{document.kind} of another form")
-    if format not in readers:
+    if not isinstance(format, str) or format not in readers:
         raise document.error("format", f"one of {', '.join(readers)}", repr(format))
     if not readers[format].recognises(document):
         expected = f"{format} ({readers[format].LOOKS})"
@@ -122,7 +126,7 @@ def find_writer(
     }
     writers = {m.SUFFIX.lstrip("."): m for m in modules.values() if m.SUFFIX} | modules
     name = format or Path(path).suffix.lstrip(".").lower()
-    if name not in writers:
+    if not isinstance(name, str) or name not in writers:
         raise InputError(path, "format", f"one of {', '.join(sorted(writers))}", repr(name))
     return writers[name]
 

@@ -31,7 +31,8 @@ from jaxtyping import Float
 
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import parse_frame_number, parse_track_id
-from stride_nb.poses.skeleton import get_skeleton
+from stride_nb.poses.joint_names import make_named_skeleton
+from stride_nb.poses.skeleton import SKELETONS, Skeleton, get_skeleton
 
 __all__ = ["REFINED", "BodyTrack", "find_form", "read_bodies", "unwrap_results"]
 
@@ -51,7 +52,7 @@ class BodyTrack:
     frames: list[int]
     joints: np.ndarray | None = None
     """(N, J, 3) metres."""
-    skeleton: str = "smpl24"
+    skeleton: str | Skeleton = "smpl24"
     pose: np.ndarray | None = None
     """(N, 22 or more, 3) rotation vectors, where there are no joints."""
     betas: np.ndarray | None = None
@@ -321,12 +322,14 @@ def _read_refined(document: Document, content: dict) -> Iterator[BodyTrack]:
     people = content.get(REFINED, content)
     for name, person in people.items():
         own = person if REFINED in content else person[REFINED]
-        joints = np.asarray(own["joints"], np.float64)
+        joints, skeleton = np.asarray(own["joints"], np.float64), str(own["skeleton"])
+        if skeleton not in SKELETONS:
+            skeleton = make_named_skeleton([str(label) for label in own["joint_names"]])
         yield BodyTrack(
             str(name),
             [int(n) for n in np.ravel(own["frame_ids"])],
             joints=joints,
-            skeleton=str(own["skeleton"]),
+            skeleton=skeleton,
             confidence=np.asarray(own["confidence"], np.float64),
             up=own.get("up"),
             fps=float(own["fps"]),

@@ -31,7 +31,6 @@ from stride_nb.io.smpl_forms import (
     unwrap_results,
 )
 from stride_nb.poses.sequence import PoseSequence
-from stride_nb.poses.skeleton import get_skeleton
 
 __all__ = [
     "KEEPS",
@@ -93,8 +92,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         if not bodies:
             raise document.error("people", "at least one in one frame", "none")
         notes = dict.fromkeys(note for body in bodies for note in [_describe_body(body)] if note)
-        model = _load_model(bodies)
-        joints = [_find_joints(body, model) for body in bodies]
+        model = _load_body_model(bodies)
+        joints = [_compute_body_joints(body, model) for body in bodies]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         if isinstance(error, InputError):
             raise
@@ -102,7 +101,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         raise document.error("results", "arrays that fit together", found) from None
     names = {body.skeleton if body.joints is not None else "smpl24" for body in bodies}
     if len(names) > 1:
-        raise document.error("joints", "one joint set", ", ".join(sorted(names)))
+        raise document.error("joints", "one joint set", ", ".join(sorted(map(str, names))))
     numbers = [number for body in bodies for number in body.frames]
     confidence = [
         np.ones(points.shape[:2]) if body.confidence is None else body.confidence
@@ -113,7 +112,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         [body.id for body in bodies for _ in body.frames],
         np.concatenate(joints),
         np.concatenate(confidence),
-        get_skeleton(names.pop()).name,
+        names.pop(),
         fps=bodies[0].fps,
         frame_span=(min(numbers), max(numbers)),
         notes=tuple(notes)
@@ -135,7 +134,7 @@ def _describe_body(body: BodyTrack) -> str | None:
     return None
 
 
-def _load_model(bodies: Sequence[BodyTrack]) -> Any:
+def _load_body_model(bodies: Sequence[BodyTrack]) -> Any:
     """The body whose joints stand for parameters; None where none is needed."""
     if all(body.joints is not None for body in bodies):
         return None
@@ -147,7 +146,7 @@ def _load_model(bodies: Sequence[BodyTrack]) -> Any:
         return load_body("standin", device="cpu")
 
 
-def _find_joints(body: BodyTrack, model: Any) -> Float[np.ndarray, "N J 3"]:
+def _compute_body_joints(body: BodyTrack, model: Any) -> Float[np.ndarray, "N J 3"]:
     """The joints stored, or those of the model in that pose."""
     if body.joints is not None:
         joints = np.asarray(body.joints, np.float64)
@@ -175,7 +174,7 @@ def write(
     up: str | None = "y",
 ) -> None:
     """A pickle of everybody's ``joints`` (T, J, 3), ``confidence``, ``frame_ids``, ``skeleton``,
-    ``fps`` and ``up`` under ``refined``, by the person's id.
+    ``joint_names``, ``fps`` and ``up`` under ``refined``, by the person's id.
 
     Args:
         path: the file.
@@ -194,6 +193,7 @@ def write(
             "confidence": sequence.confidence,
             "frame_ids": np.arange(sequence.start, sequence.start + len(sequence)),
             "skeleton": sequence.skeleton.name,
+            "joint_names": list(sequence.skeleton.joints),
             "fps": sequence.fps,
             "up": up,
         }

@@ -14,7 +14,7 @@ from os import PathLike
 import numpy as np
 from jaxtyping import Float, Int
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_kind
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 
 __all__ = [
@@ -38,7 +38,7 @@ _STILL = 0.01
 
 def check_max_people(where: str | PathLike, people: int | None) -> None:
     """InputError where nobody is to be kept."""
-    if people is not None and people < 1:
+    if people is not None and not (isinstance(people, int) and people >= 1):
         raise InputError(where, "people", "at least 1, or None for all", people)
 
 
@@ -180,6 +180,9 @@ def fix_track_ids(
         InputError: sequences of different lengths, which cannot be of one video; nobody to keep.
     """
     check_max_people("fix_track_ids", people)
+    for sequence in sequences:
+        check_kind("fix_track_ids", "sequences", sequence, type(sequences[0]))
+        check_kind("fix_track_ids", "sequences", sequence, PoseSequence, Keypoints2D)
     if len(sequences) < 2:
         return list(sequences)
     if len(lengths := {len(s) for s in sequences}) > 1:

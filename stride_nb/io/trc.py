@@ -20,6 +20,7 @@ import numpy as np
 from stride_nb.errors import atomic_path
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.io.overrides import UNITS
 from stride_nb.io.parsing import (
     arrange_named_joints,
     estimate_fps,
@@ -51,7 +52,6 @@ KEEPS = "3D, fps, frame numbers, marker names, missing"
 SUFFIX, SEVERAL, SAME_JOINTS = ".trc", False, True
 LOADERS = {".trc": lambda path: [line.split("\t") for line in read_text(path).splitlines()]}
 ORIGINAL = ("OrigDataRate", "OrigDataStartFrame", "OrigNumFrames")
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
 def recognises(document: Document) -> bool:
@@ -66,15 +66,15 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if head is None or head < 2:
         raise document.error("header", "a line Frame#, Time, markers after the header's", "none")
     header = {key.strip(): cell.strip() for key, cell in zip(lines[head - 2], lines[head - 1])}
-    if (unit := header.get("Units", "").lower()) not in METRES:
-        raise document.error("Units", f"one of {', '.join(METRES)}", repr(unit))
+    if (unit := header.get("Units", "").lower()) not in UNITS:
+        raise document.error("Units", f"one of {', '.join(UNITS)}", repr(unit))
     labels = [cell.strip() for cell in lines[head][2:] if cell.strip()]
     joint_set, columns = arrange_named_joints(document, labels, skeleton)
     rows = [line for line in lines[head + 2 :] if line and line[0].strip()]
     if not rows:
         raise document.error("rows", "at least one frame", "none")
     width = 2 + 3 * len(labels)
-    cells = [[_parse_cell(cell) for cell in (line + [""] * width)[:width]] for line in rows]
+    cells = [[_parse_marker_cell(cell) for cell in (line + [""] * width)[:width]] for line in rows]
     values = parse_matrix(document, "row", cells)
     frames = np.array([parse_frame_number(document, "Frame#", value) for value in values[:, 0]])
     points = values[:, 2:].reshape(len(values), -1, 3)[:, columns]
@@ -84,14 +84,14 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         points,
         np.ones(points.shape[:2]),
         joint_set,
-        fps=_read_rate(header) or estimate_fps(frames, values[:, 1]),
+        fps=_read_data_rate(header) or estimate_fps(frames, values[:, 1]),
         frame_span=(int(frames.min()), int(frames.max())),
         up="y",
-        unit=METRES[unit],
+        unit=UNITS[unit],
     )
 
 
-def _parse_cell(cell: str) -> float | str:
+def _parse_marker_cell(cell: str) -> float | str:
     """A number; NaN of an empty cell; what is neither stays text, for the error."""
     try:
         return float(cell.strip() or "nan")
@@ -99,9 +99,9 @@ def _parse_cell(cell: str) -> float | str:
         return cell
 
 
-def _read_rate(header: dict[str, str]) -> float | None:
+def _read_data_rate(header: dict[str, str]) -> float | None:
     """Frames a second as the header says; None where it does not."""
-    rate = _parse_cell(header.get("DataRate", ""))
+    rate = _parse_marker_cell(header.get("DataRate", ""))
     return rate if isinstance(rate, float) and 0 < rate < 1e5 else None
 
 

@@ -68,7 +68,7 @@ def _is_labels(text: str) -> bool:
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people as detections, px or shares of the image."""
     names, numbers, frames, rows, track_ids = [], [], [], [], []
-    for name, people in _iterate_frames(document):
+    for name, people in _iterate_results(document):
         names.append(name)
         numbers.append(parse_frame_number(document, "frame's name", name))
         for row, track_id in people:
@@ -93,12 +93,12 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     )
 
 
-def _iterate_frames(document: Document) -> Iterator[tuple[Any, list[tuple[list, Any]]]]:
+def _iterate_results(document: Document) -> Iterator[tuple[Any, list[tuple[list, Any]]]]:
     """(name or number, [(x, y, visible of all keypoints, id)]) of every frame."""
     content = document.content
     if document.kind in ("txt", "txt folder"):
         files = [(document.path.name, content)] if document.kind == "txt" else content
-        has_confidence = _find_confidence(text for _, text in files)
+        has_confidence = _has_confidence(text for _, text in files)
         for name, text in files:
             words = [line.split() for line in text.splitlines() if line.strip()]
             yield name, [_read_line(document, name, line, has_confidence) for line in words]
@@ -108,10 +108,10 @@ def _iterate_frames(document: Document) -> Iterator[tuple[Any, list[tuple[list, 
     for name, people in content:
         if not isinstance(people, list):
             raise document.error(f"frame {name}", "a list of people", people)
-        yield name, [_read_person(document, name, person) for person in people]
+        yield name, [_read_result(document, name, person) for person in people]
 
 
-def _read_person(document: Document, name: Any, person: Any) -> tuple[list, Any]:
+def _read_result(document: Document, name: Any, person: Any) -> tuple[list, Any]:
     try:
         marks = person["keypoints"]
         seen = marks.get("visible") or [1.0] * len(marks["x"])
@@ -122,7 +122,7 @@ def _read_person(document: Document, name: Any, person: Any) -> tuple[list, Any]
         raise document.error(f"frame {name}", expected, person) from None
 
 
-def _find_confidence(texts: Any) -> bool:
+def _has_confidence(texts: Any) -> bool:
     """Whether what stands behind the keypoints begins with a confidence: not all are whole
     numbers, as ids are."""
     lines = [line.split() for text in texts for line in text.splitlines() if line.strip()]

@@ -8,6 +8,7 @@ import numpy as np
 
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
+from stride_nb.io.overrides import UNITS
 from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 
@@ -77,7 +78,7 @@ def scale_to_metres(
     if detections.unit is not None:
         return replace(detections, points=detections.points * detections.unit), ()
     extent = measure_extent(detections.points)
-    for unit, metres in (("m", 1.0), ("cm", 0.01), ("mm", 0.001)):
+    for unit, metres in UNITS.items():
         if PERSON_EXTENT[0] <= extent * metres < PERSON_EXTENT[1]:
             note = f"coordinates in {unit}, judged by a median extent of {extent:.0f}"
             scaled = replace(detections, points=detections.points * metres)

@@ -41,7 +41,9 @@ def parse(document: Document, skeleton: str | None = None) -> list[Detections]:
         for action, cameras in actions.items():
             for camera, points in enumerate(cameras):
                 name = " ".join([str(subject), str(action), *[str(camera)] * (len(cameras) > 1)])
-                clips.append(_make_clip(document, name, points, videos.get(subject), skeleton))
+                clips.append(
+                    _make_video_clip(document, name, points, videos.get(subject), skeleton)
+                )
     if not clips:
         raise document.error("positions_2d", "at least one video", "none")
     return clips
@@ -53,7 +55,7 @@ def _get_object(document: Document, key: str) -> Any:
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
-def _make_clip(
+def _make_video_clip(
     document: Document, name: str, points: Any, video: Any, skeleton: str | None
 ) -> Detections:
     if not isinstance(points, np.ndarray) or points.ndim != 3 or points.shape[-1] not in (2, 3):

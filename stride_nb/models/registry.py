@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_path
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.frameformer import FrameFormer
@@ -70,7 +70,7 @@ def load_model(source: str | Path, heads: int | None = None) -> nn.Module:
     Raises:
         InputError: no such weights, or a card or tensors that do not fit.
     """
-    if Path(source).suffix == ".bin":
+    if check_path("load_model", source).suffix == ".bin":
         return checkpoints.load_dstformer(source, heads)[0]
     state, card = checkpoints.load_weights(source)
     config = card.get("config", {})
@@ -110,7 +110,7 @@ def choose_device(name: str | None = None) -> torch.device:
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         expected = "cpu, cuda or what else PyTorch finds here"
         raise InputError("device", "name", expected, f"{name!r} ({_shorten(error)})") from None
     return device

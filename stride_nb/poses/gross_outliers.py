@@ -64,7 +64,8 @@ def find_gross_outliers(track: PoseSequence | Keypoints2D) -> Bool[np.ndarray, "
         return outliers
     relative[outliers] = np.nan
     outliers |= _find_jumps(relative / metre[..., None], frames)
-    path = np.where(located[:, None], middle / metre, np.nan)[:, None]
+    # of one scale: as a share of one that changes, who stands still would move
+    path = np.where(located[:, None], middle / metre.max(), np.nan)[:, None]
     return outliers | (known & _find_jumps(path, frames))
 
 

@@ -22,11 +22,11 @@ __all__ = [
     "standardize_joint_names",
 ]
 
-_LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-_JOINT_WORDS = {f"{word[0]}jc": word for word in _LIMBS} | {
-    **{word: word for word in _LIMBS},
-    **{f"{word}joint": word for word in _LIMBS if word != "hip"},
-    **{f"{word}center": word for word in _LIMBS},
+_LIMB_WORDS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+_JOINT_WORDS = {f"{word[0]}jc": word for word in _LIMB_WORDS} | {
+    **{word: word for word in _LIMB_WORDS},
+    **{f"{word}joint": word for word in _LIMB_WORDS if word != "hip"},
+    **{f"{word}center": word for word in _LIMB_WORDS},
 }
 _BONE_WORDS = {
     **dict.fromkeys(("upleg", "thigh", "upperleg", "femur"), "hip"),
@@ -62,7 +62,7 @@ _BONE_ROWS = _JOINT_ROWS | {
 LEAST_LIMB_JOINTS = 6
 """Of the twelve, below which names are taken for something else than a body's joints."""
 _PARENTS = {
-    f"{side}{b}": f"{side}{a}" for side in "lr" for a, b in pairwise(_LIMBS) if b != "shoulder"
+    f"{side}{b}": f"{side}{a}" for side in "lr" for a, b in pairwise(_LIMB_WORDS) if b != "shoulder"
 } | {
     **{f"{side}hip": "pelvis" for side in "lr"},
     **{f"{side}shoulder": "neck" for side in "lr"},
@@ -140,7 +140,9 @@ def name_conversion(labels: Sequence[str]) -> dict[str, dict[str, float]]:
         return {joint: {simple[joint]: 1.0} for joint in H36M17.joints}
     found, by_bones = standardize_joint_names(labels)
     rows = {
-        joint: {joint: 1.0} for joint in H36M17.joints if joint[1:] in _LIMBS and joint in found
+        joint: {joint: 1.0}
+        for joint in H36M17.joints
+        if joint[1:] in _LIMB_WORDS and joint in found
     }
     for joint, options in (_BONE_ROWS if by_bones else _JOINT_ROWS).items():
         if row := next((row for row in options if row.keys() <= found.keys()), None):
@@ -168,7 +170,7 @@ def make_named_skeleton(labels: Sequence[str], where: object = "joints") -> Skel
         if tuple(simple) == known.joints:
             return known
     rows = name_conversion(labels)
-    if len([joint for joint in rows if joint[1:] in _LIMBS]) < LEAST_LIMB_JOINTS:
+    if len([joint for joint in rows if joint[1:] in _LIMB_WORDS]) < LEAST_LIMB_JOINTS:
         expected = "hips, knees, ankles, shoulders, elbows, wrists by name, or a mapping (joints=…)"
         raise InputError(where, "joints", expected, ", ".join(labels)[:200] or "none")
     mirrored = dict(zip(simple, labels))

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 __all__ = ["JOINT_TABLES", "JointTable"]
 
-Row = dict[str, float]
+JointRow = dict[str, float]
 
 
 class JointTable(NamedTuple):
@@ -33,7 +33,7 @@ class JointTable(NamedTuple):
 
     tree: str
     """``joint:parent`` in the set's order; the root has no parent."""
-    rows: dict[str, Row]
+    rows: dict[str, JointRow]
     """Human3.6M joints as weighted means; the limbs, which go by the same names, are left out."""
 
 
@@ -53,14 +53,18 @@ _SHOULDERS = {"lshoulder": 0.5, "rshoulder": 0.5}
 _EYES = {"leye": 0.5, "reye": 0.5}
 
 
-def _halve(a: Row, b: Row) -> Row:
+def _halve(a: JointRow, b: JointRow) -> JointRow:
     """The point midway between two rows."""
     return {name: (a.get(name, 0) + b.get(name, 0)) / 2 for name in (*a, *b)}
 
 
 def _make_rows(
-    pelvis: Row, thorax: Row, neck: Row, head: Row, spine: Row | None = None
-) -> dict[str, Row]:
+    pelvis: JointRow,
+    thorax: JointRow,
+    neck: JointRow,
+    head: JointRow,
+    spine: JointRow | None = None,
+) -> dict[str, JointRow]:
     spine = spine or _halve(pelvis, thorax)
     return {"pelvis": pelvis, "spine": spine, "thorax": thorax, "neck": neck, "head": head}
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from stride_nb.errors import DISK_FULL, UNREADABLE, InputError, atomic_path
+from stride_nb.errors import DISK_FULL, UNREADABLE, InputError, atomic_path, check_path
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, resample_confidence
 from stride_nb.poses.joint_names import make_named_skeleton
 from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, get_skeleton, mirror_joints
@@ -285,6 +285,7 @@ TrackT = TypeVar("TrackT", bound=_Track)
 @contextmanager
 def open_npz(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     """An npz file, open, never unpickling; what goes wrong with it is one clear error."""
+    path = check_path("load", path)
     try:
         with np.load(path, allow_pickle=False) as file:
             yield file

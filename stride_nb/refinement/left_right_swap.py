@@ -8,8 +8,9 @@ Low-confidence detections count in full: where one of two limbs is occluded ther
 compare with. In an image limbs do cross, but they meet on the way, and a swap then saves nothing.
 
 Not found: a swap for most of the time; one that begins or ends where limbs meet or are not seen.
-Near either end of a sequence a swap shows by one change alone, and a cut in the video can be
-mistaken for it. Below ten frames a second nothing is changed.
+Near either end of a sequence, and after a gap, a swap shows by one change alone, and the shorter
+side is taken for the swapped one (`swap_judgement` asks the prior). Below ten frames a second
+nothing is changed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "CONTEXT_SECONDS",
     "LIMB_PAIRS",
     "SWAP_COST",
+    "exchange_pairs",
     "find_changed_pairs",
     "find_swaps",
     "fix_swaps",
@@ -68,7 +70,14 @@ def swap_cost_reduction(
         joints: metres, relative to the pelvis, in space or in an image; NaN where missing.
         fps: frames a second.
     """
+    return _compare_labellings(joints, fps)[0]
+
+
+def _compare_labellings(joints: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """`swap_cost_reduction`, and what the comparison is worth (T, 2, 3): 1 with the frame before,
+    less the longer ago the pair was last seen, 0 where it is not."""
     reduction = np.zeros((len(joints), len(LIMB_PAIRS), len(LIMB_PAIRS[0])))
+    worth = np.zeros_like(reduction)
     for limb, pairs in enumerate(LIMB_PAIRS):
         for i, pair in enumerate(pairs):
             frames = np.flatnonzero(np.isfinite(joints[:, pair]).all((1, 2)))
@@ -77,8 +86,9 @@ def swap_cost_reduction(
                 np.linalg.norm(here[1:] - before, axis=-1).clip(max=_MAX_STEP).sum(1)
                 for before in (here[:-1], here[:-1, ::-1])
             )
-            reduction[frames[1:], limb, i] = (straight - across) * np.exp(-pause / _MEMORY_SECONDS)
-    return reduction
+            worth[frames[1:], limb, i] = np.exp(-pause / _MEMORY_SECONDS)
+            reduction[frames[1:], limb, i] = (straight - across) * worth[frames[1:], limb, i]
+    return reduction, worth
 
 
 def sum_over_pairs(reduction: Float[np.ndarray, "T 2 3"]) -> Float[np.ndarray, "T 2"]:
@@ -92,16 +102,21 @@ def find_swaps(
 ) -> Bool[np.ndarray, "T 2 3"]:
     """In which frames each pair of joints, of legs and arms, is swapped.
 
+    The labelling changes only where a pair is seen. After a gap a change costs as little as the
+    comparison across it is worth: what stands before says little of the labels behind.
+
     Args:
         joints, fps: as of `swap_cost_reduction`.
         cost: metres that a swap has to save.
     """
-    reduction = swap_cost_reduction(joints, fps)
+    reduction, worth = _compare_labellings(joints, fps)
     if fps < _MIN_FPS:
         return np.zeros(reduction.shape, bool)
     saving = np.einsum("ijk,tk->tij", _CHANGES, sum_over_pairs(reduction))
     stay_cost = np.asarray(_COST_PER_SECOND / fps * _STATES.any(1))
-    states = _find_cheapest_path(cost * _CHANGES.any(-1) - saving, stay_cost)
+    price = np.where(worth.any(-1), cost * worth.max(-1), np.inf)  # (T, 2), of each limb
+    change_cost = np.where(_CHANGES, price[:, None, None], 0.0).max(-1)
+    states = _find_cheapest_path(change_cost - saving, stay_cost)
     return _select_pairs(_STATES[states], reduction)
 
 
@@ -149,11 +164,17 @@ def fix_swaps(track: Track, cost: float = SWAP_COST) -> Track:
     if track.skeleton != H36M17:
         expected = 'h36m17 (track.to("h36m17") converts)'
         raise InputError(track.name or "fix_swaps", "skeleton", expected, track.skeleton.name)
+    points, confidence = _get_points(track), track.confidence
+    relative = points - fill_linear(points[:, :1], confidence[:, :1] > 0)
+    if isinstance(track, Keypoints2D):
+        relative = relative * _estimate_metres_per_pixel(relative)
+    return exchange_pairs(track, find_swaps(relative, track.fps, cost))
+
+
+def exchange_pairs(track: Track, swapped: Bool[np.ndarray, "T 2 3"]) -> Track:
+    """The track with these pairs exchanged, and their confidence as `fix_swaps` says."""
     field = "pixels" if isinstance(track, Keypoints2D) else "joints"
     points, confidence = _get_points(track).copy(), track.confidence.copy()
-    relative = points - fill_linear(points[:, :1], confidence[:, :1] > 0)
-    metres = relative * (_estimate_metres_per_pixel(relative) if field == "pixels" else 1)
-    swapped = find_swaps(metres, track.fps, cost)
     for limb, pairs in enumerate(LIMB_PAIRS):
         for i, pair in enumerate(pairs):
             where = np.ix_(swapped[:, limb, i], np.array(pair))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from stride_nb.errors import InputError
@@ -12,7 +13,9 @@ from stride_nb.models.lifter import Lifter, make_lifter_features
 from stride_nb.models.motion_prior import PRIOR_FPS
 from stride_nb.models.registry import choose_device, load_shared_model
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE, fill_gaps
+from stride_nb.poses.gross_outliers import drop_gross_outliers
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
+from stride_nb.poses.posture import sum_upwards
 from stride_nb.poses.sequence import (
     Keypoints2D,
     PoseSequence,
@@ -22,6 +25,7 @@ from stride_nb.poses.sequence import (
     window_starts,
 )
 from stride_nb.refinement.left_right_swap import fix_swaps
+from stride_nb.refinement.swap_judgement import settle_swaps_by_length
 
 __all__ = ["lift"]
 
@@ -34,8 +38,11 @@ _LIFT_BATCH = 4  # windows in one forward pass
 def lift(
     keypoints: Keypoints2D, model: nn.Module | str = "lifter", device: str | None = None
 ) -> PoseSequence:
-    """Lift 2D keypoints of one person to 3D: left/right swaps corrected (`fix_swaps`), window by
-    window, flip-averaged.
+    """Lift 2D keypoints of one person to 3D: gross outliers missing, left/right swaps corrected
+    (`fix_swaps`), window by window, flip-averaged.
+
+    A body that does not point up in the image, upside down or lying, is lifted as it looks in an
+    image that is rolled until it does, and turned back: to roll the camera changes nothing else.
 
     Args:
         keypoints: of 17 joints in H36M-17's order, or of a set that converts to it; any length and
@@ -54,18 +61,38 @@ def lift(
     """
     if not isinstance(keypoints, Keypoints2D):
         raise InputError("lift", "keypoints", "Keypoints2D", type(keypoints).__name__)
-    track = fix_swaps(keypoints.to("h36m17"))
+    track = drop_gross_outliers(keypoints.to("h36m17"))
+    track = settle_swaps_by_length(track, fix_swaps(track))
     if track.missing.all():
         where = keypoints.name or "keypoints"
         raise InputError(where, "pixels", "at least one joint that was seen", "none")
     network = _load_lifter(model, device)
     is_calibrated = track.confidence.max() >= CONFIDENCE_THRESHOLD
     trusted = track if is_calibrated else floor_confidence(track)
-    lifted = _lift_windows(network, _fill_pelvis(trusted.resample(PRIOR_FPS)))
+    roll = _find_roll(trusted)
+    rolled = trusted if roll is None else _roll_image(trusted, roll)
+    lifted = _lift_windows(network, _fill_pelvis(rolled.resample(PRIOR_FPS)))
     nobody = track.missing.all(1, keepdims=True)
     confidence = np.where(nobody, 0.0, np.maximum(track.confidence, FILLED_CONFIDENCE))
     joints = resample_like(track, lifted).joints
-    return PoseSequence(joints, confidence, track.fps, name=keypoints.name)
+    if roll is not None:
+        joints[..., :2] = joints[..., :2] @ roll
+    return PoseSequence(joints, confidence, track.fps, name=keypoints.name, start=keypoints.start)
+
+
+def _find_roll(track: Keypoints2D) -> Float[np.ndarray, "2 2"] | None:
+    """The rotation of the image after which the body points up; None where it does within 60°."""
+    flat = PoseSequence(np.pad(track.pixels, ((0, 0), (0, 0), (0, 1))), track.confidence, track.fps)
+    x, y, _ = sum_upwards(flat)
+    if not (length := np.hypot(x, y)) > 0 or -y / length > 0.5:
+        return None
+    cos, sin = -y / length, -x / length
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def _roll_image(track: Keypoints2D, roll: Float[np.ndarray, "2 2"]) -> Keypoints2D:
+    center = np.array(track.size) / 2
+    return track.replace(pixels=(track.pixels - center) @ roll.T + center)
 
 
 def _load_lifter(model: nn.Module | str, device: str | None) -> nn.Module:

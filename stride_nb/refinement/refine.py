@@ -4,6 +4,7 @@
 network), ``stride_published`` (test-time training with the published objective) or ``stride_ours``
 (masked self-distillation). The steps of the last three are those of `refine_with_network`:
 
+0. drop gross outliers, which no body can have made (every method);
 1. check confidence: where none is high enough to be trusted, all observations are;
 2. fix left/right swaps (``stride_ours``);
 3. move joints onto the rays of their keypoints in the image, where there are any (``prior`` and
@@ -32,8 +33,10 @@ from stride_nb.models.motion_prior import PRIOR_FPS, Prior
 from stride_nb.models.registry import choose_device, load_shared_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.models.uncertainty import chance_within
+from stride_nb.poses.body_check import check_extent
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
 from stride_nb.poses.geometry import Camera
+from stride_nb.poses.gross_outliers import OUTLIER_CONTEXT_SECONDS, find_gross_outliers
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence, floor_confidence, resample_like
 from stride_nb.poses.skeleton import H36M17
@@ -41,7 +44,13 @@ from stride_nb.poses.streaming import StreamedSequence
 from stride_nb.refinement.filters import BASELINES, gaussian, linear
 from stride_nb.refinement.image_evidence import attach_keypoints, use_image_evidence
 from stride_nb.refinement.left_right_swap import CONTEXT_SECONDS, find_changed_pairs, fix_swaps
+from stride_nb.refinement.orientation import (
+    find_upright_rotation,
+    lower_confidence_if_far,
+    turn,
+)
 from stride_nb.refinement.sliding_window import Windows
+from stride_nb.refinement.swap_judgement import judge_swaps, settle_swaps_by_length
 from stride_nb.refinement.test_time_training import (
     PublishedTTT,
     SelfDistillationTTT,
@@ -57,6 +66,7 @@ METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 USE_IMAGE = ("prior", "stride_ours")
 """Methods that use keypoints, where a sequence has them and the network is a `Prior`."""
 _TTT = {"stride_published": PublishedTTT, "stride_ours": SelfDistillationTTT}
+_PART = 1000  # frames in which gross outliers are looked for at a time
 _CLOSE = 0.1  # metres: the confidence of a prior is the chance that a joint is as near
 
 Track3D = PoseSequence | StreamedSequence
@@ -126,10 +136,12 @@ def refine(
             joint was seen or of another joint set than the networks', an unsuitable network.
     """
     start = time.perf_counter()
-    check_request(sequence, method)
+    check_request(sequence, method, seed)
     if keypoints is not None or camera is not None:
         sequence = attach_evidence(sequence, method, keypoints, camera)
     network = None if method in BASELINES else load_network(sequence, method, model, device)
+    check_extent(sequence)
+    sequence, outlier_note = drop_outliers(sequence)
     if isinstance(sequence, StreamedSequence) and not isinstance(network, Prior):
         sequence = sequence[:]  # these methods need all of it
     if network is None:
@@ -138,6 +150,7 @@ def refine(
         result, scale, steps, note = refine_with_network(
             sequence, method, network, seed, options, camera
         )
+    note = outlier_note + note if note else outlier_note.removesuffix("; ")
     return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
@@ -155,14 +168,18 @@ def refine_with_network(
     if isinstance(network, SmoothNet):
         return smooth_with_smoothnet(sequence[:], network, options), None, [], ""
     settings, is_ours = make_method_settings(method, options), method == "stride_ours"
-    trust_note = swap_note = image_note = ""
+    trust_note = swap_note = image_note = turn_note = ""
     seen = sequence.keypoints if isinstance(sequence, PoseSequence) else None
     if isinstance(network, Prior):
         sequence, trust_note = trust_all_if_uncalibrated(sequence)
     if is_ours:
-        sequence, swap_note = fix_left_right_swaps(sequence)
+        sequence, swap_note = fix_left_right_swaps(sequence, network)
     if method in USE_IMAGE and isinstance(network, Prior) and isinstance(sequence, PoseSequence):
         sequence, camera, image_note = use_image_evidence(sequence, camera)
+    rotation = None
+    if isinstance(network, Prior):
+        rotation, turn_note = find_upright_rotation(sequence, network)
+    given, sequence = sequence, sequence if rotation is None else turn(sequence, rotation)
     source = resample_for_network(sequence, method, network)
     windows = cut_windows(source, network, settings)
     network, steps, ttt_note = adapt_network(network, windows, seed, settings)
@@ -170,22 +187,52 @@ def refine_with_network(
         source, predict_spans(source, windows, network, is_ours, has_global_trajectory(sequence))
     )
     result, scale = resample_back(sequence, result, scale)
+    if rotation is not None:
+        result = turn(result, rotation.T)
+    if isinstance(network, Prior):
+        result, scale, far_note = lower_confidence_if_far(given, result, scale)
+        turn_note += far_note
     if seen is not None:  # as they came
         result = result[:].replace(keypoints=seen)
-    return result, scale, steps, trust_note + swap_note + image_note + ttt_note
+    return result, scale, steps, trust_note + swap_note + image_note + turn_note + ttt_note
 
 
-def check_request(sequence: Track3D, method: str) -> None:
-    """InputError where there is nothing to refine, or no such method."""
+def check_request(sequence: Track3D, method: str, seed: int) -> None:
+    """InputError where there is nothing to refine, or no such method or seed."""
     if not isinstance(sequence, (PoseSequence, StreamedSequence)):
         expected = "3D poses (of 2D keypoints lift.lift makes them)"
         raise InputError("refine", "sequence", expected, type(sequence).__name__)
-    if method not in BASELINES and method not in METHODS:
+    if not isinstance(method, str) or method not in (*BASELINES, *METHODS):
         known = ", ".join([*BASELINES, *METHODS])
         raise InputError("refine", "method", f"one of {known}", repr(method))
     if all(part.missing.all() for part in sequence.iter_parts()):
         where = sequence.name or "sequence"
         raise InputError(where, "joints", "at least one that was seen", "none")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError("refine", "seed", "a whole number from 0 on", repr(seed))
+
+
+def drop_outliers(sequence: Track3D) -> tuple[Track3D, str]:
+    """The sequence with gross outliers missing, itself where there are none; and a note of how many
+    there were."""
+    context = round(OUTLIER_CONTEXT_SECONDS * sequence.fps)
+    masks = [
+        find_gross_outliers(sequence[max(a - context, 0) : a + _PART + context])[min(a, context) :][
+            :_PART
+        ]
+        for a in range(0, len(sequence), _PART)
+    ]
+    outliers = np.concatenate(masks)
+    if not outliers.any():
+        return sequence, ""
+    names = ", ".join(np.array(sequence.skeleton.joints)[outliers.any(0)])
+    note = f"{outliers.sum()} gross outliers are missing ({names}); "
+
+    def drop(part: PoseSequence) -> PoseSequence:
+        own = outliers[part.start - sequence.start :][: len(part)]
+        return part.replace(confidence=np.where(own, 0.0, part.confidence))
+
+    return sequence.map(drop), note
 
 
 def attach_evidence(
@@ -267,12 +314,19 @@ def trust_all_if_uncalibrated(sequence: Track3D) -> tuple[Track3D, str]:
     return sequence, note if low else ""
 
 
-def fix_left_right_swaps(sequence: Track3D) -> tuple[Track3D, str]:
-    """The sequence with left/right swaps corrected, before anything blends frames; and a note of
-    how many frames had one."""
-    fixed = sequence.map(fix_swaps, round(CONTEXT_SECONDS * sequence.fps))
+def fix_left_right_swaps(sequence: Track3D, network: nn.Module) -> tuple[Track3D, str]:
+    """The sequence with left/right swaps corrected, before anything blends frames, those that only
+    one side speaks for as a `Prior` judges them; and a note of how many frames had one."""
+
+    def fix(part: PoseSequence) -> PoseSequence:
+        if isinstance(network, Prior):
+            return judge_swaps(part, fix_swaps(part), network)
+        return settle_swaps_by_length(part, fix_swaps(part))
+
+    fixed = sequence.map(fix, round(CONTEXT_SECONDS * sequence.fps))
     if isinstance(fixed, PoseSequence) and fixed.keypoints is not None:
-        fixed = fixed.replace(keypoints=fix_swaps(fixed.keypoints))
+        seen = settle_swaps_by_length(fixed.keypoints, fix_swaps(fixed.keypoints))
+        fixed = fixed.replace(keypoints=seen)
     if isinstance(fixed, StreamedSequence):
         fixed = fixed.store(fixed.iter_parts())  # computed once, not for every slice
     frames = sum(

@@ -77,7 +77,7 @@ def _estimate_with(
     log = DetectionLog(len(estimator.skeleton), partial, json.dumps(key))
     run_estimator(path, video, estimator, log)
     sequences, notes = assemble_people(log, estimator.skeleton, video, path, people)
-    return PoseFile(sequences, estimator.name, notes)
+    return PoseFile(sequences, estimator.name, notes, up="-y")
 
 
 def run_estimator(

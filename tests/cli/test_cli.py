@@ -168,7 +168,7 @@ def test_an_unknown_command_is_told_the_known_ones(capsys):
             ["refine", "{here}/none.npz", "{here}/out.xyz"],
             "out.xyz",
         ),  # before the input is looked at
-        (["refine", "{here}/none.npz", "{here}/out.json"], "out.json"),  # 2D only
+        (["refine", "{here}/none.npz", "{here}/out.json"], "none.npz"),
         (["refine", "{here}/walk.npz", "{here}/out.npz", "--fps", "25"], "fps"),
         (["refine", "{here}/walk.npz", "{here}/out.csv", "--fps", "25"], "fps"),
         (["refine", "{here}/walk.npz", "{here}/out.npz", "--format", "papyrus"], "papyrus"),

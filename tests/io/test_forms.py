@@ -448,3 +448,66 @@ def test_a_custom_set_survives_the_package_own_file(tmp_path):
     (found,) = io.read(tmp_path / "a.csv")
     np.testing.assert_allclose(found.joints, sequence.joints, atol=1e-6)
     assert isinstance(found, PoseSequence) and not isinstance(found, Keypoints2D)
+
+
+def test_movenet_in_pixels(tmp_path):
+    people = forms.people_2d("coco17", 1)
+    confidence = forms.confidence_of(people)
+    frames = [
+        [
+            {
+                "score": 0.8,
+                "keypoints": [
+                    {"x": x, "y": y, "score": c, "name": name}
+                    for (x, y), c, name in zip(
+                        np.nan_to_num(people[0, t]).tolist(),
+                        confidence[0, t].tolist(),
+                        skeleton.COCO17.joints,
+                    )
+                ],
+            }
+        ]
+        for t in range(forms.FRAMES)
+    ]
+    found = io.read(forms.save_json(tmp_path / "a.json", frames), fps=30, size=forms.SIZE)
+    assert_same(found, people, confidence, "coco17")
+
+
+def test_the_users_smpl_file_is_taken_where_there_is_one(tmp_path, monkeypatch):
+    body = load_body("standin", device="cpu")
+    names = ["v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f"]
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **{name: body.arrays[name] for name in names})
+    monkeypatch.setenv("SMPL_MODEL_DIR", str(tmp_path))
+    pose, trans, _ = params()
+    betas = np.tile(np.linspace(-1, 1, 10), (6, 1))
+    person = {"pose": pose.reshape(6, 72), "trans": trans, "betas": betas}
+    (found,) = (file := io.read(forms.joblib_dump({0: person}, tmp_path / "a.pkl"), fps=30))
+    assert not any("stand-in" in note for note in file.notes)
+    motion = BodyMotion(pose[:, :22].reshape(6, -1), betas[0], trans)
+    truth = load_body("smpl", device="cpu").compute_joints(motion)
+    np.testing.assert_allclose(found.joints[:, :22], truth[:, :22], atol=1e-6)
+
+
+def test_parameters_of_phalp(tmp_path):
+    from scipy.spatial.transform import Rotation
+
+    pose, trans, joints = params()
+    matrices = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(6, 24, 3, 3)
+    content = {
+        f"img/{t + 1:06d}.jpg": {
+            "time": t,
+            "tid": [1],
+            "tracked_time": [0],
+            "camera": [trans[t]],
+            "smpl": [
+                {
+                    "global_orient": matrices[t, :1],
+                    "body_pose": matrices[t, 1:],
+                    "betas": np.zeros(10),
+                }
+            ],
+        }
+        for t in range(6)
+    }
+    found = io.read(forms.joblib_dump(content, tmp_path / "demo.pkl"), fps=30)
+    assert_standin(found, joints, "-y")

@@ -3,14 +3,17 @@
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stride_nb import InputError, PoseSequence, io
-from stride_nb.io.document import open_document
-from stride_nb.io.registry import find_reader
+from stride_nb.io.document import Document, open_document
+from stride_nb.io.registry import collect_loaders, find_reader
+from tests.bodies import walk
 from tests.foreign import alphapose, check, coco, mediapipe, mmpose, openpose_frames, poses, save
+from tests.io import forms
 
 MODULES = [
     importlib.import_module(f"stride_nb.io.{found.name}")
@@ -53,6 +56,9 @@ def test_no_other_module_looks_like_a_format_and_no_two_share_a_name():
         assert io.list_formats(verb) == {m.NAME: m for m in FORMATS if half <= set(vars(m))}
 
 
+OTHERS = [("c3d", Path("a.c3d"), {})]  # needs its library
+
+
 def test_what_a_format_writes_no_other_recognises(tmp_path):
     contents = {
         "alphapose": alphapose(poses(17)),
@@ -69,6 +75,25 @@ def test_what_a_format_writes_no_other_recognises(tmp_path):
     documents["arrays"] = open_document(tmp_path / "a.npy")
     io.write(tmp_path / "a.csv", PoseSequence(poses(17, 3)[1]))
     documents["csv"] = open_document(tmp_path / "a.csv")
+    documents |= {name: Document(path, path.suffix[1:], content) for name, path, content in OTHERS}
+    files = {
+        "bvh": lambda path: io.write(path.with_suffix(".bvh"), PoseSequence(walk(5)))[0],
+        "trc": lambda path: io.write(path.with_suffix(".trc"), PoseSequence(walk(5)))[0],
+        "smpl": lambda path: io.write(path.with_suffix(".pkl"), PoseSequence(walk(5)))[0],
+        "ultralytics": lambda path: forms.ultralytics_json(
+            path.with_suffix(".json"), forms.people_2d("coco17"), np.ones((2, 30, 17))
+        ),
+        "videopose3d": lambda path: forms.videopose3d(
+            path.with_suffix(".npz"), {"a": forms.people_2d("coco17")[1]}
+        ),
+        "deeplabcut": lambda path: forms.deeplabcut(
+            path.with_suffix(".csv"), forms.people_2d("coco17", 1), np.ones((1, 30, 17)), "abcdefg"
+        ),
+    }
+    documents |= {
+        name: open_document(make(tmp_path / name), collect_loaders())
+        for name, make in files.items()
+    }
     assert documents.keys() == io.list_formats().keys()
     for name, document in documents.items():
         matching = [n for n, module in io.list_formats().items() if module.recognises(document)]
