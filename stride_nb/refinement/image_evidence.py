@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.ndimage import gaussian_filter1d
 
 from stride_nb.errors import InputError
 from stride_nb.poses.geometry import Camera
@@ -168,5 +167,7 @@ def _solve_across(points, rays, weight, distance) -> Float[np.ndarray, "T 2"]:
 
 
 def _smooth_known(values, known, fps) -> Float[np.ndarray, " T"]:
+    from scipy.ndimage import gaussian_filter1d
+
     filled = fill_linear(values[:, None, None], known[:, None])[:, 0, 0]
     return gaussian_filter1d(filled, _SMOOTH_SECONDS * fps, mode="nearest")

@@ -11,17 +11,19 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.random import Generator
-from scipy.sparse import csr_matrix
 
 from stride_nb.errors import require
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.video.rendering.clothing import draw_colours, thicken
 from stride_nb.video.rendering.retargeting import estimate_bone_rotations
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 __all__ = ["AnnyBody", "BodyPose", "draw_body"]
 
@@ -175,6 +177,8 @@ def draw_body(rng: Generator) -> AnnyBody:
 
 
 def _compute_shape(phenotype: Mapping[str, float]) -> dict[str, Any]:
+    from scipy.sparse import csr_matrix
+
     torch, model, face = require("torch", "render"), _load_model(), _load_face()
     with torch.no_grad():
         still = torch.eye(4)[None, None].repeat(1, model.bone_count, 1, 1)

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from tqdm import tqdm
 
 from stride_nb.datasets import cmu
 from stride_nb.datasets.rendered import Footage, Take, read_takes, write_takes
@@ -217,6 +216,8 @@ def make_data_set(
         InputError: minutes that are no positive number, an unknown estimator, no motion at hand, or
             an extra that is missing.
     """
+    from tqdm import tqdm
+
     if not 0 < minutes < np.inf:
         raise InputError("render", "minutes", "a positive number", minutes)
     jobs = plan_jobs(split, minutes, estimators)

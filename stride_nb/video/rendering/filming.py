@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from numpy.random import Generator
-from scipy.ndimage import gaussian_filter1d
 
 from stride_nb.poses.geometry import Camera, look_at
 
@@ -43,6 +42,8 @@ def draw_cameras(
 
 def _place(rng: Generator, joints, fps: float, size, hand_held: bool):
     """The camera's (R, t) in every frame, and its focal length, px."""
+    from scipy.ndimage import gaussian_filter1d
+
     middle, azimuth = joints.mean((0, 1)), rng.uniform(0, 2 * np.pi)
     away = np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
     distance = max(rng.uniform(3.0, 5.5), ((joints - middle) @ away).max() + 1.8)
@@ -69,6 +70,8 @@ def _measure_height(poses, focal: float, joints: np.ndarray) -> float:
 
 def _wander(rng: Generator, frames: int, fps: float) -> Float[np.ndarray, " T"]:
     """Slow noise of unit variance."""
+    from scipy.ndimage import gaussian_filter1d
+
     padding = int(2 * fps)
     noise = gaussian_filter1d(rng.normal(size=frames + 2 * padding), 0.25 * fps)
     return (noise / noise.std())[padding : padding + frames]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.random import Generator
-from scipy.ndimage import gaussian_filter1d
 
 from stride_nb.poses.geometry import Camera
 
@@ -189,6 +188,8 @@ class _View:
     """The person as the camera sees it during a span: directions, and places before it."""
 
     def __init__(self, joints, cameras, span, clear: float = _CLEAR):
+        from scipy.ndimage import gaussian_filter1d
+
         camera = cameras[int(np.flatnonzero(span).mean())]
         self.eye = camera.to_world(np.zeros(3))
         self.base = np.nanmean(joints[span][:, 0], 0) * (1, 0, 1)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
 
 from stride_nb.poses.geometry import rotation_between
 from stride_nb.poses.skeleton import H36M17
@@ -116,6 +115,8 @@ def _estimate_arm(joints, rest, side: str, letter: str, chest: Rotations) -> dic
 
 def _estimate_hinged_pair(points, rest, rest_axis, parent) -> tuple[Rotations, Rotations]:
     """Rotations of the two bones that meet in a hinge, from the places of its three joints."""
+    from scipy.ndimage import gaussian_filter1d
+
     upper, lower = _normalise(points[1] - points[0]), _normalise(points[2] - points[1])
     rest_upper, rest_lower = _normalise(rest[1] - rest[0]), _normalise(rest[2] - rest[1])
     # straight: as the parent carries the axis, by the least turn of the bone against it

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy.random import Generator
-from scipy.ndimage import gaussian_filter
 
 from stride_nb.errors import require
 from stride_nb.poses.geometry import Camera
@@ -191,6 +190,8 @@ def _draw_lights(plotter: Any, pv: Any, rng: Generator) -> np.ndarray:
 
 def _draw_texture(rng: Generator, colour: np.ndarray) -> UInt8[np.ndarray, "H W 3"]:
     """Planks, tiles or plaster: blurred noise, with lines or without."""
+    from scipy.ndimage import gaussian_filter
+
     noise = gaussian_filter(rng.normal(size=(_TEXTURE, _TEXTURE)), rng.uniform(1, 12), mode="wrap")
     shade = 1 + rng.uniform(0.02, 0.2) * noise / noise.std()
     lines = rng.integers(0, 9)
