@@ -3,11 +3,12 @@ was trained or tuned on.
 
 All methods run on the same windows, a seeded choice spread over the clips, so every comparison is
 paired. Each part (experiment, noise, input, seed) is stored in ``runs/benchmark/`` once it is done,
-and a run resumes from there: a method whose weights are the same is not run again; several runs may
-share the work. The rows of ``data/results/benchmark.json``, and of ratios, subjects and claims
-beside it, are made from the parts; rows of other settings and methods stay as they are, so that a
-new noise model needs no more than its own run. A run of fewer regimes, windows or seeds replaces
-nothing: it takes a file (``--out``) and a folder (``--runs``) of its own.
+and a run resumes from there: a method whose weights are the same is not run again. Parts run side
+by side where ``--workers``, ``--scheduler`` or ``--cluster`` says so, with the same results;
+workers elsewhere need the same ``--runs``. The rows of ``data/results/benchmark.json``, and of
+ratios, subjects and claims beside it, are made from the parts; rows of other settings and methods
+stay as they are, so that a new noise model needs no more than its own run. A run of fewer regimes,
+windows or seeds replaces nothing: it takes a file (``--out``) and a folder (``--runs``) of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from benchmarks import paired_statistics, records
 from benchmarks.paired_statistics import name_interval
 from benchmarks.study import choose_cases
 from stride_nb import datasets
+from stride_nb.batch.engine import add_engine_arguments, make_engine
+from stride_nb.batch.mapping import map_items
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.errors import InputError, atomic_path
@@ -98,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, help=threads)
     add("--runs", type=Path, default=Path("runs/benchmark"), help="folder of finished parts")
     add("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
     }
     stored = {suffix: _load_record(_get_path(args, suffix)) for suffix in measures}
     check_no_overwrite(parts, args)
-    results = [(part, _run_part(part, args)) for part in parts]
+    engine = make_engine(args, args.threads)
+    results = list(zip(parts, map_items(partial(_run_part, args=args), parts, engine)))
     rows = {
         suffix: _merge_rows(stored[suffix], measure(results))
         for suffix, measure in measures.items()

@@ -3,7 +3,8 @@
 ``python -m benchmarks ranking_losses`` trains one lifter with neither, the spatial, the temporal
 and both ranking losses: from the same weights, on the same batches, for the same number of steps,
 under several seeds. The losses' weights are chosen on ``val``; what the record reports is measured
-on ``test``. A run that was killed goes on where it stopped.
+on ``test``. A run that was killed goes on where it stopped. Trainings run side by side where
+``--workers``, ``--scheduler`` or ``--cluster`` says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,8 @@ from torch import nn
 from benchmarks import records
 from benchmarks.paired_statistics import RATIO, estimate_ratio, name_interval
 from stride_nb import datasets
+from stride_nb.batch.engine import ENGINE_OPTIONS, add_engine_arguments, make_engine
+from stride_nb.batch.mapping import map_items
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.errors import InputError, atomic_path
 from stride_nb.evaluation.bootstrap import bootstrap_interval
@@ -45,6 +49,7 @@ SKIPPED = ("whole_2s",)
 """Regimes that windows of 81 frames have no room for."""
 
 
+_NOT_RECORDED = ("run", "runs", "out", *ENGINE_OPTIONS)
 _POSITIVE = (
     "seeds",
     "sweep_seeds",
@@ -112,22 +117,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", torch.get_num_threads(), "of the CPU")
     add("--runs", Path("runs/ranking"), "folder of finished parts", type=Path)
     add("--out", RESULT, "the record", type=Path)
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Sweep the weights on ``val``, train what is not trained yet, write the record of ``test``."""
     _check_arguments(args)
     torch.set_num_threads(args.threads)
-    bench = _Bench(args)
-    sweep = {
-        v: [bench.load_rows(v, seed, "val") for seed in range(min(args.sweep_seeds, args.seeds))]
-        for kind in KINDS
-        for v in _list_candidates(kind, args.weights)
-    }
+    candidates = [v for kind in KINDS for v in _list_candidates(kind, args.weights)]
+    sweep, sweep_seconds = _run_all(candidates, min(args.sweep_seeds, args.seeds), "val", args)
     chosen = choose_weights(sweep)
-    # a pool a seed
-    by_seed = [[bench.load_rows(v, seed, "test") for v in chosen] for seed in range(args.seeds)]
-    tested = dict(zip(KINDS, zip(*by_seed)))
+    by_variant, test_seconds = _run_all(chosen, args.seeds, "test", args)
+    tested = {v.kind: rows for v, rows in by_variant.items()}
     rows = [
         row | {"source": args.source, "weights": list(v)}
         for v in chosen
@@ -136,9 +137,9 @@ def run(args: argparse.Namespace) -> int:
     record = records.make_record(
         "ranking",
         _summarise_sweep(sweep) + rows,
-        parameters={k: v for k, v in vars(args).items() if k not in ("run", "runs", "out")},
+        parameters={k: v for k, v in vars(args).items() if k not in _NOT_RECORDED},
         seed=list(range(args.seeds)),
-        seconds=sum(bench.seconds.values()),
+        seconds=sum((sweep_seconds | test_seconds).values()),
         units=LIFTER_METRICS,
         protocol=f"FrameFormer lifter, windows of {args.frames} frames at 50 fps, all windows of "
         f"{args.source}'s test clips; weights chosen on val by the least hidden MPJPE; means over "
@@ -207,57 +208,74 @@ def _summarise_sweep(sweep: Mapping[Variant, Sequence[Sequence[Mapping]]]) -> li
     ]
 
 
-class _Bench:
-    """Trains and scores every variant once: what is done is read from the folder of runs."""
+class Job(NamedTuple):
+    """One training and the split that it is scored on."""
 
-    def __init__(self, args: argparse.Namespace):
-        self.args = args
-        self.seconds: dict[str, float] = {}
-        """Of training, by folder."""
-        self.config = make_frameformer_config(args.dim, args.depth)
-        self._pools: dict[int, Pool] = {}
-        self._tests: dict[str, LifterWindows] = {}
+    variant: Variant
+    seed: int
+    split: str
 
-    def load_rows(self, variant: Variant, seed: int, split: str) -> list[dict]:
-        """Rows of ``score_windows`` of that variant and seed on a split."""
-        args = self.args
-        settings = [args.source, args.steps, args.batch, args.frames, args.pool]
-        settings += [self.config, args.lr]
-        folder = args.runs / f"{variant.spatial:g}-{variant.temporal:g}-{seed}"
-        path = folder / f"{split}.json"
-        if path.is_file():
-            done = json.loads(path.read_text(encoding="utf-8"))
-            if done["asked"] != settings:
-                found = f"{done['asked']}; name another --runs"
-                raise InputError(path, "settings", f"those of this run, {settings}", found)
-        else:
-            model, seconds = self._train(variant, seed, folder)
-            tests = self._make_tests(split)
-            rows = score_windows(tests, predict_windows(model, tests.features))
-            done = {"asked": settings, "seconds": seconds, "rows": rows}
-            with atomic_path(path) as temporary:
-                temporary.write_text(json.dumps(done), encoding="utf-8")
-            print(f"{folder.name} {split}: {json.dumps(_average([rows]))}", flush=True)
-        self.seconds[folder.name] = done["seconds"]
-        return done["rows"]
+    @property
+    def folder(self) -> str:
+        """Name of its folder, of every split."""
+        return f"{self.variant.spatial:g}-{self.variant.temporal:g}-{self.seed}"
 
-    def _train(self, variant: Variant, seed: int, folder: Path) -> tuple[nn.Module, float]:
-        args = self.args
-        if seed not in self._pools:
-            clips = datasets.load(args.source, "train")
-            self._pools = {seed: Pool(clips, args.pool, args.frames, args.batch, seed)}
-        pool = self._pools[seed].with_rank(variant)
-        settings = Settings(args.steps, args.lr, validate_every=args.steps, save_every=1000)
-        model = make_lifter("frameformer", self.config, pool.truth, seed)
-        model, history = train_network(model, pool, settings, folder, args.device)
-        return model, history[-1]["seconds"]
 
-    def _make_tests(self, split: str) -> LifterWindows:
-        if split not in self._tests:
-            regimes = [name for name in REGIMES if name not in SKIPPED]
-            clips = datasets.load(self.args.source, split)
-            self._tests[split] = make_lifter_windows(clips, regimes, self.args.frames)
-        return self._tests[split]
+def _run_all(
+    variants: Sequence[Variant], seeds: int, split: str, args: argparse.Namespace
+) -> tuple[dict[Variant, list[list[dict]]], dict[str, float]]:
+    """Variant → rows of ``score_windows`` a seed; and seconds of training by folder."""
+    # seed by seed: a process keeps one pool
+    jobs = [Job(variant, seed, split) for seed in range(seeds) for variant in variants]
+    done = map_items(partial(_run_job, args=args), jobs, make_engine(args, args.threads))
+    rows: dict[Variant, list[list[dict]]] = {variant: [] for variant in variants}
+    for job, (scores, _) in zip(jobs, done):
+        rows[job.variant].append(scores)
+    return rows, {job.folder: seconds for job, (_, seconds) in zip(jobs, done)}
+
+
+def _run_job(job: Job, args: argparse.Namespace) -> tuple[list[dict], float]:
+    """Rows of ``score_windows`` and seconds of training; what is done is read from the folder of
+    runs."""
+    config = make_frameformer_config(args.dim, args.depth)
+    settings = [args.source, args.steps, args.batch, args.frames, args.pool, config, args.lr]
+    folder = args.runs / job.folder
+    path = folder / f"{job.split}.json"
+    if path.is_file():
+        done = json.loads(path.read_text(encoding="utf-8"))
+        if done["asked"] != settings:
+            found = f"{done['asked']}; name another --runs"
+            raise InputError(path, "settings", f"those of this run, {settings}", found)
+        return done["rows"], done["seconds"]
+    model, seconds = _train(job, folder, args)
+    tests = _make_tests(args.source, job.split, args.frames)
+    rows = score_windows(tests, predict_windows(model, tests.features))
+    with atomic_path(path) as temporary:
+        text = json.dumps({"asked": settings, "seconds": seconds, "rows": rows})
+        temporary.write_text(text, encoding="utf-8")
+    print(f"{folder.name} {job.split}: {json.dumps(_average([rows]))}", flush=True)
+    return rows, seconds
+
+
+def _train(job: Job, folder: Path, args: argparse.Namespace) -> tuple[nn.Module, float]:
+    pool = _make_pool(args.source, args.pool, args.frames, args.batch, job.seed)
+    settings = Settings(args.steps, args.lr, validate_every=args.steps, save_every=1000)
+    config = make_frameformer_config(args.dim, args.depth)
+    model = make_lifter("frameformer", config, pool.truth, job.seed)
+    task = pool.with_rank(job.variant)
+    model, history = train_network(model, task, settings, folder, args.device)
+    return model, history[-1]["seconds"]
+
+
+@lru_cache(maxsize=1)
+def _make_pool(source: str, windows: int, frames: int, batch: int, seed: int) -> Pool:
+    return Pool(datasets.load(source, "train"), windows, frames, batch, seed)
+
+
+@lru_cache(maxsize=2)
+def _make_tests(source: str, split: str, frames: int) -> LifterWindows:
+    regimes = [name for name in REGIMES if name not in SKIPPED]
+    return make_lifter_windows(datasets.load(source, split), regimes, frames)
 
 
 def summarise(tested: Mapping[str, Sequence[Sequence[Mapping]]], kind: str) -> list[dict]:

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from torch import nn
 
 from benchmarks import records
+from stride_nb.batch.engine import ENGINE_OPTIONS, Engine, add_engine_arguments
+from stride_nb.batch.mapping import stream_items
 from stride_nb.data_files import CHECKOUT
 from stride_nb.evaluation.harness import Case, Place, make_cases
 from stride_nb.evaluation.metrics import evaluate_poses
@@ -52,15 +54,19 @@ _HELP = {
 }
 
 
-def make_parser(description: str | None, **defaults: int) -> argparse.ArgumentParser:
+def make_parser(
+    description: str | None, side_by_side: bool = False, **defaults: int
+) -> argparse.ArgumentParser:
     """A parser with an integer option for each name and default, explained by the module's
-    docstring."""
+    docstring; and with those of the engine, where the parts of the study may run side by side."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name, default in defaults.items():
         text = f"{_HELP[name]} (default: {default})"
         parser.add_argument(f"--{name}", type=int, default=default, help=text)
+    if side_by_side:
+        add_engine_arguments(parser)
     return parser
 
 
@@ -92,7 +98,10 @@ class Study:
         self, experiment: str, arguments: Mapping, seed: int | Sequence[int] | None, **weights
     ):
         self.experiment, self.seed = experiment, seed
-        self.parameters = records.check_parameters(arguments, **weights)
+        where = {name: arguments.get(name) for name in ENGINE_OPTIONS}
+        self.engine = Engine(**where, threads=arguments.get("threads", 1))
+        stated = {k: v for k, v in arguments.items() if k not in ENGINE_OPTIONS}
+        self.parameters = records.check_parameters(stated, **weights)
         self.rows: list[dict] = []
         self.began = time.perf_counter()
 
@@ -101,6 +110,11 @@ class Study:
         added = [dict(row) for row in rows]
         print(*added, sep="\n", flush=True)
         self.rows += added
+
+    def measure(self, function: Callable[[Any], Iterable[Mapping]], items: Sequence) -> None:
+        """Take the rows of every item, in their order, wherever the engine runs them."""
+        for rows in stream_items(function, items, self.engine):
+            self.add(rows)
 
     def save(self, protocol: str, units: Mapping[str, str] | None = None) -> None:
         """Write the record: ``protocol`` says in a sentence what was measured on what data."""

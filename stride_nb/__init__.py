@@ -1,10 +1,9 @@
 """stride_nb: occlusion-robust 3D human pose, from motion to evidence.
 
 The public door is ``read``, ``lift``, ``refine``, ``write``, ``load_model``, ``PoseSequence`` and
-``Keypoints2D``. Everything else is
-found by its room: ``poses``, ``models``, ``smpl``, ``refinement``, ``io``, ``datasets``, ``viz``,
-``evaluation``, ``training``, ``video``, ``cli``. Rooms are imported when they are first used, so
-``import stride_nb`` stays light.
+``Keypoints2D``. Everything else is found by its room: ``poses``, ``models``, ``smpl``,
+``refinement``, ``io``, ``datasets``, ``viz``, ``evaluation``, ``training``, ``video``, ``batch``,
+``cli``. Rooms are imported when they are first used, so ``import stride_nb`` stays light.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ __all__ = [
     "InputError",
     "Keypoints2D",
     "PoseSequence",
+    "batch",
     "cli",
     "datasets",
     "errors",

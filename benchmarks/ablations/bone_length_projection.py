@@ -9,6 +9,8 @@ Writes ``data/results/bones.json``.
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.bone_projection import estimate_bone_lengths, set_bone_lengths
 from benchmarks.occlusion_benchmark import EXPERIMENTS
 from benchmarks.paired_statistics import compare_paired
@@ -23,7 +25,7 @@ from benchmarks.study import (
 from stride_nb import datasets
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 
 METRICS = ("mpjpe_hidden", "mpjpe_visible", "pa_mpjpe", "accel_error", "bone_std")
 
@@ -35,18 +37,22 @@ def measure(case: Case, network) -> tuple[dict, dict]:
     return evaluate_case(case, joints), evaluate_case(case, projected)
 
 
+def measure_setting(setting: tuple[str, str, str], windows: int, seeds: int) -> list[dict]:
+    """Rows of an experiment, its source and a noise model."""
+    experiment, source, noise = setting
+    network, clips = load_shared_model("prior"), datasets.load(source, "test")
+    cases = sample_cases(clips, list(REGIMES), noise, windows, seeds)
+    before, after = zip(*(measure(case, network) for case in cases))
+    about = {"experiment": experiment, "source": source, "noise": noise}
+    return [about | row for row in compare_paired(cases, before, after, METRICS)]
+
+
 def main() -> None:
     """Every setting of the benchmark with a simulated estimator."""
-    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=8, seeds=3, threads=1))
     study = Study("bones", vars(args), list(range(args.seeds)), prior="prior")
-    network = load_model("prior")
-    for experiment, (source, noise_models) in EXPERIMENTS.items():
-        clips = datasets.load(source, "test")
-        for noise in noise_models:
-            cases = sample_cases(clips, list(REGIMES), noise, args.windows, args.seeds)
-            before, after = zip(*(measure(case, network) for case in cases))
-            about = {"experiment": experiment, "source": source, "noise": noise}
-            study.add(about | row for row in compare_paired(cases, before, after, METRICS))
+    settings = [(name, of, noise) for name, (of, models) in EXPERIMENTS.items() for noise in models]
+    study.measure(partial(measure_setting, windows=args.windows, seeds=args.seeds), settings)
     study.save(
         "windows, noise and occlusion of the benchmark; the frozen prior's answers, uncut and cut"
     )

@@ -13,6 +13,7 @@ intervals by cluster bootstrap over clips, and the worst regime. Needs CMU's mot
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from torch import nn
 
@@ -21,7 +22,7 @@ from benchmarks.study import Study, evaluate_case, make_parser, parse_arguments,
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.poses.geometry import Camera
 from stride_nb.refinement.image_evidence import guess_camera
 from stride_nb.refinement.refine import refine
@@ -49,19 +50,24 @@ def measure(case: Case, prior: nn.Module) -> dict[str, dict]:
     return {name: evaluate_case(case, sequence[:].joints) for name, sequence in answers.items()}
 
 
+def measure_noise(noise: str, windows: int, seeds: int) -> list[dict]:
+    """Rows of every camera under a noise model."""
+    prior, clips = load_shared_model("prior"), datasets.load("cmu", "val")
+    cases = sample_cases(clips, AVERAGED, noise, windows, seeds, input="estimator_2d")
+    measured, rows = [measure(case, prior) for case in cases], []
+    before = [row["none"] for row in measured]
+    for camera in list(measured[0])[1:]:
+        after = [row[camera] for row in measured]
+        about = {"noise": noise, "camera": camera}
+        rows += [about | row for row in compare_paired(cases, before, after, METRICS)]
+    return rows
+
+
 def main() -> None:
     """Every noise model and camera."""
-    args = parse_arguments(make_parser(__doc__, windows=5, seeds=1, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=5, seeds=1, threads=1))
     study = Study("image_evidence", vars(args), list(range(args.seeds)), prior="prior")
-    prior, clips = load_model("prior"), datasets.load("cmu", "val")
-    for noise in NOISE:
-        cases = sample_cases(clips, AVERAGED, noise, args.windows, args.seeds, input="estimator_2d")
-        measured = [measure(case, prior) for case in cases]
-        before = [row["none"] for row in measured]
-        for camera in list(measured[0])[1:]:
-            after = [row[camera] for row in measured]
-            about = {"noise": noise, "camera": camera}
-            study.add(about | row for row in compare_paired(cases, before, after, METRICS))
+    study.measure(partial(measure_noise, windows=args.windows, seeds=args.seeds), NOISE)
     study.save(
         f"windows of people of val, regimes {', '.join(AVERAGED)}; the frozen prior with image "
         "evidence against the same without"

@@ -14,10 +14,10 @@ the worst regime. Needs CMU's and HDM05's motion. Writes ``data/results/sides.js
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.left_right_swap import SWAP_COST, Track, find_changed_pairs, fix_swaps
@@ -47,11 +47,10 @@ RATES = (50.0, 25.0, 12.5)
 """Frames a second."""
 
 
-def measure_gain(
-    about: dict, cases: Sequence[Case], after: Sequence[Case], network
-) -> Iterator[list[dict]]:
+def measure_gain(about: dict, cases: Sequence[Case], after: Sequence[Case]) -> Iterator[list[dict]]:
     """A row a method and metric: errors on changed versions of the cases over those on the cases as
     they are."""
+    network = load_shared_model("prior")
     for method in METHODS:
         before, changed = (
             [evaluate_case(case, refine_case(case, method, network)) for case in version]
@@ -110,37 +109,38 @@ def simulate_detector(cases: Sequence[Case]) -> list[Keypoints2D]:
     return tracks
 
 
-def measure_truth() -> Iterator[list[dict]]:
+def measure_truth(fps: float) -> Iterator[list[dict]]:
     """What is changed, wrongly, in true motion of everybody in training, in space and in an
     image."""
-    for fps in RATES:
-        clips = [clip.resample(fps) for clip in datasets.load("cmu", "train")]
-        projected = []
-        for i, clip in enumerate(clips):
-            camera = random_camera(np.random.default_rng(i), clip.joints)
-            pixels = camera.project(camera.to_camera(clip.joints))
-            projected.append(Keypoints2D(pixels, fps=fps, size=camera.size))
-        for name, tracks in (("none", clips), ("none, in the image", projected)):
-            yield [row | {"split": "train"} for row in count_found(name, tracks, tracks)]
+    clips = [clip.resample(fps) for clip in datasets.load("cmu", "train")]
+    projected = []
+    for i, clip in enumerate(clips):
+        camera = random_camera(np.random.default_rng(i), clip.joints)
+        pixels = camera.project(camera.to_camera(clip.joints))
+        projected.append(Keypoints2D(pixels, fps=fps, size=camera.size))
+    for name, tracks in (("none", clips), ("none, in the image", projected)):
+        yield [row | {"split": "train"} for row in count_found(name, tracks, tracks)]
 
 
-def measure_val(sample: Callable[..., list[Case]], network) -> Iterator[list[dict]]:
-    """What is found under every noise model, in space and in the image, and what that gains where
-    left and right are swapped."""
-    clips = datasets.load("cmu", "val")
-    models = [(name, "estimator") for name in (*estimator_noise.SEEN, "crossed")]
-    for noise, kind in (*models, ("estimator", "lifted")):
-        cases = sample(clips, noise, kind)
-        yield count_found(cases[0].family, list_sequences(cases), list_sequences(cases))
-    for fps in RATES:
-        slower = [clip.resample(fps) for clip in clips]
-        swapped, plain = (sample(slower, noise) for noise in ("swapped", "crossed"))
-        yield count_found("swapped", list_sequences(swapped), list_sequences(plain))
-        yield from _count_in_image(plain, fps)
-        about = {"source": "cmu", "split": "val", "noise": "swapped", "fps": fps}
-        corrected = correct_swaps(swapped)
-        yield from measure_gain({"what": "put right"} | about, swapped, corrected, network)
-        yield from measure_gain({"what": "never exchanged"} | about, swapped, plain, network)
+def measure_noise(noise: str, kind: str, **sampling: Any) -> Iterator[list[dict]]:
+    """What is found among people of val under a noise model."""
+    cases = sample_by_noise(datasets.load("cmu", "val"), noise, kind, **sampling)
+    yield count_found(cases[0].family, list_sequences(cases), list_sequences(cases))
+
+
+def measure_swapped(fps: float, **sampling: Any) -> Iterator[list[dict]]:
+    """What is found where left and right are swapped, in space and in the image, and what that
+    gains."""
+    slower = [clip.resample(fps) for clip in datasets.load("cmu", "val")]
+    swapped, plain = (
+        sample_by_noise(slower, noise, **sampling) for noise in ("swapped", "crossed")
+    )
+    yield count_found("swapped", list_sequences(swapped), list_sequences(plain))
+    yield from _count_in_image(plain, fps)
+    about = {"source": "cmu", "split": "val", "noise": "swapped", "fps": fps}
+    corrected = correct_swaps(swapped)
+    yield from measure_gain({"what": "put right"} | about, swapped, corrected)
+    yield from measure_gain({"what": "never exchanged"} | about, swapped, plain)
 
 
 def _count_in_image(cases: Sequence[Case], fps: float) -> Iterator[list[dict]]:
@@ -154,15 +154,12 @@ def _count_in_image(cases: Sequence[Case], fps: float) -> Iterator[list[dict]]:
     yield count_found("detector, in the image, swapped", swapped, detected)
 
 
-def measure_test(sample: Callable[..., list[Case]], network) -> Iterator[list[dict]]:
-    """What the correction gains in every setting of the benchmark."""
-    for source, noise_models in EXPERIMENTS.values():
-        clips = datasets.load(source, "test")
-        for noise in noise_models:
-            about = {"what": "put right", "source": source, "split": "test"}
-            about |= {"noise": noise, "fps": 50.0}
-            cases = sample(clips, noise, regimes=AVERAGED)
-            yield from measure_gain(about, cases, correct_swaps(cases), network)
+def measure_test(source: str, noise: str, **sampling: Any) -> Iterator[list[dict]]:
+    """What the correction gains in a setting of the benchmark."""
+    about = {"what": "put right", "source": source, "split": "test"}
+    about |= {"noise": noise, "fps": 50.0}
+    cases = sample_by_noise(datasets.load(source, "test"), noise, regimes=AVERAGED, **sampling)
+    yield from measure_gain(about, cases, correct_swaps(cases))
 
 
 def sample_by_noise(
@@ -170,21 +167,44 @@ def sample_by_noise(
     noise: str,
     kind: str = "estimator",
     regimes: Sequence[str] = tuple(REGIMES),
-    **options,
+    **sampling: Any,
 ) -> list[Case]:
     """Cases of every seed under a noise model."""
-    return sample_cases(clips, regimes, noise, input=kind, **options)
+    lifter = load_shared_model("lifter")
+    return sample_cases(clips, regimes, noise, input=kind, lifter=lifter, **sampling)
+
+
+PARTS = {
+    "truth": measure_truth,
+    "noise": measure_noise,
+    "swapped": measure_swapped,
+    "test": measure_test,
+}
+
+
+def list_parts() -> Iterator[tuple]:
+    """A key of ``PARTS`` and the arguments, in the order of the record."""
+    yield from (("truth", fps) for fps in RATES)
+    yield from (("noise", name, "estimator") for name in (*estimator_noise.SEEN, "crossed"))
+    yield "noise", "estimator", "lifted"
+    yield from (("swapped", fps) for fps in RATES)
+    yield from (("test", source, name) for source, of in EXPERIMENTS.values() for name in of)
+
+
+def measure_part(part: tuple, **sampling: Any) -> list[dict]:
+    """The rows of a part."""
+    name, *arguments = part
+    options = {} if name == "truth" else sampling
+    return [row for rows in PARTS[name](*arguments, **options) for row in rows]
 
 
 def main() -> None:
     """Truth, validation and test people."""
-    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=8, seeds=3, threads=1))
     arguments, weights = vars(args) | {"switch": SWAP_COST}, {"prior": "prior", "lifter": "lifter"}
     study = Study("sides", arguments, list(range(args.seeds)), **weights)
-    network, lifter = load_model("prior"), load_model("lifter")
-    sample = partial(sample_by_noise, count=args.windows, seeds=args.seeds, lifter=lifter)
-    for rows in chain(measure_truth(), measure_val(sample, network), measure_test(sample, network)):
-        study.add(rows)
+    function = partial(measure_part, count=args.windows, seeds=args.seeds)
+    study.measure(function, list(list_parts()))
     study.save(
         "windows, noise and occlusion of the benchmark; answers after exchanged sides are put "
         "right, or never were exchanged, against those to the sequence as it is"

@@ -11,6 +11,8 @@ Needs CMU's motion. Writes ``data/results/guesses.json``.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.paired_statistics import compare_paired
@@ -25,7 +27,7 @@ from benchmarks.study import (
 from stride_nb import datasets
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import PoseSequence
 from stride_nb.refinement.filters import gaussian
@@ -65,19 +67,25 @@ def measure(case: Case, network) -> dict[tuple[str, str], dict]:
     return errors
 
 
+def measure_noise(noise: str, windows: int, seeds: int) -> list[dict]:
+    """Rows of every comparison under a noise model."""
+    network, clips = load_shared_model("prior"), datasets.load("cmu", "test")
+    cases = sample_cases(clips, VALIDATION_REGIMES, noise, windows, seeds)
+    errors, rows = [measure(case, network) for case in cases], []
+    for one, against in COMPARISONS:
+        about = {"source": "cmu", "split": "test", "noise": noise}
+        about |= dict(zip(("method", "kept"), one)) | {"against": " ".join(against)}
+        before, after = ([by[which] for by in errors] for which in (against, one))
+        rows += [about | row for row in compare_paired(cases, before, after, METRICS)]
+    return rows
+
+
 def main() -> None:
     """Every noise model on CMU's test people."""
-    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=8, seeds=3, threads=1))
     study = Study("guesses", vars(args), list(range(args.seeds)), prior="prior")
-    network, clips = load_model("prior"), datasets.load("cmu", "test")
-    for noise in estimator_noise.NOISE_MODELS:
-        cases = sample_cases(clips, VALIDATION_REGIMES, noise, args.windows, args.seeds)
-        errors = [measure(case, network) for case in cases]
-        for one, against in COMPARISONS:
-            about = {"source": "cmu", "split": "test", "noise": noise}
-            about |= dict(zip(("method", "kept"), one)) | {"against": " ".join(against)}
-            before, after = ([by[which] for by in errors] for which in (against, one))
-            study.add(about | row for row in compare_paired(cases, before, after, METRICS))
+    measure_one = partial(measure_noise, windows=args.windows, seeds=args.seeds)
+    study.measure(measure_one, list(estimator_noise.NOISE_MODELS))
     study.save(
         "windows, noise and occlusion of the benchmark, regimes "
         f"{', '.join(VALIDATION_REGIMES)}; the frozen prior; before: the error, mm, of what it is "

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -22,6 +23,7 @@ from benchmarks.paired_statistics import RATIO, estimate_ratio, name_interval
 from benchmarks.scaled_noise import add_pelvis_error, register_scaled
 from benchmarks.study import Study, evaluate_case, make_parser, parse_arguments
 from stride_nb import datasets
+from stride_nb.batch.engine import make_engine
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case, make_cases
 from stride_nb.evaluation.metrics import UNITS
@@ -65,6 +67,24 @@ def compare(noise: str, cases: Sequence[Case], networks: Mapping[str, nn.Module]
     ]
 
 
+def compare_input(
+    which: tuple[str, str], files: Mapping[str, Path], seeds: Sequence[int]
+) -> list[dict]:
+    """Rows of every checkpoint under a noise model, on simulated or lifted input."""
+    noise, kind = which
+    networks = {name: load_model(file) for name, file in files.items()}
+    val, options = datasets.load("cmu", "val"), {"input": kind, "lifter": load_model("lifter")}
+    register_scaled(PELVIS, add_pelvis_error, 1.0)
+    # of lifted input the detector makes the noise
+    simulated = noise if kind == "estimator" else "estimator"
+    cases = [
+        case
+        for seed in seeds
+        for case in make_cases(val, VALIDATION_REGIMES, simulated, seed=seed, **options)
+    ]
+    return compare(noise, cases, networks)
+
+
 def parse_checkpoint(text: str) -> tuple[str, Path]:
     """``NAME=FILE``; the record has other uses for some names."""
     name, _, file = text.partition("=")
@@ -77,7 +97,7 @@ def parse_checkpoint(text: str) -> tuple[str, Path]:
 
 def main() -> None:
     """Every noise model, then lifted input."""
-    parser = make_parser(__doc__, seeds=2, threads=1)
+    parser = make_parser(__doc__, True, seeds=2, threads=1)
     text = "a label, and the name or path of its weights"
     parser.add_argument("files", nargs="+", type=parse_checkpoint, metavar="NAME=FILE", help=text)
     text = "name or path of the weights to divide by (default: prior)"
@@ -88,20 +108,10 @@ def main() -> None:
         parser.error("a NAME of its own for every FILE")
     seeds = list(range(args.seeds))
     study = Study("weights", {"seeds": args.seeds} | files, seeds, **files)
-    networks = {name: load_model(file) for name, file in files.items()}
-    val, lifter = datasets.load("cmu", "val"), load_model("lifter")
-    register_scaled(PELVIS, add_pelvis_error, 1.0)
+    study.engine = make_engine(args, args.threads)
     models = (*estimator_noise.SEEN, PELVIS, *estimator_noise.TUNING, "tokens")
-    for noise, kind in (*((name, "estimator") for name in models), ("detector", "lifted")):
-        # of lifted input the detector makes the noise
-        simulated = noise if kind == "estimator" else "estimator"
-        options = {"input": kind, "lifter": lifter}
-        cases = [
-            case
-            for seed in seeds
-            for case in make_cases(val, VALIDATION_REGIMES, simulated, seed=seed, **options)
-        ]
-        study.add(compare(noise, cases, networks))
+    inputs = [*((name, "estimator") for name in models), ("detector", "lifted")]
+    study.measure(partial(compare_input, files=files, seeds=seeds), inputs)
     study.save(
         f"windows of up to 243 frames, regimes {', '.join(VALIDATION_REGIMES)}; frozen priors; "
         "ratio: value over against, 95 % by paired bootstrap over clips"

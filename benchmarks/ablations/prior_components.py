@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from benchmarks.frames import Frame, pd
 from benchmarks.paired_statistics import RATIO, estimate_ratio, name_interval
 from benchmarks.study import Study, make_parser, parse_arguments
 from stride_nb import datasets
+from stride_nb.batch.mapping import map_items
 from stride_nb.evaluation import metrics
 from stride_nb.models.dstformer import PRESETS
 from stride_nb.models.motion_prior import Prior
@@ -156,27 +158,31 @@ def summarise(runs: dict[str, list[Frame]]) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    """Every variant under every seed."""
-    args = parse_arguments(make_parser(__doc__, steps=600, batch=8, seeds=3, threads=1))
-    seeds = list(range(args.seeds))
-    study = Study("ingredients", vars(args) | {"network": SMALL}, seeds)
+def run_seed(seed: int, batch: int, most: int) -> dict[str, tuple[Frame, int, float]]:
+    """Variant → errors of the test cases, steps and processor time of its training."""
     people = ([c.joints for c in datasets.load("cmu", split)] for split in ("train", "test"))
     training, testing = people
     tests = list(Denoise(training, testing).make_cases())
-    runs: dict[str, list[Frame]] = {variant: [] for variant in VARIANTS}
-    costs: dict[str, list[tuple[int, float]]] = {variant: [] for variant in VARIANTS}
-    for seed in seeds:
-        batches = StoredBatches(Denoise(training, [], args.batch, seed), args.steps)
-        for variant in VARIANTS:
-            steps = args.steps
-            if variant == "DSTformer":
-                steps = count_steps(costs["all"][-1][1], batches, args.steps)
-            model, seconds = train(variant, batches, seed, steps)
-            runs[variant].append(measure(model, tests))
-            costs[variant].append((steps, round(seconds, 1)))
-            errors = runs[variant][-1][list(METRICS)].mean().round(1).to_dict()
-            print(seed, variant, costs[variant][-1], errors, flush=True)
+    batches = StoredBatches(Denoise(training, [], batch, seed), most)
+    done: dict[str, tuple[Frame, int, float]] = {}
+    for variant in VARIANTS:
+        fits = count_steps(done["all"][2], batches, most) if variant == "DSTformer" else most
+        model, seconds = train(variant, batches, seed, fits)
+        done[variant] = measure(model, tests), fits, round(seconds, 1)
+        errors = done[variant][0][list(METRICS)].mean().round(1).to_dict()
+        print(seed, variant, done[variant][1:], errors, flush=True)
+    return done
+
+
+def main() -> None:
+    """Every variant under every seed."""
+    args = parse_arguments(make_parser(__doc__, True, steps=600, batch=8, seeds=3, threads=1))
+    seeds = list(range(args.seeds))
+    study = Study("ingredients", vars(args) | {"network": SMALL}, seeds)
+    function = partial(run_seed, batch=args.batch, most=args.steps)
+    done = map_items(function, seeds, study.engine)
+    runs = {variant: [by[variant][0] for by in done] for variant in VARIANTS}
+    costs = {variant: [by[variant][1:] for by in done] for variant in VARIANTS}
     means = {variant: np.mean(pairs, 0) for variant, pairs in costs.items()}
     study.add(
         row | {"steps": round(means[row["variant"]][0]), "cpu": round(means[row["variant"]][1], 1)}

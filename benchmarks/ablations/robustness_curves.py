@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from stride_nb.evaluation.harness import (
     replace_mask,
 )
 from stride_nb.evaluation.metrics import UNITS
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.poses.skeleton import LIMBS
 
 GAPS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
@@ -82,9 +83,10 @@ def make_visible(clips, frames: int, seed: int) -> list[Case]:
     return [case for case in cases if len(case.truth) >= frames]
 
 
-def measure(part: str, x: float, cases: list[Case], network, seed: int) -> list[dict]:
+def measure(point: tuple[str, float, list[Case]], seed: int) -> list[dict]:
     """A row a method and metric: the mean error and its interval."""
-    rows = compare_methods(cases, METHODS, network, seed)
+    part, x, cases = point
+    rows = compare_methods(cases, METHODS, load_shared_model("prior"), seed)
     clips = len({case.clip for case in cases})
     return [
         {"part": part, "x": x, "method": method, "metric": metric, "unit": UNITS[metric]}
@@ -97,20 +99,20 @@ def measure(part: str, x: float, cases: list[Case], network, seed: int) -> list[
 
 def main() -> None:
     """Gaps on CMU and HDM05, then levels on CMU."""
-    args = parse_arguments(make_parser(__doc__, windows=12, seed=0, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=12, seed=0, threads=1))
     weights = {"prior": "prior", "smoothnet": "smoothnet"}
     study = Study("degradation", vars(args), args.seed, **weights)
-    clips, network = datasets.load("cmu", "test"), load_model("prior")
+    clips = datasets.load("cmu", "test")
     rng = np.random.default_rng(args.seed)
     whole = choose_windows(make_visible(clips, 240, args.seed), args.windows, rng)
     # few of its clips are as long: all of them
     others = make_visible(datasets.load("hdm05", "test"), 200, args.seed)
-    for part, x, cases in [
+    points = [
         *vary_gap(whole, ("limb", "whole"), "CMU"),
         *vary_gap(others, ("whole",), "HDM05"),
         *vary_level(clips, args.windows, args.seed),
-    ]:
-        study.add(measure(part, x, cases, network, args.seed))
+    ]
+    study.measure(partial(measure, seed=args.seed), points)
     study.save(
         "test people, windows of up to 243 frames at 50 fps, noise estimator; x: seconds of the "
         "gap, or the factor of the errors (CMU, regimes limb and half; of the pelvis also block); "

@@ -13,6 +13,7 @@ regime. Needs CMU's and HDM05's motion. Writes ``data/results/second_look.json``
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -25,7 +26,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
 from stride_nb.models.flip_averaging import predict_with_flip
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.refinement.outlier_rejection import OUTLIER_RATIO
 from stride_nb.refinement.sliding_window import Windows
 
@@ -55,24 +56,31 @@ def list_settings() -> Iterator[tuple[str, str, str, str, tuple[tuple[float, flo
             yield source, "test", noise, "estimator", ((OUTLIER_RATIO, 0.5),)
 
 
+def measure_setting(
+    setting: tuple[str, str, str, str, Sequence[tuple[float, float]]], windows: int, seeds: int
+) -> list[dict]:
+    """Rows of what is tried in a setting."""
+    source, split, noise, kind, tried = setting
+    network, options = load_shared_model("prior"), {"lifter": load_shared_model("lifter")}
+    simulated = "estimator" if kind == "lifted" else noise  # the detector makes the noise
+    clips = datasets.load(source, split)
+    cases = sample_cases(clips, list(REGIMES), simulated, windows, seeds, input=kind, **options)
+    first, *results = zip(*(measure(case, network, tried) for case in cases))
+    rows = []
+    for (ratio, share), second in zip(tried, results):
+        about = {"source": source, "split": split, "noise": noise}
+        about |= {"doubt": ratio, "share": share}
+        rows += [about | row for row in compare_paired(cases, first, second, METRICS)]
+    return rows
+
+
 def main() -> None:
     """Every setting."""
-    args = parse_arguments(make_parser(__doc__, windows=8, seeds=3, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=8, seeds=3, threads=1))
     seeds, weights = list(range(args.seeds)), {"prior": "prior", "lifter": "lifter"}
     study = Study("second_look", vars(args), seeds, **weights)
-    network, options = load_model("prior"), {"lifter": load_model("lifter")}
-    for source, split, noise, kind, tried in list_settings():
-        clips, simulated = datasets.load(source, split), noise
-        if kind == "lifted":  # the detector makes the noise
-            simulated = "estimator"
-        cases = sample_cases(
-            clips, list(REGIMES), simulated, args.windows, args.seeds, input=kind, **options
-        )
-        first, *results = zip(*(measure(case, network, tried) for case in cases))
-        for (ratio, share), second in zip(tried, results):
-            about = {"source": source, "split": split, "noise": noise}
-            about |= {"doubt": ratio, "share": share}
-            study.add(about | row for row in compare_paired(cases, first, second, METRICS))
+    measure_one = partial(measure_setting, windows=args.windows, seeds=args.seeds)
+    study.measure(measure_one, list(list_settings()))
     study.save(
         "windows, noise and occlusion of the benchmark; the frozen prior after a second look "
         "against its first answer"

@@ -13,8 +13,9 @@ CMU's and HDM05's motion. Writes ``data/results/adaptation.json``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.evaluation.harness import Case, make_cases
 from stride_nb.evaluation.metrics import joint_errors_mm
 from stride_nb.models.flip_averaging import predict_with_flip
-from stride_nb.models.registry import load_model
+from stride_nb.models.registry import load_shared_model
 from stride_nb.refinement.sliding_window import Windows
 from stride_nb.refinement.test_time_training import (
     SelfDistillationTTT,
@@ -131,17 +132,27 @@ def adapt(
     return rows
 
 
-def choose_settings(
-    places: Sequence[Setting], windows: int, seed: int
-) -> Iterator[tuple[Setting, list[Case], list[Case]]]:
-    """Every setting with the chosen windows, the same ones for every regime, and with all that
-    there are."""
-    for source, split, noise in places:
-        simulated, kind = ("estimator", "lifted") if noise == "detector" else (noise, "estimator")
-        clips = datasets.load(source, split)
-        cases = make_cases(clips, VALIDATION_REGIMES, simulated, seed=seed, input=kind)
-        chosen = choose_windows(cases, windows, np.random.default_rng(seed))
-        yield (source, split, noise), chosen, cases
+@lru_cache(maxsize=1)
+def choose_setting(setting: Setting, windows: int, seed: int) -> tuple[list[Case], list[Case]]:
+    """The chosen windows of a setting, the same ones for every regime, and all that there are."""
+    source, split, noise = setting
+    simulated, kind = ("estimator", "lifted") if noise == "detector" else (noise, "estimator")
+    clips = datasets.load(source, split)
+    cases = make_cases(clips, VALIDATION_REGIMES, simulated, seed=seed, input=kind)
+    return choose_windows(cases, windows, np.random.default_rng(seed)), cases
+
+
+def measure_variant(
+    which: tuple[Setting, str], windows: int, seed: int, settings: SelfDistillationTTT
+) -> list[dict]:
+    """Rows of a variant in a setting; on people of ``val`` the margin, too."""
+    (setting, variant), frozen = which, load_shared_model("prior")
+    is_val = setting in VAL
+    cases, pool = choose_setting(setting, windows * (2 if is_val else 1), seed)
+    settings, pool = (replace(settings, steps=30), []) if is_val else (settings, pool)
+    runs = [(case, adapt(case, frozen, variant, settings, seed, pool)) for case in cases]
+    rows = summarise_steps(setting, variant, runs)
+    return rows + (summarise_margins(setting, variant, runs, settings.steps) if is_val else [])
 
 
 def _describe(setting: Setting, **about) -> dict:
@@ -204,20 +215,14 @@ def summarise_margins(setting: Setting, variant: str, runs: list[Run], steps: in
 
 def main() -> None:
     """The margin on ``val``, then every objective on test people."""
-    args = parse_arguments(make_parser(__doc__, windows=6, steps=60, seed=0, threads=1))
+    args = parse_arguments(make_parser(__doc__, True, windows=6, steps=60, seed=0, threads=1))
     settings = SelfDistillationTTT(steps=args.steps)
     arguments = vars(args) | {"lr": settings.lr, "batch": settings.batch}
-    study, frozen = Study("adaptation", arguments, args.seed, prior="prior"), load_model("prior")
-    short = replace(settings, steps=30)
-    for setting, cases, _ in choose_settings(VAL, 2 * args.windows, args.seed):
-        for variant in ("ours", "guesses in place"):
-            runs = [(case, adapt(case, frozen, variant, short, args.seed)) for case in cases]
-            study.add(summarise_steps(setting, variant, runs))
-            study.add(summarise_margins(setting, variant, runs, short.steps))
-    for setting, cases, pool in choose_settings(TEST, args.windows, args.seed):
-        for variant in VARIANTS:
-            runs = [(c, adapt(c, frozen, variant, settings, args.seed, pool)) for c in cases]
-            study.add(summarise_steps(setting, variant, runs))
+    study = Study("adaptation", arguments, args.seed, prior="prior")
+    items = [(setting, variant) for setting in VAL for variant in ("ours", "guesses in place")]
+    items += [(setting, variant) for setting in TEST for variant in VARIANTS]
+    options = {"windows": args.windows, "seed": args.seed, "settings": settings}
+    study.measure(partial(measure_variant, **options), items)
     study.save(
         f"windows of up to 243 frames, regimes {', '.join(VALIDATION_REGIMES)}; hidden, visible, "
         "held_out: errors as multiples of the frozen prior's (frozen: its hidden error)",

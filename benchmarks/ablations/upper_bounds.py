@@ -15,7 +15,8 @@ pose. Needs CMU's and HDM05's motion. Writes ``data/results/limits.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,29 +103,40 @@ def measure_constant(case: Case) -> tuple[str, float, float]:
     return case.clip, constant_mm, error_mm
 
 
+def measure_people(
+    which: tuple[str, str], files: Mapping[str, str | Path], windows: int, seed: int
+) -> list[dict]:
+    """``measure_trained`` of a split and whose body its clips have."""
+    split, body = which
+    clips = datasets.load("cmu", split)[:: EVERY if split == "train" else 1]
+    clips = exchange_bodies(clips, seed) if body != "own" else clips
+    networks = {name: load_model(file) for name, file in files.items()}
+    cases = choose_cases(clips, VALIDATION_REGIMES, "estimator", windows, seed)
+    return measure_trained(split, body, cases, networks)
+
+
+def measure_setting(setting: tuple[str, str], windows: int, seed: int) -> list[dict]:
+    """The row of what is constant in a setting of the benchmark."""
+    source, noise = setting
+    clips = datasets.load(source, "test")
+    cases = choose_cases(clips, VALIDATION_REGIMES, noise, windows, seed)
+    pairs, where = map(measure_constant, cases), (source, "test", noise)
+    return [make_row("constant", where, "constant / all, visible", pairs)]
+
+
 def main() -> None:
     """Training clips, test clips, and every setting of the benchmark."""
-    parser = make_parser(__doc__, windows=100, seed=0, threads=1)
+    parser = make_parser(__doc__, True, windows=100, seed=0, threads=1)
     text = "other weights to measure too, on training clips and test people"
     parser.add_argument("--former", type=Path, help=text)
     args = parse_arguments(parser)
     files = {"shipped": "prior"} | ({"former": args.former} if args.former else {})
     study = Study("limits", vars(args), args.seed, **files)
-    networks = {name: load_model(file) for name, file in files.items()}
-    known = datasets.load("cmu", "train")[::EVERY]
-    for split, body, clips in (
-        ("train", "own", known),
-        ("train", "another's", exchange_bodies(known, args.seed)),
-        ("test", "own", datasets.load("cmu", "test")),
-    ):
-        cases = choose_cases(clips, VALIDATION_REGIMES, "estimator", args.windows, args.seed)
-        study.add(measure_trained(split, body, cases, networks))
-    for source, noise_models in EXPERIMENTS.values():
-        clips = datasets.load(source, "test")
-        for noise in noise_models:
-            cases = choose_cases(clips, VALIDATION_REGIMES, noise, args.windows, args.seed)
-            pairs, setting = map(measure_constant, cases), (source, "test", noise)
-            study.add([make_row("constant", setting, "constant / all, visible", pairs)])
+    drawn = {"windows": args.windows, "seed": args.seed}
+    people = [("train", "own"), ("train", "another's"), ("test", "own")]
+    study.measure(partial(measure_people, files=files, **drawn), people)
+    settings = [(source, noise) for source, models in EXPERIMENTS.values() for noise in models]
+    study.measure(partial(measure_setting, **drawn), settings)
     study.save(
         f"windows of up to 243 frames, regimes {', '.join(VALIDATION_REGIMES)}; ratio: value over "
         "against, 95 % by paired bootstrap over clips",

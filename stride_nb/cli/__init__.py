@@ -15,6 +15,7 @@ COMMANDS = {
     "refine": "refine the poses in a file or a video",
     "formats": "which files come in and go out, and what of them is kept",
     "render": "rendered people → estimates with exact truth",
+    "batch": "a command or a notebook on many items, here or on a cluster",
     "convert": "published .bin weights ↔ safetensors and card",
 }
 

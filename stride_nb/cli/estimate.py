@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 from stride_nb import io
+from stride_nb.batch.facts import note_facts
 from stride_nb.errors import parse_positive
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR, estimate_poses
 
 __all__ = ["add_arguments", "run"]
@@ -33,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     found = estimate_poses(args.video, args.estimator, args.people, partial)
     if found.notes:
         print(f"{args.video}: {'; '.join(found.notes)}", file=sys.stderr)
+    for track in found:
+        note_facts(len(track), float((track.confidence < CONFIDENCE_THRESHOLD).mean()))
     for path in io.write(args.out, list(found)):
         print(path)
     partial.unlink(missing_ok=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stride_nb import io
+from stride_nb.batch.facts import note_facts
 from stride_nb.errors import InputError
 from stride_nb.io.npz import is_own
 from stride_nb.io.pose_files import PoseFile
+from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.streaming import StreamedSequence, open_streamed
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR
@@ -70,6 +72,7 @@ def refine_file(
             sequence = _make_3d(track, up, device)
             result = refine(sequence, method, model, seed, device)
             report(_describe_result(track.name or poses.name, result, kept))
+            note_facts(len(track), _measure_occluded(track))
             refined.append(result.sequence)
         files = io.write_refined(out, refined, tracks, file, poses)
         return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
@@ -79,6 +82,12 @@ def _describe_result(name: str, result: Refinement, kept: bool) -> str:
     frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
     form = "in the form that came in" if kept else "with y up"
     return f"{frames}, written {form}. {result.trace.note}"
+
+
+def _measure_occluded(track: PersonTrack) -> float:
+    """The share of joints that are missing or low-confidence."""
+    low = [(part.confidence < CONFIDENCE_THRESHOLD).sum() for part in track.iter_parts()]
+    return float(sum(low)) / (len(track) * len(track.skeleton))
 
 
 def _check_overlay(poses: Path, overlay: Path | None) -> None:

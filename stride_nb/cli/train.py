@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from stride_nb.errors import parse_natural
+from stride_nb.training.processes import is_first_process
 from stride_nb.training.recipes import RECIPES, TrainOptions, train_recipe
 
 __all__ = ["add_arguments", "run"]
@@ -45,5 +46,6 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print where the weights are and how they validate."""
     options = TrainOptions(**{f.name: getattr(args, f.name) for f in fields(TrainOptions)})
     path, card = train_recipe(args.recipe, options)
-    print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
+    if is_first_process():
+        print(f"{path}: {card['parameters']} parameters, {json.dumps(card['validation'])}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ from stride_nb.models.lifter import LIFTER_CHANNELS, Lifter
 from stride_nb.models.motion_prior import PRIOR_CHANNELS, Prior
 from stride_nb.models.smoothnet import SmoothNet
 
-__all__ = ["BACKBONES", "HEADS", "build_network", "choose_device", "load_model"]
+__all__ = [
+    "BACKBONES",
+    "HEADS",
+    "build_network",
+    "choose_device",
+    "load_model",
+    "load_shared_model",
+]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "frameformer": FrameFormer,
@@ -80,6 +88,17 @@ def load_model(source: str | Path, heads: int | None = None) -> nn.Module:
         expected = "the tensors that its card describes"
         raise InputError(source, "weights", expected, _shorten(error)) from None
     return network.eval()
+
+
+def load_shared_model(source: str | Path) -> nn.Module:
+    """`load_model`, once a process as long as the file stays as it is. Whoever changes its weights
+    takes a copy."""
+    return _load_version(source, checkpoints.hash_weights(source))
+
+
+@lru_cache(maxsize=4)
+def _load_version(source: str | Path, sha256: str) -> nn.Module:
+    return load_model(source)
 
 
 def choose_device(name: str | None = None) -> torch.device:

@@ -10,7 +10,7 @@ from stride_nb.errors import InputError
 from stride_nb.models.flip_averaging import average_with_flip
 from stride_nb.models.lifter import Lifter, make_lifter_features
 from stride_nb.models.motion_prior import PRIOR_FPS
-from stride_nb.models.registry import choose_device, load_model
+from stride_nb.models.registry import choose_device, load_shared_model
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE, fill_gaps
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import (
@@ -69,7 +69,7 @@ def lift(
 
 
 def _load_lifter(model: nn.Module | str, device: str | None) -> nn.Module:
-    network = model if isinstance(model, nn.Module) else load_model(model)
+    network = model if isinstance(model, nn.Module) else load_shared_model(model)
     if not isinstance(network, Lifter):
         raise InputError("lift", "model", "a Lifter", type(network).__name__)
     return network.to(choose_device(device)).eval()

@@ -29,7 +29,7 @@ from torch import nn
 from stride_nb.errors import InputError
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
-from stride_nb.models.registry import choose_device, load_model
+from stride_nb.models.registry import choose_device, load_shared_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.models.uncertainty import chance_within
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
@@ -212,7 +212,7 @@ def load_network(
         raise InputError(sequence.name or "sequence", "skeleton", expected, sequence.skeleton.name)
     if method == "smoothnet" and model == "prior":  # the default of the other methods
         model = "smoothnet"
-    network = model if isinstance(model, nn.Module) else load_model(model)
+    network = model if isinstance(model, nn.Module) else load_shared_model(model)
     return network.to(choose_device(device)).eval()
 
 

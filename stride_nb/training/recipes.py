@@ -14,8 +14,9 @@ from stride_nb.errors import InputError
 from stride_nb.models import checkpoints
 from stride_nb.models.dstformer import PRESETS
 from stride_nb.models.motion_prior import PRIOR_FPS
-from stride_nb.models.registry import build_network, choose_device, load_model
+from stride_nb.models.registry import build_network, load_model
 from stride_nb.poses.sequence import PoseSequence
+from stride_nb.training.processes import choose_own_device, is_first_process
 from stride_nb.training.provenance import describe_hardware
 from stride_nb.training.tasks import (
     VALIDATION_FRAMES,
@@ -133,7 +134,7 @@ def train_recipe(name: str, options: TrainOptions) -> tuple[Path, dict]:
     Returns:
         The file of the weights, and the card.
     """
-    choose_device(options.device)  # refuses an unknown one before any work
+    choose_own_device(options.device)  # refuses an unknown one before any work
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -152,12 +153,15 @@ def train_recipe(name: str, options: TrainOptions) -> tuple[Path, dict]:
         workers=options.workers,
         init=origin["sha256"] if origin else None,
     )
-    if options.init and options.keep:
+    if options.init and options.keep and is_first_process():
         _average_weights(model, options.init, options.keep)
         history[-1] |= {f"val_kept_{key}": error for key, error in task.validate(model).items()}
     path = (checkpoints.WEIGHTS if options.ship else folder) / f"{name}.safetensors"
     card = _make_training_card(name, options, recipe, train, history, origin)
-    checkpoints.save_weights(path, {key: x.half() for key, x in model.state_dict().items()}, card)
+    card["task"] |= task.describe_data()
+    if is_first_process():
+        state = {key: x.half() for key, x in model.state_dict().items()}
+        checkpoints.save_weights(path, state, card)
     return path, card
 
 

@@ -148,6 +148,10 @@ class MotionTask:
             "people": len(self.bodies),
         }
 
+    def describe_data(self) -> dict:
+        """What a card says of data other than the motions."""
+        return {}
+
     def make_example(self, world: World, rng: Generator) -> Example:
         """Of joints, world axes, metres: the network's input and its target, float32 arrays whose
         shapes depend on T alone."""
@@ -294,8 +298,13 @@ class DenoiseReal(Denoise):
 
     @property
     def identity(self) -> dict:
-        takes = {"takes": len(self.pairs), "take_frames": sum(len(p[0]) for p in self.pairs)}
-        return super().identity | takes | {"share": self.share}
+        return super().identity | self.describe_data()
+
+    def describe_data(self) -> dict:
+        """The share of real windows; how many sequences they are cut from (three a take, by the
+        evidence used), and their frames at 50 a second."""
+        frames = sum(len(estimate) for estimate, _ in self.pairs)
+        return {"share": self.share, "takes": len(self.pairs), "take_frames": frames}
 
     def make_batch(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])

@@ -1,4 +1,5 @@
-"""One supervised loop for prior, lifter and SmoothNet: seeded, resumable, on CPU or GPU.
+"""One supervised loop for prior, lifter and SmoothNet: seeded, resumable, on CPU or GPU, or on
+several (`processes`).
 
 Long runs write ``last.pt``, to resume from, and ``history.json``. The same seed gives the same
 curve on the same machine, interrupted or not: a batch is a function of seed and step, and the state
@@ -17,14 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from stride_nb._pickles import torch_file
 from stride_nb.errors import InputError, atomic_path
-from stride_nb.models.registry import choose_device
+from stride_nb.training.processes import Processes, choose_own_device, join_processes
 
 __all__ = [
     "PUBLISHED_SCHEDULES",
@@ -193,21 +193,33 @@ def train_network(
             settings or version of this loop; or ``task`` lacks the ``identity`` it needs.
         FloatingPointError: a gradient that is not finite.
     """
-    on = choose_device(device)
-    run = _Run(model.to(on), settings)
-    if folder is not None:
-        _open_folder(run, task, folder, init)
+    on = choose_own_device(device)
+    with join_processes(on) as processes:
+        run = _Run(model.to(on), settings)
+        if folder is not None:
+            _open_folder(run, task, folder, init)
+        processes.check_same(folder, run.step, on)
+        _run_steps(run, task, processes, folder, progress, workers)
+    return (run.mean if settings.ema else run.model).eval(), run.history
+
+
+def _run_steps(
+    run: _Run, task: Task, processes: Processes, folder: Path | None, progress: bool, workers: int
+) -> None:
+    """Train to the end; the first process validates, writes and shows progress."""
+    on, is_first = next(run.model.parameters()).device, processes.rank == 0
+    model, end = processes.wrap(run.model), run.settings.steps
     start = time.perf_counter() - run.seconds
-    with closing(_make_bar(settings.steps, run.step, progress)) as bar:
-        for batch in _iterate_batches(task, run.step, settings.steps, workers):
-            terms = _take_step(run, task, tuple(torch.from_numpy(x).to(on) for x in batch))
+    with closing(_make_bar(end, run.step, progress and is_first)) as bar:
+        for total, *batch in _iterate_batches(task, processes, run.step, end, workers):
+            share = tuple(torch.from_numpy(x).to(on) for x in batch)
+            terms = _take_step(run, model, task, share, total, processes)
             run.step += 1
             run.seconds = time.perf_counter() - start
             bar.update(1)
-            _log(run, task, terms, bar)
-            if folder is not None and run.is_due(settings.save_every):
+            _log(run, task, terms, bar, is_first)
+            if is_first and folder is not None and run.is_due(run.settings.save_every):
                 run.save(folder)
-    return (run.mean if settings.ema else run.model).eval(), run.history
 
 
 class _Run:
@@ -317,19 +329,23 @@ def _open_folder(run: _Run, task: Task, folder: Path, init: str | None) -> None:
 
 
 class _Batches(Dataset):
-    """A task's batches by step, as arrays: a worker hands over a tensor's memory in a thread that
-    complains when it is interrupted."""
+    """A task's batches by step: how many examples all processes have, and the arrays of this one's.
+    Tensors would do, but a worker hands over their memory in a thread that complains when it is
+    interrupted."""
 
-    def __init__(self, task: Task):
-        self.task = task
+    def __init__(self, task: Task, processes: Processes):
+        self.task, self.processes = task, processes
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, ...]:
-        return tuple(x.numpy() for x in self.task.make_batch(step))
+    def __getitem__(self, step: int) -> tuple:
+        arrays = tuple(x.numpy() for x in self.task.make_batch(step))
+        return len(arrays[0]), *self.processes.take_share(arrays)
 
 
-def _iterate_batches(task: Task, first: int, end: int, workers: int) -> DataLoader:
+def _iterate_batches(
+    task: Task, processes: Processes, first: int, end: int, workers: int
+) -> DataLoader:
     return DataLoader(
-        _Batches(task),
+        _Batches(task, processes),
         None,
         sampler=range(first, end),
         num_workers=workers,
@@ -338,32 +354,42 @@ def _iterate_batches(task: Task, first: int, end: int, workers: int) -> DataLoad
     )
 
 
-def _take_step(run: _Run, task: Task, batch: tuple[Tensor, ...]) -> dict[str, float]:
+def _take_step(
+    run: _Run,
+    model: nn.Module,
+    task: Task,
+    batch: tuple[Tensor, ...],
+    total: int,
+    processes: Processes,
+) -> dict[str, float]:
+    """One step on this process's share of a batch of ``total``; the terms of the whole batch."""
     run.model.train()
+    examples = len(batch[0])
     with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=run.settings.half):
-        loss, terms = task.compute_loss(run.model, batch)
+        loss, terms = task.compute_loss(model, batch)
     rate = learning_rate_at(run.step, run.settings)
     for optimizer in run.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
         optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    processes.weigh(loss, examples, total).backward()
     longest = run.settings.clip or math.inf
     if not torch.isfinite(nn.utils.clip_grad_norm_(run.model.parameters(), longest)):
         raise FloatingPointError(f"the gradient is not finite at step {run.step}")
     for optimizer in run.optimizers:
         optimizer.step()
     run.average_weights()
-    return {name: float(term.detach()) for name, term in {"loss": loss, **terms}.items()}
+    return processes.average({"loss": loss, **terms}, examples, total)
 
 
-def _log(run: _Run, task: Task, terms: dict[str, float], bar) -> None:
-    """Add a row to the history every tenth step, with the validation's errors where it is due."""
+def _log(run: _Run, task: Task, terms: dict[str, float], bar, is_first: bool) -> None:
+    """Add a row to the history every tenth step, with the validation's errors where it is due, in
+    the first process."""
     validates = run.is_due(run.settings.validate_every)
     if not validates and run.step % _LOG_EVERY:
         return
     row = {"step": run.step, "seconds": round(run.seconds, 1), **terms}
-    if validates:
+    if validates and is_first:
         row |= {f"val_{k}": error for k, error in task.validate(run.model.eval()).items()}
         if run.settings.ema:
             row |= {f"val_ema_{k}": error for k, error in task.validate(run.mean).items()}
