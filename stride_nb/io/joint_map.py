@@ -32,16 +32,14 @@ JointMap = Mapping[str, Any]
 
 def load_joint_map(source: str | PathLike | JointMap) -> JointMap:
     """The map, or that of a JSON file. Raises InputError where it is no object."""
-    if isinstance(source, Mapping):
-        return source
-    path = Path(source)
+    where = "joint map" if isinstance(source, Mapping) else Path(source)
+    expected = "an object from our joint to the file's"
     try:
-        content = json.loads(read_text(path))
+        content = source if isinstance(source, Mapping) else json.loads(read_text(source))
     except ValueError as error:
-        raise InputError(path, "joints", "a JSON object from joint to joint", error) from None
-    if not isinstance(content, dict) or not content:
-        expected = "a JSON object from our joint to the file's"
-        raise InputError(path, "joints", expected, type(content).__name__)
+        raise InputError(where, "joints", f"JSON: {expected}", error) from None
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(where, "joints", expected, repr(content)[:80])
     return content
 
 

@@ -128,22 +128,36 @@ def collect_people(
 
 def write(path: str | PathLike, sequences: Sequence[Keypoints2D]) -> None:
     """A folder of one file a frame, as OpenPose names them; ``person_id`` from 1, missing joints as
-    zeros, whoever has no joint in a frame left out."""
+    zeros, whoever has no joint in a frame left out.
+
+    Raises:
+        InputError: 3D, or a folder that holds other frames.
+    """
     folder = Path(path)
     for sequence in sequences:
         if not isinstance(sequence, Keypoints2D):
             expected = "2D keypoints (3D: npz, csv, bvh, trc)"
             raise InputError(path, "sequences", expected, type(sequence).__name__)
     starts, ends = zip(*((s.start, s.start + len(s)) for s in sequences))
-    for frame in range(min(starts), max(ends)):
-        people = [
-            _make_person(person, sequence, frame - sequence.start)
-            for person, sequence in enumerate(sequences, 1)
-            if 0 <= frame - sequence.start < len(sequence)
-        ]
-        content = {"version": 1.3, "people": [person for person in people if person]}
-        with atomic_path(folder / f"{folder.name}_{frame:012d}_keypoints.json") as temporary:
+    frames = {
+        f"{folder.name}_{frame:012d}_keypoints.json": _make_frame(sequences, frame)
+        for frame in range(min(starts), max(ends))
+    }
+    if others := {file.name for file in folder.glob("*.json")} - frames.keys():
+        expected = "no JSON files of other frames, with which these would be mixed up"
+        raise InputError(path, "folder", expected, f"{len(others)}, such as {min(others)}")
+    for name, content in frames.items():
+        with atomic_path(folder / name) as temporary:
             temporary.write_text(json.dumps(content))
+
+
+def _make_frame(sequences: Sequence[Keypoints2D], frame: int) -> dict[str, Any]:
+    people = [
+        _make_person(person, sequence, frame - sequence.start)
+        for person, sequence in enumerate(sequences, 1)
+        if 0 <= frame - sequence.start < len(sequence)
+    ]
+    return {"version": 1.3, "people": [person for person in people if person]}
 
 
 def _make_person(person: int, sequence: Keypoints2D, t: int) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Refined poses back in the form that came in: the file's own joints, names, axes and image.
 
 Refinement gives Human3.6M's 17 joints in a camera's axes. Of the file's joints those that are among
-the 17 take their refined place; the others (toes, ears, fingers) keep their way from the nearest
-one in the set's tree, filled over time where it is not known.
+the 17 take their refined place; the others (toes, face, fingers) keep their way from the nearest of
+them, filled over time where it is not known.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ __all__ = [
     "returns_form",
     "write_refined",
 ]
+
+OWN_DEFINITIONS = ("neck", "head")
+"""Joints that Human3.6M marks elsewhere than others do (neck/nose, crown): they follow the body."""
 
 
 def find_refined_writer(
@@ -178,14 +181,16 @@ def _restore(
     """(T, J, C) and (T, J) of the set from (T, 17, C) and (T, 17)."""
     rows = {} if skeleton == H36M17 else find_conversion(skeleton, H36M17)
     same = {next(iter(row)): joint for joint, row in rows.items() if len(row) == 1}
+    same = {own: joint for own, joint in same.items() if joint not in OWN_DEFINITIONS}
     same |= {joint: joint for joint in H36M17.joints if skeleton == H36M17}
     before, _ = convert_joints(points, confidence, skeleton, H36M17)
     out, sure = np.full(points.shape, np.nan), np.zeros(confidence.shape)
     for j, joint in enumerate(skeleton.joints):
-        anchor = H36M17.joints.index(same[_find_anchor(skeleton, j, same)])
         if joint in same:
+            anchor = H36M17.joints.index(same[joint])
             out[:, j], sure[:, j] = refined[:, anchor], refined_confidence[:, anchor]
             continue
+        anchor = _find_nearest(points[:, j], before)
         way = points[:, j] - before[:, anchor]
         known = np.all(np.isfinite(way), axis=-1)
         if known.any():
@@ -195,10 +200,10 @@ def _restore(
     return out, np.where(np.isfinite(out).all(-1), sure, 0.0)
 
 
-def _find_anchor(skeleton: Skeleton, j: int, same: dict[str, str]) -> str:
-    """The joint itself or the nearest above it that is one of Human3.6M's; else any that is."""
-    while j >= 0:
-        if skeleton.joints[j] in same:
-            return skeleton.joints[j]
-        j = skeleton.parents[j]
-    return next(iter(same))
+def _find_nearest(points: Float[np.ndarray, "T C"], body: Float[np.ndarray, "T 17 C"]) -> int:
+    """The joint of Human3.6M's that is nearest most of the time; the pelvis where none is seen with
+    it."""
+    distance = np.linalg.norm(body - points[:, None], axis=-1)
+    distance[:, H36M17.index(*OWN_DEFINITIONS)] = np.nan
+    known = np.isfinite(distance).any(0)
+    return int(np.argmin([np.nanmedian(d) if k else np.inf for d, k in zip(distance.T, known)]))

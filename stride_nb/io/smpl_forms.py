@@ -22,7 +22,7 @@ has ``refined`` joints in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,8 @@ class BodyTrack:
     up: str | None = "-y"
     fps: float | None = None
     confidence: np.ndarray | None = None
+    note: str | None = None
+    """What is left out."""
 
 
 def unwrap_results(content: Any) -> Any:
@@ -184,42 +186,55 @@ def _read_amass(document: Document, content: dict) -> Iterator[BodyTrack]:
     )
 
 
+def _group_people(
+    rows: Iterable[tuple[str | None, int, dict[str, Any]]], skeleton: str, note: str | None = None
+) -> Iterator[BodyTrack]:
+    """A person an id, from (id, frame, ``joints`` or ``pose`` and ``betas``, perhaps ``trans``)."""
+    people: dict[str | None, list[tuple[int, dict[str, Any]]]] = {}
+    for key, number, row in rows:
+        people.setdefault(key, []).append((number, row))
+    for key, seen in people.items():
+        numbers = [number for number, _ in seen]
+        fields = {
+            field: np.stack([np.asarray(row[field], np.float64) for _, row in seen])
+            for field in ("joints", "pose", "betas", "trans")
+            if all(row.get(field) is not None for _, row in seen)
+        }
+        if "joints" in fields and "trans" in fields:
+            fields["joints"] = fields["joints"] + fields["trans"].reshape(-1, 1, 3)
+        joints, pose, betas, trans = map(fields.get, ("joints", "pose", "betas", "trans"))
+        yield BodyTrack(key, numbers, joints, skeleton, pose, betas, trans, note=note)
+
+
+def _get_row(values: Any, i: int) -> Any:
+    """The i-th of them; None where there is none."""
+    return None if values is None or i >= len(values) else values[i]
+
+
 def _read_phalp(document: Document, content: dict) -> Iterator[BodyTrack]:
     """An entry an image; people who were not seen there, but predicted, are left out."""
-    people: dict[str | None, list[tuple[int, np.ndarray]]] = {}
-    poses: dict[str | None, list[tuple[int, dict]]] = {}
+    rows = []
     for name, frame in content.items():
-        number = (
-            int(frame["time"]) if "time" in frame else parse_frame_number(document, "image", name)
-        )
+        named = "time" not in frame
+        number = parse_frame_number(document, "image", name) if named else int(frame["time"])
         for i, track_id in enumerate(frame["tid"]):
-            if i < len(frame.get("tracked_time", ())) and frame["tracked_time"][i] != 0:
+            if _get_row(frame.get("tracked_time"), i):
                 continue
-            key = parse_track_id(int(track_id))
-            if i < len(frame.get("3d_joints", ())):
-                joints = np.asarray(frame["3d_joints"][i], np.float64).reshape(-1, 3)[:25]
-                people.setdefault(key, []).append((number, joints + np.ravel(frame["camera"][i])))
-            else:
-                smpl = frame["smpl"][i] | {"trans": np.ravel(frame["camera"][i])}
-                poses.setdefault(key, []).append((number, smpl))
-    for key, seen in people.items():
-        numbers, joints = zip(*seen)
-        yield BodyTrack(key, list(numbers), joints=np.stack(joints), skeleton="body25")
-    for key, params in poses.items():
-        yield _stack_params(key, params)
+            joints, smpl = _get_row(frame.get("3d_joints"), i), _get_row(frame.get("smpl"), i)
+            row = {"joints": None if joints is None else np.reshape(joints, (-1, 3))[:25]}
+            if joints is None and smpl is not None:
+                parts = [
+                    np.reshape(smpl[key], (-1, 3, 3)) for key in ("global_orient", "body_pose")
+                ]
+                row["pose"] = _to_rotation_vectors(np.concatenate(parts)[None], 1)[0]
+                row["betas"] = np.ravel(smpl["betas"])
+            rows.append((parse_track_id(int(track_id)), number, row))
+    yield from _group_people(rows, "body25", PHALP_NOTE)
 
 
-def _stack_params(key: str | None, seen: list[tuple[int, dict]]) -> BodyTrack:
-    """One person of parameters that stand frame by frame."""
-    numbers, params = zip(*seen)
-    parts = [
-        np.stack([np.asarray(p[name], np.float64).reshape(-1, 3, 3) for p in params])
-        for name in ("global_orient", "body_pose")
-    ]
-    pose = _to_rotation_vectors(np.concatenate(parts, 1), len(numbers))
-    betas = np.stack([np.ravel(p["betas"]) for p in params])
-    trans = np.stack([p["trans"] for p in params])
-    return BodyTrack(key, list(numbers), pose=pose, betas=betas, trans=trans)
+PHALP_NOTE = (
+    "the way through the room is left out: PHALP's camera is one of a focal length of 5000 px"
+)
 
 
 def _read_hybrik(document: Document, content: dict) -> Iterator[BodyTrack]:
@@ -256,38 +271,40 @@ def _order_hybrik_sides(joints: Float[np.ndarray, "N 17 3"]) -> Float[np.ndarray
 
 def _read_romp(document: Document, content: dict) -> Iterator[BodyTrack]:
     """An entry an image, with an array for all people of each kind."""
-    people: dict[str | None, list[tuple[int, np.ndarray]]] = {}
-    loose = []
+    rows = []
     for name, frame in content.items():
-        if not frame:
-            continue
         number = parse_frame_number(document, "image", str(name))
-        ids = frame.get("track_ids")
-        for i, joints in enumerate(np.asarray(frame["joints"], np.float64)):
-            row = (number, joints[:24] + np.asarray(frame["cam_trans"], np.float64)[i])
-            if ids is None:
-                loose.append(row)
-            else:
-                people.setdefault(parse_track_id(int(ids[i])), []).append(row)
-    for key, rows in [*people.items(), *([(None, loose)] if loose else [])]:
-        numbers, joints = zip(*rows)
-        yield BodyTrack(key, list(numbers), joints=np.stack(joints))
+        ids, joints = frame.get("track_ids"), frame.get("joints")
+        for i in range(len(joints if joints is not None else frame.get("smpl_thetas", ()))):
+            row = _read_romp_person(frame, i)
+            key = None if ids is None else parse_track_id(int(ids[i]))
+            rows.append((key, number, row))
+    yield from _group_people(rows, "smpl24")
+
+
+def _read_romp_person(frame: dict, i: int) -> dict[str, Any]:
+    row = {"trans": _get_row(frame.get("cam_trans"), i)}
+    joints = _get_row(frame.get("joints", frame.get("j3d")), i)
+    if joints is not None:
+        return row | {"joints": np.reshape(joints, (-1, 3))[:24]}
+    pose = np.reshape(frame["smpl_thetas"][i], (-1, 3))
+    return row | {"pose": pose, "betas": _get_row(frame.get("smpl_betas"), i)}
 
 
 def _read_trace(document: Document, content: dict) -> Iterator[BodyTrack]:
-    numbers = np.ravel(content["reorganize_idx"]).astype(int)
-    ids = np.ravel(content.get("track_ids", np.zeros(len(numbers)))).astype(int)
-    trans = np.asarray(content["cam_trans"], np.float64).reshape(-1, 3)
-    for track_id in np.unique(ids):
-        rows = np.flatnonzero(ids == track_id)
-        frames, key = numbers[rows].tolist(), parse_track_id(int(track_id))
-        if "j3d" in content:
-            joints = np.asarray(content["j3d"], np.float64)[rows, :24] + trans[rows, None]
-            yield BodyTrack(key, frames, joints=joints)
-        else:
-            pose = np.asarray(content["smpl_thetas"], np.float64)[rows]
-            betas = np.asarray(content.get("smpl_betas", np.zeros((len(ids), 10))))[rows]
-            yield BodyTrack(key, frames, pose=pose, betas=betas, trans=trans[rows])
+    """All people of all images in one row."""
+    numbers = np.ravel(content["reorganize_idx"])
+    ids = content.get("track_ids")
+    ids = None if ids is None else np.ravel(ids)
+    rows = [
+        (
+            None if ids is None else parse_track_id(int(ids[i])),
+            int(number),
+            _read_romp_person(content, i),
+        )
+        for i, number in enumerate(numbers)
+    ]
+    yield from _group_people(rows, "smpl24")
 
 
 def _read_sam(document: Document, content: Any) -> Iterator[BodyTrack]:
@@ -301,20 +318,15 @@ def _read_sam(document: Document, content: Any) -> Iterator[BodyTrack]:
     elif _is_mapping(content, "pred_keypoints_3d"):
         content = [content]
     items = content.items() if isinstance(content, dict) else enumerate(content)
-    people: dict[str | None, tuple[list[int], list[np.ndarray]]] = {}
+    rows = []
     for name, frame in items:
         number = parse_frame_number(document, "image", name)
         for person in frame if isinstance(frame, list) else [frame]:
-            if not person:
-                continue
-            joints = np.asarray(person["pred_keypoints_3d"], np.float64).reshape(-1, 3)[:70]
-            joints = joints + np.ravel(person.get("pred_cam_t", np.zeros(3)))
-            key = parse_track_id(person.get("track_id", person.get("id")))
-            numbers, seen = people.setdefault(key, ([], []))
-            numbers.append(number)
-            seen.append(joints)
-    for key, (numbers, seen) in people.items():
-        yield BodyTrack(key, numbers, joints=np.stack(seen), skeleton="mhr70")
+            if person:
+                joints = np.reshape(person["pred_keypoints_3d"], (-1, 3))[:70]
+                key = parse_track_id(person.get("track_id", person.get("id")))
+                rows.append((key, number, {"joints": joints, "trans": person.get("pred_cam_t")}))
+    yield from _group_people(rows, "mhr70")
 
 
 def _read_refined(document: Document, content: dict) -> Iterator[BodyTrack]:

@@ -129,6 +129,8 @@ _STANDIN_NOTE = (
 
 
 def _describe_body(body: BodyTrack) -> str | None:
+    if body.note:
+        return body.note
     if body.trans is None and body.joints is None:
         return "no translation stored: the pelvis stays where it is"
     return None

@@ -300,7 +300,7 @@ def phalp(path, people, start=12, ids=(3, 7)):
         for p, person in enumerate(ids):
             lost = np.isnan(people[p, t]).any()
             camera = np.array([0.1 * p, 0.2, 30.0])
-            joints = np.zeros((25, 3)) if lost else people[p, t] - camera
+            joints = np.zeros((25, 3)) if lost else people[p, t]
             frame["tid"].append(person)
             frame["tracked_time"].append(1 if lost else 0)
             frame["3d_joints"].append(np.concatenate([joints, np.zeros((20, 3))]))

@@ -150,6 +150,9 @@ def test_openpose_goes_out_as_openpose(tmp_path):
     assert back.skeleton.name == "body25" and back.start == 12 and len(back) == forms.FRAMES
     error = np.linalg.norm(back.pixels - people[0], axis=-1)
     assert np.nanmedian(error) < 5 and not back.missing[:, :15].any()
+    (tmp_path / "b" / "of_another_run_000000000999_keypoints.json").write_text("{}")
+    with pytest.raises(InputError, match=r"folder: expected no JSON files of other frames"):
+        refine(tmp_path / "a", tmp_path / "b", fps=25, size=forms.SIZE)
     with pytest.raises(InputError, match=r"joints as alphapose: expected coco17.*found body25"):
         refine(tmp_path / "a", tmp_path / "b.json", fps=25, size=forms.SIZE)
     with pytest.raises(InputError, match="format: expected one of"):
