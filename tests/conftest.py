@@ -68,6 +68,21 @@ def agree(reference):
         _record(ROOT / "data" / "results" / "parity.json", measured, time.perf_counter() - start)
 
 
+@pytest.fixture(scope="session")
+def scheduler():
+    """Address of a scheduler with two workers, of two threads each."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=2,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
 def _record(path: Path, measured: dict, seconds: float) -> None:
     protocol = "the published code and ours on the same random inputs; greatest absolute difference"
     run = records.make_record(

@@ -38,6 +38,8 @@ JOB_QUEUES = {
 """Short names of the classes of dask-jobqueue."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _ANSWER_SECONDS = 10
+# no item waits at a worker: it would be blamed, too, for what ends that
+_SCHEDULING = {"distributed.scheduler.worker-saturation": 1.0}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,11 @@ def open_client(engine: Engine) -> Iterator[Any]:
         with closing(_connect(distributed, engine.scheduler)) as client:
             yield client
         return
-    with _open_cluster(distributed, engine) as cluster, distributed.Client(cluster) as client:
+    with (
+        require("dask", "cluster").config.set(_SCHEDULING),
+        _open_cluster(distributed, engine) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         yield client
 
 
@@ -166,11 +172,12 @@ def _make_cluster(path: Path) -> Any:
         raise InputError(path, "class", f"a class of {module}", kind)
     try:
         cluster = make(**text.get("arguments", {}))
-    except (TypeError, ValueError) as error:
-        raise InputError(path, "arguments", f"those of {name}", error) from None
-    for method in ("scale", "adapt"):
-        if method in text:
-            getattr(cluster, method)(**text[method])
+        for method in ("scale", "adapt"):
+            if method in text:
+                getattr(cluster, method)(**text[method])
+    except Exception as error:  # somebody else's class
+        found = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(path, "cluster", f"a {name} of these arguments", found) from None
     return cluster
 
 

@@ -163,8 +163,10 @@ def _iterate_on_dask(
         run = uuid4().hex
         keys = {f"item-{run}-{index}": index for index in range(len(items))}
         # the futures are held nowhere else: what a worker had done would be done again when it dies
-        done = distributed.as_completed(client.map(call, items, key=list(keys), pure=False))
-        for future in done:
+        futures = distributed.as_completed(
+            client.map(call, items, key=list(keys), pure=False), loop=client.loop
+        )
+        for future in futures:
             if future.status == "cancelled":
                 where = engine.scheduler or client.scheduler.address
                 raise InputError(where, "connection", "a scheduler until all is done", "lost it")

@@ -174,7 +174,7 @@ def _name_inputs(paths: Sequence[str | None]) -> list[str]:
 def _name_folder(name: str, parameters: Mapping[str, str]) -> str:
     """A folder's name of the input's name and the parameters; a long one ends with its hash."""
     text = ",".join([name, *(f"{key}={value}" for key, value in parameters.items())])
-    plain = re.sub(r"[^\w.,=+-]", "_", text).lstrip("._") or "_"
+    plain = re.sub(r"[^\w.,=+-]", "_", text).lstrip("._-") or "_"
     if len(plain) <= _LONGEST_NAME:
         return plain
     return f"{plain[:_LONGEST_NAME]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -194,7 +194,7 @@ def _check_item(item: BatchItem) -> None:
     if is_notebook(item.what):
         make_notebook_parameters(item, Path())
     else:
-        parse_command(item, Path(item.name))
+        parse_command(item, item.base / item.name)
 
 
 class _ItemParser(argparse.ArgumentParser):
