@@ -52,8 +52,12 @@ def list_defined_names(tree: ast.Module) -> set[str]:
             names.add(node.name)
         targets = node.targets if isinstance(node, ast.Assign) else []
         targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-        names |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        names |= {n.id for t in targets for n in ast.walk(t) if is_set(n)}
     return {name for name in names if not name.startswith("__")}
+
+
+def is_set(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def is_private(name: str) -> bool:

@@ -37,8 +37,8 @@ from stride_nb.datasets.simulation.occlusion import REGIMES
 from stride_nb.evaluation.harness import Case
 from stride_nb.models.registry import load_shared_model
 from stride_nb.poses.geometry import random_camera
-from stride_nb.poses.sequence import Keypoints2D, PoseSequence
-from stride_nb.refinement.left_right_swap import SWAP_COST, Track, find_changed_pairs, fix_swaps
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence, TrackT
+from stride_nb.refinement.left_right_swap import SWAP_COST, find_changed_pairs, fix_swaps
 
 METHODS, METRICS = ("prior", "gaussian"), ("mpjpe_hidden", "mpjpe_visible", "accel_error")
 COSTS = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -65,7 +65,7 @@ def correct_swaps(cases: Sequence[Case]) -> list[Case]:
     return [replace(case, sequence=fix_swaps(case.sequence)) for case in cases]
 
 
-def count_found(name: str, tracks: Sequence[Track], plain: Sequence[Track]) -> list[dict]:
+def count_found(name: str, tracks: Sequence[TrackT], plain: Sequence[TrackT]) -> list[dict]:
     """A row a cost: of the pairs of joints in all frames, how many are swapped (those in which
     ``tracks`` differ from ``plain``), how many of these are changed, and how many of the others."""
     swapped = np.concatenate([find_changed_pairs(*both) for both in zip(tracks, plain)])

@@ -129,7 +129,7 @@ def open_client(engine: Engine) -> Iterator[Any]:
 
 
 def _connect(distributed: Any, address: str) -> Any:
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
 
     logger = logging.getLogger("distributed")
     level = logger.level

@@ -18,7 +18,7 @@ from stride_nb.errors import InputError, atomic_path
 
 __all__ = ["Manifest", "hash_input", "is_input_unchanged", "open_manifest"]
 
-_CHUNK = 1 << 20
+_READ_BYTES = 1 << 20
 
 
 class Manifest:
@@ -97,7 +97,7 @@ def hash_input(paths: Iterable[Path]) -> dict[str, Any]:
     digest, stamp, files = hashlib.sha256(), hashlib.sha256(), list(_list_files(paths))
     for path in files:
         with open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(_READ_BYTES):
                 digest.update(chunk)
         digest.update(path.name.encode())
         stamp.update(_stamp_file(path))

@@ -23,7 +23,7 @@ from stride_nb.errors import InputError
 __all__ = ["Done", "iterate_items", "map_items", "name_worker", "stream_items"]
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -39,11 +39,11 @@ class Done(NamedTuple):
 
 
 def map_items(
-    function: Callable[[Item], Result],
+    function: Callable[[Item], Outcome],
     items: Sequence[Item],
     engine: Engine = Engine(),  # noqa: B008  frozen
     title: str | None = None,
-) -> list[Result]:
+) -> list[Outcome]:
     """``[function(item) for item in items]``, wherever the engine runs them: the same results in
     the same order. The first error ends it.
 
@@ -56,15 +56,15 @@ def map_items(
 
 
 def stream_items(
-    function: Callable[[Item], Result],
+    function: Callable[[Item], Outcome],
     items: Sequence[Item],
     engine: Engine = Engine(),  # noqa: B008  frozen
     title: str | None = None,
-) -> Iterator[Result]:
+) -> Iterator[Outcome]:
     """As `map_items`, each result as soon as it and all before it are there."""
     from tqdm import tqdm
 
-    early: dict[int, Result] = {}
+    early: dict[int, Outcome] = {}
     following, done = 0, iterate_items(function, items, engine)
     for each in tqdm(done, title, len(items), disable=title is None, mininterval=1):
         if each.error is not None:
@@ -76,7 +76,7 @@ def stream_items(
 
 
 def iterate_items(
-    function: Callable[[Item], Result],
+    function: Callable[[Item], Outcome],
     items: Sequence[Item],
     engine: Engine = Engine(),  # noqa: B008  frozen
     greet: Callable[[Any], None] = lambda client: None,

@@ -105,7 +105,7 @@ def _add_thumbnail(folder: Path) -> None:
 
 def _read_notes(said: io.StringIO, item: BatchItem) -> str:
     """What the command had to assume; of which file stands in the line already."""
-    return _shorten(said.getvalue().replace(f"{item.find_input()}: ", ""))
+    return _cut_line(said.getvalue().replace(f"{item.find_input()}: ", ""))
 
 
 def _describe_error(error: Exception) -> str:
@@ -114,11 +114,11 @@ def _describe_error(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         parts = (error.filename, error.strerror or error)
-        return _shorten(": ".join(str(part) for part in parts if part))
+        return _cut_line(": ".join(str(part) for part in parts if part))
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", error)
-    return _shorten(f"{name}: {value}")  # of a notebook its cell's
+    return _cut_line(f"{name}: {value}")  # of a notebook its cell's
 
 
-def _shorten(text: str) -> str:
+def _cut_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + " …"

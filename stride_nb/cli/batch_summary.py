@@ -14,7 +14,7 @@ from stride_nb.viz.tables import Table, make_table
 
 __all__ = ["tabulate_rows", "write_csv", "write_page"]
 
-_COLUMNS = ("item", "status", "frames", "occluded", "seconds", "worker", "message")
+_SUMMARY_COLUMNS = ("item", "status", "frames", "occluded", "seconds", "worker", "message")
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:72em;padding:0 1em}"
     "table{border-collapse:collapse}th,td{padding:.2em .7em;border-bottom:1px solid #ccc}"
@@ -27,7 +27,7 @@ def tabulate_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row an item: frames, share of joints occluded, seconds, notes or error, and where its
     output is."""
     shown = [
-        {column: row.get(column) for column in _COLUMNS}
+        {column: row.get(column) for column in _SUMMARY_COLUMNS}
         | {"output": f"{row['item']}/" if row["status"] == "done" else None}
         for row in rows
     ]
@@ -38,7 +38,7 @@ def tabulate_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """All items with their parameters, a column each."""
     names = list(dict.fromkeys(name for row in rows for name in row["parameters"]))
-    columns = ["item", "input", *names, *_COLUMNS[1:], "files"]
+    columns = ["item", "input", *names, *_SUMMARY_COLUMNS[1:], "files"]
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()

@@ -25,6 +25,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("out", type=Path, help=".npz, .csv, .trc …: the suffix says; none: the form that came in")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
     add("--model", default="prior", help="name or path of weights (default: prior)")
+    _add_file_arguments(parser)
+    add(
+        "--estimator",
+        default=DEFAULT_ESTIMATOR,
+        help="of a video: mediapipe_full, mediapipe_heavy, rtmpose … or a .task file "
+        "(default: mediapipe_full)",
+    )
+    add(
+        "--overlay",
+        type=Path,
+        help="of a video: write it here, beside itself with the refined poses",
+    )
+    add("--seed", type=parse_natural, default=0)
+    add("--device", help="default: a GPU where there is one")
+
+
+def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the file does not say."""
+    add = parser.add_argument
     add("--format", help="of the poses, instead of what they look like")
     add("--fps", type=float, help="where the file does not say; an error where it says otherwise")
     add(
@@ -51,19 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="confidence from which a detection is trusted (default: 0.5; 0: all are)",
     )
-    add(
-        "--estimator",
-        default=DEFAULT_ESTIMATOR,
-        help="of a video: mediapipe_full, mediapipe_heavy, rtmpose … or a .task file "
-        "(default: mediapipe_full)",
-    )
-    add(
-        "--overlay",
-        type=Path,
-        help="of a video: write it here, beside itself with the refined poses",
-    )
-    add("--seed", type=parse_natural, default=0)
-    add("--device", help="default: a GPU where there is one")
 
 
 def run(args: argparse.Namespace) -> int:

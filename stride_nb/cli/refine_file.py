@@ -71,8 +71,7 @@ def refine_file(
         if notes := [*file.notes, *_describe_axes(file, tracks, ups)]:
             warn(f"{poses}: {'; '.join(notes)}")
         for track, up in tqdm(list(zip(tracks, ups)), unit="person", disable=len(tracks) < 2):
-            sequence = _make_3d(track, up, device)
-            result = refine(sequence, method, model, seed, device)
+            result = refine(_make_3d(track, up, device), method, model, seed, device)
             report(_describe_result(track.name or poses.name, result, kept))
             note_facts(len(track), _measure_occluded(track))
             refined.append(result.sequence)

@@ -92,14 +92,14 @@ def make_lifter_windows(
         longest = max(map(len, motions), default=0)
         found = f"at most {longest} frames; {', '.join(regimes)}"
         raise InputError("lifter windows", "motions", expected, found)
-    pixels, features = map(np.stack, zip(*(_detect(case, seed) for case in cases)))
+    pixels, features = map(np.stack, zip(*(_detect_in_image(case, seed) for case in cases)))
     truth = np.stack([case.truth - case.truth[:, :1] for case in cases])
     visible = np.stack([case.visible for case in cases])
     clips, names = [case.clip for case in cases], [case.regime for case in cases]
     return LifterWindows(features, truth, visible, pixels, clips, names)
 
 
-def _detect(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _detect_in_image(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Simulated detections of a case in pixels, and the lifter's features of them."""
     rng = np.random.default_rng([seed, zlib.crc32(case.name.encode())])
     fps, camera = case.sequence.fps, case.camera

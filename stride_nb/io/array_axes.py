@@ -9,11 +9,11 @@ from stride_nb.io.document import Document
 
 __all__ = ["find_people_and_frames", "split_confidence"]
 
-_CLEARLY = 3.0
+_TIMES_STEADIER = 3.0
 """Times steadier along one axis than along the other."""
 _LONGER = 4
 """Times more frames than people, where steadiness does not tell."""
-_SAMPLE = 200
+_SAMPLED_FRAMES = 200
 _MOVING, _STEADIER = 0.03, 0.8
 """Deviation of distances in an image, below which a pose hardly changes; and how much of it a depth
 leaves at most."""
@@ -51,9 +51,9 @@ def find_people_and_frames(
 def _is_time_first(document: Document, joints: np.ndarray) -> bool:
     first, second = joints.shape[:2]
     along_first, along_second = (_measure_change(joints.swapaxes(0, axis)) for axis in (0, 1))
-    if along_first * _CLEARLY < along_second:
+    if along_first * _TIMES_STEADIER < along_second:
         return True
-    if along_second * _CLEARLY < along_first:
+    if along_second * _TIMES_STEADIER < along_first:
         return False
     if first >= _LONGER * second or second >= _LONGER * first:
         return first > second
@@ -66,7 +66,7 @@ def _is_time_first(document: Document, joints: np.ndarray) -> bool:
 def _measure_change(poses: np.ndarray) -> float:
     """Median difference of one pose from the next along the first axis; 0 of all-equal poses, and
     where nothing is known."""
-    poses = poses[: _SAMPLE + 1]
+    poses = poses[: _SAMPLED_FRAMES + 1]
     known = np.where((poses == 0).all(-1, keepdims=True), np.nan, poses)
     steps = np.abs(np.diff(known, axis=0))
     steps = steps[np.isfinite(steps)]
@@ -110,7 +110,7 @@ def _is_no_depth(pixels: np.ndarray, values: np.ndarray) -> bool:
     if finite.sum() < 2 or not 0 <= values[finite].min() <= values[finite].max() <= 100:
         return False
     positive, highest = pixels[finite].min() >= 0, values[finite].max()
-    poses = np.concatenate([pixels, values[..., None]], -1)[finite.all(1)][:_SAMPLE]
+    poses = np.concatenate([pixels, values[..., None]], -1)[finite.all(1)][:_SAMPLED_FRAMES]
     if len(poses) < 3:
         return False
     moves = poses.std(0)

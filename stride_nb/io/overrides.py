@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +17,13 @@ from stride_nb.errors import InputError
 from stride_nb.io.axes import check_up_axis
 from stride_nb.io.detections import Detections
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
-from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence, TrackT
 
 __all__ = ["UNITS", "Overrides", "apply_overrides", "make_overrides", "number_from", "trust_from"]
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Metres of each."""
 _IMAGE_UNITS = ("px", "share")
-
-Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def apply_overrides(
     return replace(detections, unit=metres)
 
 
-def number_from(tracks: Sequence[Track], start: int | None, where: str | PathLike) -> list[Track]:
+def number_from(tracks: Sequence[TrackT], start: int | None, where: str | PathLike) -> list[TrackT]:
     """The tracks counted from that frame on; InputError where the file counts from another."""
     if start is None:
         return list(tracks)
@@ -111,7 +109,9 @@ def _number_keypoints(track: PoseSequence | Keypoints2D, start: int) -> dict[str
     return {} if own is None else {"keypoints": own.replace(start=start)}
 
 
-def trust_from(tracks: Sequence[Track], trust: float | None, where: str | PathLike) -> list[Track]:
+def trust_from(
+    tracks: Sequence[TrackT], trust: float | None, where: str | PathLike
+) -> list[TrackT]:
     """The tracks with their confidence rescaled, so that that one becomes the threshold from which
     all else trusts a detection.
 

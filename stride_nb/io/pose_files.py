@@ -82,21 +82,20 @@ def read(
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
-    path = check_path("read", path)
-    check_max_people(path, people)
+    check_max_people(path := check_path("read", path), people)
     known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
     if not isinstance(parsed, Detections) and not isinstance(parsed[0], Detections):
         if joints is not None:
-            raise document.error("joints", f"none: {reader.NAME} names its joints", "a joint map")
+            raise document.error("joints", f"none: {reader.NAME} names them", "a joint map")
         return _override_sequences(PoseFile(parsed[:people], reader.NAME), known, path)
     clips = [parsed] if isinstance(parsed, Detections) else parsed[:people]
     if joints is not None:
         clips = [map_joints(clip, load_joint_map(joints), document.path) for clip in clips]
     clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
-    found = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
-    return _override_sequences(found, known, path)
+    file = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(file, known, path)
 
 
 def _finish_clips(

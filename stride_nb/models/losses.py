@@ -101,13 +101,13 @@ def combine_losses(
 @_register_loss
 def loss_mpjpe(pred: PoseBatch, gt: PoseBatch) -> Scalar:
     """Mean per-joint position error: mean ‖p − g‖."""
-    return _measure_distance(pred, gt).mean()
+    return _measure_mean_distance(pred, gt).mean()
 
 
 # The two weighted losses complete the published set; nothing here trains with them.
 def weighted_mpjpe(pred: PoseBatch, gt: PoseBatch, w: Float[Tensor, "B T J"]) -> Scalar:
     """Mean of w ‖p − g‖ over all joints, not divided by the sum of the weights."""
-    return (w * _measure_distance(pred, gt)).mean()
+    return (w * _measure_mean_distance(pred, gt)).mean()
 
 
 def loss_2d_weighted(pred: PoseBatch, gt: PoseBatch, conf: Float[Tensor, "B T J 1"]) -> Scalar:
@@ -131,7 +131,7 @@ def loss_joint(pred: PoseBatch, gt: PoseBatch) -> Scalar:
 @_register_loss
 def loss_velocity(pred: PoseBatch, gt: PoseBatch) -> Scalar:
     """Mean norm of the difference of frame-to-frame differences, per frame (not per second)."""
-    return _average_or_zero(_measure_distance(pred.diff(dim=1), gt.diff(dim=1)))
+    return _average_or_zero(_measure_mean_distance(pred.diff(dim=1), gt.diff(dim=1)))
 
 
 @_register_loss
@@ -211,7 +211,7 @@ def _count_violations(
     return counts
 
 
-def _measure_distance(a: Tensor, b: Tensor) -> Tensor:
+def _measure_mean_distance(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).norm(dim=-1)
 
 

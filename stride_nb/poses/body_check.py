@@ -14,7 +14,7 @@ from stride_nb.errors import InputError
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.poses.skeleton import H36M17, SKELETONS
-from stride_nb.poses.streaming import StreamedSequence
+from stride_nb.poses.streaming import StreamedSequence, Track3D
 
 __all__ = [
     "PERSON_EXTENT",
@@ -37,7 +37,7 @@ _LIMBS = {
     "forearm": ("elbow", "wrist", 0.25),
 }
 """Their ends, and metres of an adult."""
-_TRUNK = ("pelvis", "thorax", 0.5)
+_TRUNK_BONE = ("pelvis", "thorax", 0.5)
 _WIDTHS = {"hips": ("lhip", "rhip", 0.25), "shoulders": ("lshoulder", "rshoulder", 0.35)}
 _HEAD = 0.25  # metres from the shoulders to the crown
 _OFF_PROPORTION = 2.6  # times longer or shorter than an adult's, all bones at one scale
@@ -45,8 +45,6 @@ _UNLIKE = 1.7  # times the other side's
 _UNSTEADY = 0.45  # median deviation from the median length, of most limbs
 _OUTSIDE = 0.1  # share of trusted joints beyond the image's edges by a tenth of its size
 _FEWEST = 8  # joints in a frame that tell a person's size
-
-Track3D = PoseSequence | StreamedSequence
 
 
 def sample_frames(track: Track3D | Keypoints2D) -> PoseSequence | Keypoints2D:
@@ -85,6 +83,7 @@ def measure_extent(points: Float[np.ndarray, "N J C"]) -> float:
 def check_extent(sequence: Track3D) -> None:
     """InputError where a sequence that should be in metres is of no person in metres."""
     sample = sample_frames(sequence)
+    assert isinstance(sample, PoseSequence)
     extent = measure_extent(sample.joints)
     well_seen = np.median((~sample.missing).sum(1)) >= _FEWEST
     # who is hardly seen, or moves little about a joint, may be small
@@ -132,7 +131,7 @@ def _measure_bones(points: np.ndarray, quantile: float) -> dict[str, tuple[float
     """Length, and metres of an adult, by name, of what is seen often enough to tell."""
     bones = {f"{side} {name}": (f"{side[0]}{a}", f"{side[0]}{b}", adult)
              for name, (a, b, adult) in _LIMBS.items() for side in ("left", "right")}  # fmt: skip
-    bones |= {"trunk": _TRUNK} | _WIDTHS
+    bones |= {"trunk": _TRUNK_BONE} | _WIDTHS
     found = {}
     for name, (a, b, adult) in bones.items():
         lengths = _measure_bone(points, a, b)
@@ -195,7 +194,7 @@ def _describe_height(points: np.ndarray) -> list[str]:
     if "trunk" not in bones or not all(parts):
         return []
     own = bones["trunk"][0] + sum(map(np.mean, parts))
-    height = own * (1 + _HEAD / sum(adult for *_, adult in (_TRUNK, *_leg())))
+    height = own * (1 + _HEAD / sum(adult for *_, adult in (_TRUNK_BONE, *_leg())))
     if _HEIGHTS[0] <= height <= _HEIGHTS[1]:
         return []
     return [f"a person {height:.2f} m tall; another unit, or a scale to be set?"]

@@ -8,31 +8,27 @@ every joint is. Such a detection is missing.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 from jaxtyping import Bool, Float
 
-from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence, TrackT
 
 __all__ = ["OUTLIER_CONTEXT_SECONDS", "drop_gross_outliers", "find_gross_outliers"]
 
 OUTLIER_CONTEXT_SECONDS = 1.0
 """To either side, that are looked at where a sequence is not in memory whole."""
-_REACH = 2.0
+_REACH_SIZES = 2.0
 """Metres from the middle of a person's joints: 1.2 is as far as one comes."""
 _JUMP = 1.2
 """Metres out and back again: at 12 m/s, faster than a fist."""
 _JUMP_SECONDS = 0.2
-_FEWEST = 5  # joints in a frame that tell where the person is
+_FEWEST_JOINTS = 5  # joints in a frame that tell where the person is
 _FEWEST_FRAMES = 2  # of 0.2 s: at fewer than 7.5 a second people do come back
 _USUAL_SPREAD = 0.35
 """Metres that half of a person's joints are away from the middle one, for the scale of an image."""
 
-Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
-
-def drop_gross_outliers(track: Track) -> Track:
+def drop_gross_outliers(track: TrackT) -> TrackT:
     """The track with its gross outliers missing; itself where there are none."""
     outliers = find_gross_outliers(track)
     if not outliers.any():
@@ -56,7 +52,7 @@ def find_gross_outliers(track: PoseSequence | Keypoints2D) -> Bool[np.ndarray, "
     metre = (
         _measure_metre(far, located) if isinstance(track, Keypoints2D) else np.ones((len(far), 1))
     )
-    outliers = far > _REACH * metre
+    outliers = far > _REACH_SIZES * metre
     # of a joint that is elsewhere half of the time it is not known where it belongs
     outliers &= outliers.mean(0) < 0.5
     frames = round(_JUMP_SECONDS * track.fps)
@@ -84,7 +80,7 @@ def _find_middle(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.
     count = known.sum(1)
     middle = np.maximum(count - 1, 0)[:, None, None] // 2
     ordered = np.sort(np.where(known[..., None], points, np.inf), 1)
-    return np.take_along_axis(ordered, middle, 1)[:, 0], count >= _FEWEST
+    return np.take_along_axis(ordered, middle, 1)[:, 0], count >= _FEWEST_JOINTS
 
 
 def _find_jumps(points_m: Float[np.ndarray, "T J C"], frames: int) -> Bool[np.ndarray, "T J"]:

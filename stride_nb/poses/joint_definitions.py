@@ -30,12 +30,12 @@ LIMB_BONES = {
 }
 """Joint → the bones, by their far joint, along which its definition may differ."""
 _PARENT = dict(H36M17.bones)
-_LEG_JOINTS = 7  # pelvis and legs come first
-_ROUNDS = 10  # of reweighting
+_LOWER_BODY = 7  # pelvis and legs come first
+_REWEIGHTINGS = 10  # of reweighting
 _FLOOR = 0.01  # metres: errors below count as squares
 _RIDGE = 1e-3  # against bones that never turn in these axes
 
-Joints = Float[np.ndarray, "T 17 3"]
+Joints17 = Float[np.ndarray, "T 17 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Definition:
     bone: Float[np.ndarray, "17 2"]
     """Metres along the bones of ``LIMB_BONES``, away from the trunk."""
 
-    def compute_offsets(self, joints: Joints) -> Joints:
+    def compute_offsets(self, joints: Joints17) -> Joints17:
         """What the constants come to in the axes of these poses, metres."""
         offsets = np.einsum("tjab,jb->tja", _make_body_axes(joints), self.body)
         for j, bones in LIMB_BONES.items():
@@ -55,12 +55,12 @@ class Definition:
                 offsets[:, j] += self.bone[j, i] * _point_along_bone(joints, far)
         return offsets
 
-    def apply(self, joints: Joints) -> Joints:
+    def apply(self, joints: Joints17) -> Joints17:
         """The poses with their joints where the other system means them to be."""
         return joints + self.compute_offsets(joints)
 
 
-def fit_definition(measured: Joints, truth: Joints) -> Definition:
+def fit_definition(measured: Joints17, truth: Joints17) -> Definition:
     """The constants by which ``measured`` differs from ``truth`` relative to the pelvis: least
     absolute distances, by reweighted least squares.
 
@@ -83,7 +83,7 @@ def _fit_least_distances(
     """Constants p of least Σ |error − columns p|, with a small ridge on those along bones."""
     ridge = np.diag([0.0] * 3 + [_RIDGE] * (columns.shape[-1] - 3))
     weight, constants = np.ones(len(error)), np.zeros(columns.shape[-1])
-    for _ in range(_ROUNDS):
+    for _ in range(_REWEIGHTINGS):
         square = np.einsum("tai,taj,t->ij", columns, columns, weight) + ridge * weight.sum()
         constants = np.linalg.solve(square, np.einsum("tai,ta,t->i", columns, error, weight))
         weight = 1 / np.maximum(np.linalg.norm(error - columns @ constants, axis=-1), _FLOOR)
@@ -94,7 +94,7 @@ def _point_along_bone(joints: np.ndarray, far: int) -> Float[np.ndarray, "T 3"]:
     return normalize(joints[:, far] - joints[:, _PARENT[far]])
 
 
-def _make_body_axes(joints: Joints) -> Float[np.ndarray, "T 17 3 3"]:
+def _make_body_axes(joints: Joints17) -> Float[np.ndarray, "T 17 3 3"]:
     """Columns right, down, front of every joint: of the hips' azimuth and the vertical for pelvis
     and legs, of hips and trunk for the rest."""
     right = joints[:, 1] - joints[:, 4]
@@ -105,4 +105,4 @@ def _make_body_axes(joints: Joints) -> Float[np.ndarray, "T 17 3 3"]:
     legs, rest = (
         np.stack([r, d, np.cross(r, d)], -1) for r, d in ((level, vertical), (across, trunk))
     )
-    return np.stack([legs] * _LEG_JOINTS + [rest] * (17 - _LEG_JOINTS), 1)
+    return np.stack([legs] * _LOWER_BODY + [rest] * (17 - _LOWER_BODY), 1)

@@ -27,6 +27,7 @@ __all__ = [
     "WINDOW_FRAMES",
     "Keypoints2D",
     "PoseSequence",
+    "TrackT",
     "blend_weights",
     "check_fps",
     "count_resampled",
@@ -279,9 +280,6 @@ class _Track:
         }
 
 
-TrackT = TypeVar("TrackT", bound=_Track)
-
-
 @contextmanager
 def open_npz(path: str | os.PathLike) -> Iterator[np.lib.npyio.NpzFile]:
     """An npz file, open, never unpickling; what goes wrong with it is one clear error."""
@@ -441,6 +439,9 @@ class Keypoints2D(_Track):
     @classmethod
     def _parse_fields(cls, path: Any, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return super()._parse_fields(path, arrays) | {"size": _get_array(path, arrays, "size")}
+
+
+TrackT = TypeVar("TrackT", PoseSequence, Keypoints2D)
 
 
 def count_resampled(frames: int, fps: float, new_fps: float) -> int:

@@ -25,7 +25,7 @@ from stride_nb.errors import InputError, atomic_path
 from stride_nb.poses.sequence import PoseSequence, check_fps, count_resampled, open_npz
 from stride_nb.poses.skeleton import Skeleton
 
-__all__ = ["StreamedSequence", "open_streamed"]
+__all__ = ["StreamedSequence", "Track3D", "open_streamed"]
 
 _CONTEXT = 250
 """Frames to either side that a resampled frame may depend on."""
@@ -155,6 +155,9 @@ class StreamedSequence:
         shape = (self.frames, len(self.skeleton), *_ARRAYS[name])
         header = {"descr": "<f8", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
+
+
+Track3D = PoseSequence | StreamedSequence
 
 
 @contextmanager

@@ -29,13 +29,13 @@ __all__ = [
 GUESSED_FIELD_OF_VIEW = 55.0
 """Degrees across the longer side of the image, where no camera is known: between a telephone's
 main lens (65–70) and a portrait's (40)."""
-_FEWEST = 4  # joints that place a person
+_FEWEST_PLACED = 4  # joints that place a person
 _TOLERANCES = (0.4, 0.2, 0.1, 0.1, 0.1)
 """Metres across the ray at which a joint counts half, round by round: first all joints place the
 person, then those that agree."""
 _FARTHEST_MISS = 0.3  # metres: farther off its ray a joint is another, or the keypoint is
 _SMOOTH_SECONDS = 0.2  # of the person's distance from the camera
-_NEAREST = 0.5  # metres from the camera
+_NEAREST_METRES = 0.5  # metres from the camera
 
 
 def guess_camera(size: tuple[int, int], degrees: float = GUESSED_FIELD_OF_VIEW) -> Camera:
@@ -104,7 +104,7 @@ def move_onto_rays(
     on_ray = rays * placed[..., 2:]
     near = np.linalg.norm(on_ray - placed[..., :2], axis=-1) < _FARTHEST_MISS
     seen = (keypoints.confidence >= CONFIDENCE_THRESHOLD) & ~sequence.missing
-    moved = seen & near & (placed[..., 2] > _NEAREST)
+    moved = seen & near & (placed[..., 2] > _NEAREST_METRES)
     joints = placed.copy()
     joints[..., :2] = np.where(moved[..., None], on_ray, placed[..., :2])
     return sequence.replace(joints=joints), moved
@@ -129,7 +129,7 @@ def place_before_camera(
     Returns:
         Metres; ``None`` where no frame has four trusted joints.
     """
-    known = trusted.sum(1) >= _FEWEST
+    known = trusted.sum(1) >= _FEWEST_PLACED
     if not known.any():
         return None
     weight = trusted.astype(float)

@@ -15,14 +15,12 @@ nothing is changed.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 from jaxtyping import Bool, Float
 
 from stride_nb.errors import InputError
 from stride_nb.poses.interpolation import fill_linear, find_runs
-from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.sequence import Keypoints2D, PoseSequence, TrackT
 from stride_nb.poses.skeleton import H36M17, LIMBS
 
 __all__ = [
@@ -57,7 +55,6 @@ _SIZES = {"trunk": 0.5, "shoulders": 0.35}
 # (4, 2): are legs, are arms swapped?
 _STATES = np.array([[False, False], [True, False], [False, True], [True, True]])
 _CHANGES = _STATES[:, None] != _STATES  # (4, 4, 2), to and from
-Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
 
 def swap_cost_reduction(
@@ -147,7 +144,7 @@ def _select_pairs(limbs: np.ndarray, reduction: np.ndarray) -> np.ndarray:
     return pairs
 
 
-def fix_swaps(track: Track, cost: float = SWAP_COST) -> Track:
+def fix_swaps(track: TrackT, cost: float = SWAP_COST) -> TrackT:
     """The track, in space or in an image, with left/right swaps corrected.
 
     Whether the confidence of a swapped joint belongs to its name or to its place is unknown, so
@@ -171,7 +168,7 @@ def fix_swaps(track: Track, cost: float = SWAP_COST) -> Track:
     return exchange_pairs(track, find_swaps(relative, track.fps, cost))
 
 
-def exchange_pairs(track: Track, swapped: Bool[np.ndarray, "T 2 3"]) -> Track:
+def exchange_pairs(track: TrackT, swapped: Bool[np.ndarray, "T 2 3"]) -> TrackT:
     """The track with these pairs exchanged, and their confidence as `fix_swaps` says."""
     field = "pixels" if isinstance(track, Keypoints2D) else "joints"
     points, confidence = _get_points(track).copy(), track.confidence.copy()
@@ -186,7 +183,7 @@ def exchange_pairs(track: Track, swapped: Bool[np.ndarray, "T 2 3"]) -> Track:
     return track.replace(**{field: points, "confidence": confidence})
 
 
-def find_changed_pairs(one: Track, two: Track) -> Bool[np.ndarray, "T 2 3"]:
+def find_changed_pairs(one: TrackT, two: TrackT) -> Bool[np.ndarray, "T 2 3"]:
     """Which pairs of joints, of legs and arms, differ between two versions of a track."""
     one_points, two_points = (np.nan_to_num(_get_points(track)) for track in (one, two))
     differ = np.asarray((np.abs(one_points - two_points) > 1e-6).any(-1))

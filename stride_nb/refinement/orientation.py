@@ -20,7 +20,7 @@ from stride_nb.poses.geometry import rotation_between
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.poses.posture import sum_upwards
 from stride_nb.poses.sequence import WINDOW_FRAMES, PoseSequence
-from stride_nb.poses.streaming import StreamedSequence
+from stride_nb.poses.streaming import Track3D
 from stride_nb.refinement.sliding_window import Windows
 
 __all__ = ["find_upright_rotation", "lower_confidence_if_far", "measure_disagreement", "turn"]
@@ -34,8 +34,6 @@ _BETTER = 0.8
 _FAR = 0.1
 """Metres between answer and trusted detections, in the median, from which on it is no answer."""
 _FEWEST_JOINTS = 20
-
-Track3D = PoseSequence | StreamedSequence
 
 
 def find_upright_rotation(

@@ -40,7 +40,7 @@ from stride_nb.poses.gross_outliers import OUTLIER_CONTEXT_SECONDS, find_gross_o
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence, floor_confidence, resample_like
 from stride_nb.poses.skeleton import H36M17
-from stride_nb.poses.streaming import StreamedSequence
+from stride_nb.poses.streaming import StreamedSequence, Track3D
 from stride_nb.refinement.filters import BASELINES, gaussian, linear
 from stride_nb.refinement.image_evidence import attach_keypoints, use_image_evidence
 from stride_nb.refinement.left_right_swap import CONTEXT_SECONDS, find_changed_pairs, fix_swaps
@@ -69,8 +69,7 @@ _TTT = {"stride_published": PublishedTTT, "stride_ours": SelfDistillationTTT}
 _PART = 1000  # frames in which gross outliers are looked for at a time
 _CLOSE = 0.1  # metres: the confidence of a prior is the chance that a joint is as near
 
-Track3D = PoseSequence | StreamedSequence
-Result = TypeVar("Result", bound=Track3D)
+Refined = TypeVar("Refined", bound=Track3D)
 
 
 @dataclass(frozen=True)
@@ -113,23 +112,22 @@ def refine(
 
     Args:
         sequence: camera space (x right, y down, z forward), metres; any length, any frame rate.
-            Missing joints are NaN with confidence 0. With a `Prior`, detections below
-            `CONFIDENCE_THRESHOLD` are low-confidence ones; where none reaches it, all are trusted.
-            With a `Prior` a `StreamedSequence` is never in memory whole, nor is its result.
+            Missing joints are NaN with confidence 0. A `Prior` takes detections below
+            `CONFIDENCE_THRESHOLD` as low-confidence ones (all are trusted where none reaches it),
+            and holds a `StreamedSequence`, and its result, never whole.
         method: a key of ``BASELINES`` or one of ``METHODS``.
         model: a network (`load_model`), the name of shipped weights, or a path.
-        seed: of everything that is drawn.
-        device: for networks; a GPU where there is one unless given.
+        seed, device: of everything that is drawn; for networks, by default a GPU where there is one.
         keypoints: what was seen of the person in the image, in the same frames; default: the
             sequence's own. For methods that ``USE_IMAGE``.
         camera: that saw them (its intrinsics); default: a guessed field of view.
-        options: of the method: parameters of a baseline (SmoothNet's are those of ``linear``),
-            fields of `PublishedTTT` or `SelfDistillationTTT`.
+        options: parameters of a baseline (SmoothNet's are ``linear``'s), fields of `PublishedTTT`
+            or `SelfDistillationTTT`.
 
     Returns:
         The sequence with finite coordinates in every frame, the trace, and the scale of the error.
-        Confidence: of a `Prior`, the chance that a joint, relative to the pelvis, is within 100 mm
-        (1 for the pelvis itself); else the input's, and `FILLED_CONFIDENCE` where filled in.
+        Confidence: of a `Prior`, the chance that a joint is within 100 mm (relative to the pelvis);
+        else the input's, and `FILLED_CONFIDENCE` where filled in.
 
     Raises:
         InputError: no sequence of 3D poses, an unknown method or option, a sequence in which no
@@ -139,19 +137,29 @@ def refine(
     check_request(sequence, method, seed)
     if keypoints is not None or camera is not None:
         sequence = attach_evidence(sequence, method, keypoints, camera)
-    network = None if method in BASELINES else load_network(sequence, method, model, device)
     check_extent(sequence)
+    network = None if method in BASELINES else load_network(sequence, method, model, device)
     sequence, outlier_note = drop_outliers(sequence)
+    result, scale, steps, note = _run_method(sequence, method, network, seed, options, camera)
+    trace = Trace(method, time.perf_counter() - start, steps, f"{outlier_note}{note}".rstrip("; "))
+    return Refinement(result, trace, scale)
+
+
+def _run_method(
+    sequence: Track3D,
+    method: str,
+    network: nn.Module | None,
+    seed: int,
+    options: dict,
+    camera: Camera | None,
+) -> tuple[Track3D, np.ndarray | None, list[dict], str]:
+    """A baseline, or a network, whole sequences for those that cannot do with parts: what
+    `refine_with_network` gives."""
     if isinstance(sequence, StreamedSequence) and not isinstance(network, Prior):
-        sequence = sequence[:]  # these methods need all of it
+        sequence = sequence[:]
     if network is None:
-        result, scale, steps, note = BASELINES[method](sequence, **options), None, [], ""
-    else:
-        result, scale, steps, note = refine_with_network(
-            sequence, method, network, seed, options, camera
-        )
-    note = outlier_note + note if note else outlier_note.removesuffix("; ")
-    return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
+        return BASELINES[method](sequence, **options), None, [], ""
+    return refine_with_network(sequence, method, network, seed, options, camera)
 
 
 def refine_with_network(
@@ -397,8 +405,8 @@ def merge_windows(
 
 
 def resample_back(
-    sequence: Track3D, result: Result, scale: Float[np.ndarray, "S J"] | None
-) -> tuple[Result, np.ndarray | None]:
+    sequence: Track3D, result: Refined, scale: Float[np.ndarray, "S J"] | None
+) -> tuple[Refined, np.ndarray | None]:
     """The result, and the scale of the nearest frame, at the frames of ``sequence``."""
     if result.fps == sequence.fps:
         return result, scale

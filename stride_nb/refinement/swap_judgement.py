@@ -12,7 +12,6 @@ every frame comes out right; by length alone, the shorter side is the swapped on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool
@@ -20,7 +19,7 @@ from jaxtyping import Bool
 from stride_nb.models.flip_averaging import predict_with_flip
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, find_runs
-from stride_nb.poses.sequence import WINDOW_FRAMES, Keypoints2D, PoseSequence
+from stride_nb.poses.sequence import WINDOW_FRAMES, Keypoints2D, PoseSequence, TrackT
 from stride_nb.refinement.left_right_swap import exchange_pairs, find_changed_pairs
 from stride_nb.refinement.sliding_window import Windows
 
@@ -30,9 +29,8 @@ _GAP_SECONDS = 0.2
 """Without a limb, after which its labels are free."""
 _CLEARLY_SHORTER = 1 / 3
 """Of a stretch between gaps, up to which the shorter side of a change is the swapped one."""
-_CLEARLY = 0.95
+_CLEARLY_BETTER = 0.95
 """Times the distance of the prior's answer from the input as it is."""
-Track = TypeVar("Track", PoseSequence, Keypoints2D)
 
 
 def judge_swaps(given: PoseSequence, fixed: PoseSequence, network: Prior) -> PoseSequence:
@@ -49,16 +47,16 @@ def judge_swaps(given: PoseSequence, fixed: PoseSequence, network: Prior) -> Pos
         candidates = {"given": changed & ~changes, "fixed": changed}
         candidates["rest"] = candidates["given"] ^ _flip_rest(given, changes, begin, end)
         distance = {
-            name: _measure_distance(exchange_pairs(given, mask), begin, end, network)
+            name: _measure_disagreement(exchange_pairs(given, mask), begin, end, network)
             for name, mask in candidates.items()
         }
         best = min(distance, key=lambda name: distance[name])
-        best = best if distance[best] < _CLEARLY * distance["given"] else "given"
+        best = best if distance[best] < _CLEARLY_BETTER * distance["given"] else "given"
         changed = candidates[best]
     return exchange_pairs(given, changed)
 
 
-def settle_swaps_by_length(given: Track, fixed: Track) -> Track:
+def settle_swaps_by_length(given: TrackT, fixed: TrackT) -> TrackT:
     """What `fix_swaps` made of a track in space or in an image, without those corrections that only
     one side speaks for and that are not of the clearly shorter side: where there is no prior."""
     changed = find_changed_pairs(given, fixed)
@@ -80,7 +78,7 @@ def _find_one_sided(
         begin, end = max(int(start) - gap, 0), min(int(start) + int(frames) - gap, len(given))
         own = np.zeros_like(changed)
         for limb in range(changed.shape[1]):
-            for a, n in find_runs(changed[begin:end, limb].any(-1)):
+            for a, n in find_runs(np.any(changed[begin:end, limb], -1)):
                 if n < end - begin and (a == 0 or a + n == end - begin):
                     own[begin + a : begin + a + n, limb] = changed[begin + a : begin + a + n, limb]
         if own.any():
@@ -103,7 +101,7 @@ def _flip_rest(given: PoseSequence, changes: np.ndarray, begin: int, end: int) -
     return rest
 
 
-def _measure_distance(sequence: PoseSequence, begin: int, end: int, network: Prior) -> float:
+def _measure_disagreement(sequence: PoseSequence, begin: int, end: int, network: Prior) -> float:
     """Mean distance of the frozen answer from trusted joints in the stretch, in a window about its
     middle, metres."""
     half = round(WINDOW_FRAMES * sequence.fps / PRIOR_FPS) // 2

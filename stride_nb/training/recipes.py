@@ -47,7 +47,7 @@ class Recipe:
     """Further arguments of the task."""
 
 
-_FRAMES = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
+_FRAMEFORMER = {"dim": 256, "depth": 6, "heads": 8, "mlp_ratio": 4, "patch": 3}
 _LIFTED = {"lifter": "lifter"}
 
 RECIPES = {
@@ -55,7 +55,7 @@ RECIPES = {
         Denoise,
         "prior",
         "frameformer",
-        _FRAMES,
+        _FRAMEFORMER,
         Settings(9000, 4e-3, optimizer="muon"),
         32,
         _LIFTED,
@@ -64,7 +64,7 @@ RECIPES = {
         DenoiseReal,
         "prior",
         "frameformer",
-        _FRAMES,
+        _FRAMEFORMER,
         Settings(800, 1e-3, optimizer="muon", validate_every=200),
         12,
         _LIFTED,
@@ -73,7 +73,7 @@ RECIPES = {
         Lift,
         "lifter",
         "frameformer",
-        _FRAMES | {"depth": 4},
+        _FRAMEFORMER | {"depth": 4},
         Settings(2000, 3e-3, optimizer="muon"),
         batch=32,
         options={"rank": (1.0, 1.0)},

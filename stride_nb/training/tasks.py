@@ -82,7 +82,7 @@ Generator = np.random.Generator
 Clips = Sequence[np.ndarray]
 World = Float[np.ndarray, "T 17 3"]  # joints in world axes, metres
 Features = Float[Tensor, "1 ..."]
-Joints = Float[Tensor, "1 T 17 3"]
+ClipJoints = Float[Tensor, "1 T 17 3"]
 Example = tuple[np.ndarray, ...]
 Batch = tuple[Tensor, ...]
 Loss = tuple[Tensor, dict[str, Tensor]]
@@ -163,7 +163,7 @@ class MotionTask:
         """The network's input (T, …) in a validation case."""
         raise NotImplementedError
 
-    def predict(self, model: nn.Module, features: Features) -> Joints:
+    def predict(self, model: nn.Module, features: Features) -> ClipJoints:
         """The model's prediction, metres, for the input of one such case."""
         raise NotImplementedError
 
@@ -265,7 +265,7 @@ class Denoise(_EstimatorTask):
         estimate = estimator_noise.simulate_estimates(joints_cam, visible, PRIOR_FPS, rng)
         return make_input_features(*estimate, PRIOR_FPS)
 
-    def predict(self, model: nn.Module, features: Features) -> Joints:
+    def predict(self, model: nn.Module, features: Features) -> ClipJoints:
         return model(features).joints
 
     def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:
@@ -420,7 +420,7 @@ class Lift(RankedTask, MotionTask):
         )
         return make_lifter_features(pixels, confidence, PRIOR_FPS, camera.size)
 
-    def predict(self, model: nn.Module, features: Features) -> Joints:
+    def predict(self, model: nn.Module, features: Features) -> ClipJoints:
         return model(features)
 
 
@@ -451,7 +451,7 @@ class Smooth(_EstimatorTask):
         estimate = estimator_noise.simulate_estimates(joints_cam, visible, PRIOR_FPS, rng)
         return _fill_relative(*estimate, "estimator")
 
-    def predict(self, model: SmoothNet, features: Features) -> Joints:
+    def predict(self, model: SmoothNet, features: Features) -> ClipJoints:
         return model.smooth(features[0])[None]
 
     def compute_loss(self, model: nn.Module, batch: Batch) -> Loss:

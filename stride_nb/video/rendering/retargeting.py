@@ -127,8 +127,8 @@ def _estimate_hinged_pair(points, rest, rest_axis, parent) -> tuple[Rotations, R
     axis = (1 - straight) * _normalise(shown) + straight * carried
     axis = gaussian_filter1d(axis, _SMOOTH_FRAMES, axis=0, mode="nearest")
     return (
-        _make_frame(upper, axis) @ _make_frame(rest_upper, rest_axis).T,
-        _make_frame(lower, axis) @ _make_frame(rest_lower, rest_axis).T,
+        _make_axes(upper, axis) @ _make_axes(rest_upper, rest_axis).T,
+        _make_axes(lower, axis) @ _make_axes(rest_lower, rest_axis).T,
     )
 
 
@@ -151,7 +151,7 @@ def _blend(first: Rotations, second: Rotations, share: Float[np.ndarray, " T"]) 
     return first @ Rotation.from_rotvec(share[:, None] * step).as_matrix()
 
 
-def _make_frame(direction, axis) -> np.ndarray:
+def _make_axes(direction, axis) -> np.ndarray:
     """Orthonormal axes (…, 3, 3) of a bone: its direction, then the bending axis."""
     direction = np.broadcast_to(direction, np.broadcast_shapes(direction.shape, axis.shape))
     axis = _normalise(axis - (axis * direction).sum(-1, keepdims=True) * direction)

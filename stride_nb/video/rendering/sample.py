@@ -25,7 +25,7 @@ from stride_nb.video.rendering.clip import draw_clip
 __all__ = ["SAMPLE", "write_sample"]
 
 SAMPLE = DATA / "samples" / "behind_a_table"
-_QUALITY, _FRAMES = 28, (20, 60, 90, 130)
+_CRF, _FRAMES = 28, (20, 60, 90, 130)
 
 
 def write_sample(estimators: tuple[str, ...] = ("mediapipe_full",)) -> list[Path]:
@@ -52,7 +52,7 @@ def _encode_images(path: Path, images: list[UInt8[np.ndarray, "H W 3"]]) -> None
     with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(int(data_set.FPS)))
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(_QUALITY), "preset": "slow"}
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(_CRF), "preset": "slow"}
         for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
