@@ -117,7 +117,7 @@ def refine(
             and holds a `StreamedSequence`, and its result, never whole.
         method: a key of ``BASELINES`` or one of ``METHODS``.
         model: a network (`load_model`), the name of shipped weights, or a path.
-        seed, device: of everything that is drawn; for networks, by default a GPU where there is one.
+        seed, device: of all that is drawn; of networks, by default a GPU where there is one.
         keypoints: what was seen of the person in the image, in the same frames; default: the
             sequence's own. For methods that ``USE_IMAGE``.
         camera: that saw them (its intrinsics); default: a guessed field of view.
@@ -137,8 +137,8 @@ def refine(
     check_request(sequence, method, seed)
     if keypoints is not None or camera is not None:
         sequence = attach_evidence(sequence, method, keypoints, camera)
-    check_extent(sequence)
     network = None if method in BASELINES else load_network(sequence, method, model, device)
+    check_extent(sequence)
     sequence, outlier_note = drop_outliers(sequence)
     result, scale, steps, note = _run_method(sequence, method, network, seed, options, camera)
     trace = Trace(method, time.perf_counter() - start, steps, f"{outlier_note}{note}".rstrip("; "))
