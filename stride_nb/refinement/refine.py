@@ -141,8 +141,8 @@ def refine(
     check_extent(sequence)
     sequence, outlier_note = drop_outliers(sequence)
     result, scale, steps, note = _run_method(sequence, method, network, seed, options, camera)
-    trace = Trace(method, time.perf_counter() - start, steps, f"{outlier_note}{note}".rstrip("; "))
-    return Refinement(result, trace, scale)
+    note = outlier_note + note if note else outlier_note.removesuffix("; ")
+    return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
 def _run_method(

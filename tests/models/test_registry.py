@@ -36,7 +36,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sequence():
-    return PoseSequence(np.random.default_rng(0).normal(size=(22, 17, 3)), None, 25.0)
+    return PoseSequence(np.random.default_rng(0).normal(0, 0.2, (22, 17, 3)), None, 25.0)
 
 
 def test_a_published_file_and_its_converted_copy_are_the_same_network(files):
@@ -102,7 +102,7 @@ def test_windows_are_no_longer_than_the_network_takes(files, sequence, method, o
 
 @pytest.mark.parametrize("method, options", [("prior", {}), ("stride_published", {"epochs": 1})])
 def test_published_networks_see_gaps_filled_over_the_whole_video(files, method, options):
-    joints = np.random.default_rng(0).normal(size=(640, 17, 3))
+    joints = np.random.default_rng(0).normal(0, 0.2, (640, 17, 3))
     filled, gap = joints.copy(), slice(40, 600)  # longer than what a window looks at to either side
     joints[gap] = np.nan
     joints[:5, 3] = np.nan

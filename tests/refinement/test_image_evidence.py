@@ -84,7 +84,7 @@ def test_sides_that_poses_and_keypoints_exchange_together_are_put_right_in_both(
     joints, pixels = truth.copy(), keypoints.pixels.copy()
     joints[30:60, LEGS], pixels[30:60, LEGS] = joints[30:60, OTHER], pixels[30:60, OTHER]
     sequence = PoseSequence(joints, fps=50, keypoints=keypoints.replace(pixels=pixels))
-    fixed, note = fix_left_right_swaps(sequence)
+    fixed, note = fix_left_right_swaps(sequence, PRIOR)
     assert "30 frames" in note
     np.testing.assert_array_equal(fixed.keypoints.pixels, keypoints.pixels)
     placed, moved = move_onto_rays(fixed, fixed.keypoints, camera)

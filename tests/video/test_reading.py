@@ -67,7 +67,7 @@ def test_an_interrupted_refinement_leaves_its_estimates_and_no_output(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(io, "write", press_ctrl_c)
+        patch.setattr(io, "write_refined", press_ctrl_c)
         assert main(arguments) == 130
     assert not out.exists() and (tmp_path / ".out.npz.estimates").is_file()
     assert main(arguments) == 0
