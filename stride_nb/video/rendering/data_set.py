@@ -42,6 +42,7 @@ __all__ = [
     "make_data_set",
     "plan_jobs",
     "run_job",
+    "unpack_clips",
 ]
 
 FPS = 25.0
@@ -205,7 +206,8 @@ def collect_takes(folder: Path, split: str) -> Iterator[Take]:
 def make_data_set(
     split: str, minutes: float, estimators: Sequence[str], work: Path, out: Path, workers: int = 1
 ) -> tuple[Path, Path]:
-    """Make the clips that are missing in ``work``, then one file of all, and its card.
+    """Make the clips that neither ``work`` nor the file in ``out`` holds, then one file of all, and
+    its card.
 
     Args:
         minutes: of video, all versions together; their processor time is some two seconds a second
@@ -221,17 +223,31 @@ def make_data_set(
     if not 0 < minutes < np.inf:
         raise InputError("render", "minutes", "a positive number", minutes)
     jobs = plan_jobs(split, minutes, estimators)
+    path, card = out / f"rendered_{split}.npz", out / f"rendered_{split}.json"
+    unpack_clips(path, work, split)
     for _ in tqdm(_run_jobs(jobs, work, workers), f"rendering {split}", len(jobs), unit="clip"):
         pass
-    path, card = out / f"rendered_{split}.npz", out / f"rendered_{split}.json"
     takes = [take for job in jobs for take in read_takes(_find_job_file(work, job))]
     write_takes(path, takes)
-    seconds = sum(_read_seconds(work, job) for job in jobs)
+    rate = _measure_rate(work, jobs)
     command = f"stride-nb render --split {split} --minutes {minutes:g}"
     with atomic_path(card) as temporary:
-        text = json.dumps(_describe_data_set(command, takes, seconds), indent=1, ensure_ascii=False)
+        text = json.dumps(_describe_data_set(command, takes, rate), indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     return path, card
+
+
+def unpack_clips(path: Path, work: Path, split: str) -> None:
+    """The clips in a file of takes as files of their own, where the working folder has none: more
+    minutes go on from what is published."""
+    clips: dict[int, list[Take]] = {}
+    for take in read_takes(path) if path.is_file() else ():
+        clips.setdefault(int(take.footage.name.rpartition("_r")[2]), []).append(take)
+    for index, takes in clips.items():
+        target = work / split / f"{index:04d}.npz"
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_takes(target, takes)
 
 
 def _run_jobs(jobs: Sequence[RenderJob], work: Path, workers: int) -> Iterator[Path]:
@@ -243,8 +259,9 @@ def _run_jobs(jobs: Sequence[RenderJob], work: Path, workers: int) -> Iterator[P
         yield from pool.map(run_job, jobs, [work] * len(jobs))
 
 
-def _describe_data_set(command: str, takes: Sequence[Take], seconds: float) -> dict[str, Any]:
-    """What a file holds, how it was made, and what that cost."""
+def _describe_data_set(command: str, takes: Sequence[Take], rate: float) -> dict[str, Any]:
+    """What a file holds, how it was made, and what that cost: at the processor's rate in the clips
+    whose time was kept."""
     footages = {take.footage.name: take.footage for take in takes}.values()
     versions = {(take.footage.name, take.occluder): take for take in takes}.values()
     length = sum(len(v.hidden) for v in versions) / FPS
@@ -259,8 +276,8 @@ def _describe_data_set(command: str, takes: Sequence[Take], seconds: float) -> d
         "occluders": dict(Counter(v.occluder for v in versions)),
         "estimators": dict(Counter(take.estimator for take in takes)),
         "hidden_share": round(float(np.concatenate([v.hidden for v in versions]).mean()), 3),
-        "cpu_seconds_per_video_second": round(seconds / length, 2),
-        "cpu_hours": round(seconds / 3600, 2),
+        "cpu_seconds_per_video_second": round(rate, 2),
+        "cpu_hours": round(rate * length / 3600, 2),
         "models_sha256": {name: _hash_model(name) for name in sorted({t.estimator for t in takes})},
         "commit": get_commit(),
         "versions": get_versions() | {name: version(name) for name in _PACKAGES},
@@ -283,7 +300,12 @@ def _find_job_file(work: Path, job: RenderJob) -> Path:
     return work / job.split / f"{job.index:04d}.npz"
 
 
-def _read_seconds(work: Path, job: RenderJob) -> float:
-    """Processor time of a job."""
-    path = _find_job_file(work, job).with_suffix(".seconds")
-    return float(path.read_text()) if path.is_file() else float("nan")
+def _measure_rate(work: Path, jobs: Sequence[RenderJob]) -> float:
+    """Seconds of the processor a second of video; NaN where no job's time was kept."""
+    spent = length = 0.0
+    for job in jobs:
+        path = _find_job_file(work, job).with_suffix(".seconds")
+        if path.is_file():
+            spent += float(path.read_text())
+            length += job.frames * len(job.occluders) / FPS
+    return spent / length if length else float("nan")
