@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("out", type=Path, help=".npz, .csv, .trc …: the suffix says; none: the form that came in")
     add("--method", choices=[*BASELINES, *METHODS], default="stride_ours")
-    add("--model", default="prior", help="name or path of weights (default: prior)")
+    add("--model", help="name or path of weights (default: prior; of a video prior_real)")
     _add_file_arguments(parser)
     add(
         "--estimator",

@@ -36,7 +36,7 @@ def refine_file(
     poses: Path,
     out: Path,
     method: str = "stride_ours",
-    model: str = "prior",
+    model: str | None = None,
     seed: int = 0,
     device: str | None = None,
     report: Callable[[str], None] = print,

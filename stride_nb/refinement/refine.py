@@ -59,7 +59,7 @@ from stride_nb.refinement.test_time_training import (
     make_settings,
 )
 
-__all__ = ["METHODS", "USE_IMAGE", "Refinement", "Trace", "refine"]
+__all__ = ["METHODS", "USE_IMAGE", "Refinement", "Trace", "choose_weights", "refine"]
 
 METHODS = ("smoothnet", "prior", "stride_published", "stride_ours")
 """What ``refine`` knows beside the baselines."""
@@ -101,7 +101,7 @@ class Refinement:
 def refine(
     sequence: PoseSequence | StreamedSequence,
     method: str = "stride_ours",
-    model: nn.Module | str = "prior",
+    model: nn.Module | str | None = None,
     seed: int = 0,
     device: str | None = None,
     keypoints: Keypoints2D | None = None,
@@ -116,7 +116,7 @@ def refine(
             `CONFIDENCE_THRESHOLD` as low-confidence ones (all are trusted where none reaches it),
             and holds a `StreamedSequence`, and its result, never whole.
         method: a key of ``BASELINES`` or one of ``METHODS``.
-        model: a network (`load_model`), the name of shipped weights, or a path.
+        model: a network, the name of shipped weights, or a path; default: `choose_weights`.
         seed, device: of all that is drawn; of networks, by default a GPU where there is one.
         keypoints: what was seen of the person in the image, in the same frames; default: the
             sequence's own. For methods that ``USE_IMAGE``.
@@ -259,16 +259,25 @@ def attach_evidence(
 
 
 def load_network(
-    sequence: Track3D, method: str, model: nn.Module | str, device: str | None
+    sequence: Track3D, method: str, model: nn.Module | str | None, device: str | None
 ) -> nn.Module:
     """The network of a method on its device; InputError where it has another joint set."""
     if sequence.skeleton != H36M17:
         expected = 'h36m17 (sequence.to("h36m17") converts)'
         raise InputError(sequence.name or "sequence", "skeleton", expected, sequence.skeleton.name)
-    if method == "smoothnet" and model == "prior":  # the default of the other methods
-        model = "smoothnet"
+    model = choose_weights(sequence, method) if model is None else model
     network = model if isinstance(model, nn.Module) else load_shared_model(model)
     return network.to(choose_device(device)).eval()
+
+
+def choose_weights(sequence: Track3D, method: str) -> str:
+    """Name of the shipped weights for a sequence: those that have met a real estimator
+    (``prior_real``) where it was estimated in a video, that is, where it has keypoints of its own,
+    and the method uses them."""
+    if method == "smoothnet":
+        return "smoothnet"
+    seen = isinstance(sequence, PoseSequence) and sequence.keypoints is not None
+    return "prior_real" if seen and method in USE_IMAGE else "prior"
 
 
 def check_model_type(method: str, network: nn.Module) -> None:

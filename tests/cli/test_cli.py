@@ -387,7 +387,7 @@ def test_refine_is_called_as_told(walk, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.import_module("stride_nb.refinement.refine"), "refine", refined)
     for words in ([], ["--seed", "7", "--method", "prior", "--model", "other", "--device", "cpu"]):
         assert main(["refine", str(walk), str(tmp_path / "out.npz"), *words]) == 2
-    assert asked == [("stride_ours", "prior", 0, None), ("prior", "other", 7, "cpu")]
+    assert asked == [("stride_ours", None, 0, None), ("prior", "other", 7, "cpu")]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

@@ -11,7 +11,7 @@ from stride_nb.evaluation.metrics import joint_errors_mm
 from stride_nb.poses.geometry import random_camera
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
 from stride_nb.refinement.image_evidence import guess_camera, move_onto_rays
-from stride_nb.refinement.refine import fix_left_right_swaps, refine
+from stride_nb.refinement.refine import choose_weights, fix_left_right_swaps, refine
 from tests.refinement.test_refine import PRIOR
 
 LEGS = [1, 2, 3, 4, 5, 6]
@@ -145,3 +145,14 @@ def test_cases_with_keypoints_have_the_estimate_of_those_without():
     assert row["input"] == "estimator_2d" and row["noise"] == "drift"
     same = refine(seen.sequence, "prior", PRIOR, camera=seen.camera).sequence
     assert row["mpjpe"] == harness.score_case(seen, "prior", same.joints)["mpjpe"]
+
+
+def test_weights_that_met_a_real_estimator_are_for_what_was_estimated_in_a_video(scene):
+    truth, _, keypoints = scene
+    bare = PoseSequence(spoil(truth), fps=50)
+    seen = PoseSequence(spoil(truth), fps=50, keypoints=keypoints)
+    assert [choose_weights(s, "stride_ours") for s in (bare, seen)] == ["prior", "prior_real"]
+    assert choose_weights(seen, "stride_published") == "prior"
+    assert choose_weights(seen, "smoothnet") == "smoothnet"
+    chosen, named = refine(seen, "prior"), refine(seen, "prior", "prior_real")
+    np.testing.assert_array_equal(chosen.sequence.joints, named.sequence.joints)
