@@ -22,7 +22,7 @@ _REACH_SIZES = 2.0
 _JUMP = 1.2
 """Metres out and back again: at 12 m/s, faster than a fist."""
 _JUMP_SECONDS = 0.2
-_FEWEST_JOINTS = 5  # joints in a frame that tell where the person is
+_FEWEST_KNOWN = 5  # joints in a frame that tell where the person is
 _FEWEST_FRAMES = 2  # of 0.2 s: at fewer than 7.5 a second people do come back
 _USUAL_SPREAD = 0.35
 """Metres that half of a person's joints are away from the middle one, for the scale of an image."""
@@ -80,7 +80,7 @@ def _find_middle(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.
     count = known.sum(1)
     middle = np.maximum(count - 1, 0)[:, None, None] // 2
     ordered = np.sort(np.where(known[..., None], points, np.inf), 1)
-    return np.take_along_axis(ordered, middle, 1)[:, 0], count >= _FEWEST_JOINTS
+    return np.take_along_axis(ordered, middle, 1)[:, 0], count >= _FEWEST_KNOWN
 
 
 def _find_jumps(points_m: Float[np.ndarray, "T J C"], frames: int) -> Bool[np.ndarray, "T J"]:

@@ -140,12 +140,12 @@ def refine(
     network = None if method in BASELINES else load_network(sequence, method, model, device)
     check_extent(sequence)
     sequence, outlier_note = drop_outliers(sequence)
-    result, scale, steps, note = _run_method(sequence, method, network, seed, options, camera)
+    result, scale, steps, note = _refine_by_method(sequence, method, network, seed, options, camera)
     note = outlier_note + note if note else outlier_note.removesuffix("; ")
     return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
-def _run_method(
+def _refine_by_method(
     sequence: Track3D,
     method: str,
     network: nn.Module | None,

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _HIP_JOINTS = H36M17.index("rhip", "lhip")
-_LEGS = H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
+_LEG_PLACES = H36M17.index("rhip", "rknee", "rankle", "lhip", "lknee", "lankle")
 _PAIRED_JOINTS = [joint for pair in H36M17.pairs for joint in H36M17.index(*pair)]
 _WAVER = 0.15  # standard deviation of the logarithm of the pace within a stretch
 # of the hip line's length: with less of it level, it does not show which way the hips face
@@ -127,7 +127,7 @@ def mix_upper_lower_body(
     rotation = rotation_about(np.array([0, 1, 0]), one - two)
     out = joints.copy()
     for j, p in H36M17.bones:
-        if j not in _LEGS:
+        if j not in _LEG_PLACES:
             out[:, j] = out[:, p] + np.einsum("tij,tj->ti", rotation, other[:, j] - other[:, p])
     return out
 
