@@ -32,7 +32,7 @@ def test_a_row_a_view_a_column_an_image_cut_to_the_person(pose):
     views = {"estimator": (pixels, hidden), "refined": (pixels + 5, hidden)}
     figure = plot_overlays(images, views, fps=2.0)
     assert len(figure.axes) == 4
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["1.5 s", "4.0 s"]
+    assert [ax.get_title() or ax.get_title("left") for ax in figure.axes[:2]] == ["1.5 s", "4.0 s"]
     (left, right), (bottom, top) = figure.axes[0].get_xlim(), figure.axes[0].get_ylim()
     assert 0 <= left < pose[:, 0].min() and pose[:, 0].max() < right <= 500
     assert 0 <= top < pose[:, 1].min() and pose[:, 1].max() < bottom <= 400
