@@ -56,13 +56,13 @@ def plot_overlays(
     figure, axes = plt.subplots(
         len(views), len(images), figsize=(7.2, tall * len(views) + 0.3), dpi=_DPI, squeeze=False
     )
-    for row, (name, (pixels, hidden)) in zip(axes, views.items()):
+    for i, (row, (name, (pixels, hidden))) in enumerate(zip(axes, views.items())):
         for ax, (number, image) in zip(row, images.items()):
             ax.imshow(image)
             draw_sides(ax, pixels[number], hidden[number], skeleton)
             ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
             ax.grid(False)
-            if row is axes[0]:
+            if i == 0:
                 ax.set_title(f"{number / fps:.1f} s")
         row[0].set_ylabel(name)
     return figure
