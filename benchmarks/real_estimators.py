@@ -33,6 +33,7 @@ RESULT = Path("data/results/real_estimators.json")
 SETS = ("rendered", "video")
 METHODS = (*SIMULATED_METHODS, "prior_real", "stride_ours_real")
 """Those of the benchmark, and two with the weights that have met a real estimator."""
+_LEAST_FOUND = 0.1  # of a rendered take's frames; where nobody is found there is nothing to refine
 _WITH_REAL = {"prior_real": "prior", "stride_ours_real": "stride_ours"}
 
 
@@ -88,7 +89,7 @@ def load_set(name: str, split: str = "test", clips: int = 40) -> list[Take]:
         raise InputError("real_estimators", "--clips", "a positive number", clips)
     if name == "video":
         return read_takes(DEMO_FILE)
-    takes = load_takes(split, None)
+    takes = [take for take in load_takes(split, None) if take.found.mean() > _LEAST_FOUND]
     names = list(dict.fromkeys(take.footage.name for take in takes))
     kept = {names[i * len(names) // min(clips, len(names))] for i in range(min(clips, len(names)))}
     return [take for take in takes if take.footage.name in kept]

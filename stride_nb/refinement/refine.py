@@ -12,7 +12,8 @@ network), ``stride_published`` (test-time training with the published objective)
 4. resample to the network's frame rate;
 5. adapt the network to the sequence (test-time training), kept only where held-out joints gain;
 6. predict window by window; ``stride_ours`` predicts again without the outliers and averages both;
-7. resample back.
+7. keep detections that are better than the answer (``prior`` and ``stride_ours``);
+8. resample back.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from stride_nb.poses.sequence import Keypoints2D, PoseSequence, floor_confidence
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.poses.streaming import StreamedSequence, Track3D
 from stride_nb.refinement.filters import BASELINES, gaussian, linear
+from stride_nb.refinement.fusion import fuse_with_detections
 from stride_nb.refinement.image_evidence import attach_keypoints, use_image_evidence
 from stride_nb.refinement.left_right_swap import CONTEXT_SECONDS, find_changed_pairs, fix_swaps
 from stride_nb.refinement.orientation import (
@@ -194,6 +196,9 @@ def refine_with_network(
     result, scale = merge_windows(
         source, predict_spans(source, windows, network, is_ours, has_global_trajectory(sequence))
     )
+    fusion_note = ""
+    if method in USE_IMAGE and isinstance(network, Prior):
+        result, fusion_note = fuse_with_detections(source, result)
     result, scale = resample_back(sequence, result, scale)
     if rotation is not None:
         result = turn(result, rotation.T)
@@ -202,7 +207,8 @@ def refine_with_network(
         turn_note += far_note
     if seen is not None:  # as they came
         result = result[:].replace(keypoints=seen)
-    return result, scale, steps, trust_note + swap_note + image_note + turn_note + ttt_note
+    notes = trust_note, swap_note, image_note, turn_note, fusion_note, ttt_note
+    return result, scale, steps, "".join(notes)
 
 
 def check_request(sequence: Track3D, method: str, seed: int) -> None:

@@ -296,7 +296,7 @@ class DenoiseReal(Denoise):
         super().__init__(train, val, batch, seed, lifter)
         self.share, self.worse = share, worse
         self.pairs = [pair for take in load_takes("train", None) for pair in align_take(take)]
-        self.held_out = load_takes("val", None)
+        self.held_out = [take for take in load_takes("val", None) if take.found.mean() > 0.1]
         if not self.pairs:
             raise InputError("DenoiseReal", "estimates", "takes that can be aligned", "none")
 
