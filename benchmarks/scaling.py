@@ -34,7 +34,7 @@ __all__ = ["add_arguments", "measure_rates", "measure_times", "run", "write_clip
 
 RESULT = Path("data/results/scaling.json")
 _PROTOCOL = (
-    "synthetic walks with gaps, refined file to file; times: warm workers, a thread each, bare pool, "
+    "synthetic walks with gaps, refined file to file; times: warm workers of a thread, bare pool, "
     "two workers and one in turn, ratios within a round; median, least and greatest of the "
     "rounds; memory: most resident memory of the process; others: share of all cores that other "
     "processes took in the 5 s before the part"
