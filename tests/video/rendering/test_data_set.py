@@ -95,7 +95,8 @@ def test_clips_are_the_same_wherever_they_are_made(tmp_path, monkeypatch):
     except InputError as error:
         pytest.skip(str(error))
     jobs = [
-        replace(job, frames=12, occluders=("none",)) for job in plan_jobs("val", 0.1, ESTIMATORS[:1])
+        replace(job, frames=12, occluders=("none",))
+        for job in plan_jobs("val", 0.1, ESTIMATORS[:1])
     ]
     here, there = tmp_path / "here", tmp_path / "there"
     for folder, engine in ((here, Engine()), (there, Engine(workers=2))):
