@@ -35,12 +35,14 @@ __all__ = ["add_arguments", "measure_rates", "measure_times", "run", "write_clip
 
 RESULT = Path("data/results/scaling.json")
 _PROTOCOL = (
-    "synthetic walks with gaps, refined file to file; times: warm workers of a thread, bare pool, "
+    "synthetic walks with gaps, refined file to file; times: walks of 40 s, warm workers of a thread, "
+    "bare pool, "
     "two workers and one in turn, ratios within a round; median, least and greatest of the "
-    "rounds; memory: most resident memory of the process; others: share of all cores that other "
+    "rounds; memory: most resident memory of the process; rates: a walk of a minute; others: share of all cores that other "
     "processes took in the 5 s before the part"
 )
-_RATE_FRAMES = 972
+_ITEM_SECONDS = 40  # of motion
+_RATE_FRAMES = 3000
 _METHODS = ("gaussian", "prior", "stride_ours")
 
 
@@ -51,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "default: all but pixels, which needs the extra video"
     add("--parts", nargs="+", choices=PARTS, default=first, help=text)
     add("--rounds", type=parse_positive, default=3, help="of timed runs (default: 3)")
-    add("--items", type=parse_positive, default=6, help="of a timed run (default: 6)")
+    add("--items", type=parse_positive, default=8, help="of a timed run (default: 8)")
     add("--clips", type=parse_positive, default=200, help="whose workers are lost (default: 200)")
     add("--frames", type=parse_positive, default=100_000, help="of the long file")
     add("--seed", type=int, default=0)
@@ -109,7 +111,7 @@ def write_clips(folder: Path, count: int, seconds: float) -> list[Path]:
 def measure_times(args: argparse.Namespace, folder: Path) -> list[dict]:
     """Seconds of the same items in a bare pool of two processes, by ``stride-nb batch`` on two
     workers and on one."""
-    inputs = write_clips(folder / "clips", args.items, 10)
+    inputs = write_clips(folder / "clips", args.items, _ITEM_SECONDS)
     warm = write_clips(folder / "warm", 4, 1)
     seconds: dict[str, list[float]] = {}
     with ExitStack() as stack:
@@ -133,6 +135,7 @@ def measure_times(args: argparse.Namespace, folder: Path) -> list[dict]:
         _describe("items a minute, batch with 1 worker", 60 * items / one),
         _describe("items a minute, batch with 2 workers", 60 * items / two),
         _describe("2 workers over 1 worker", one / two, bar="≥ 1.8"),
+        _describe("bare pool of 2 over 1 worker", one / pool),
         _describe("batch over bare pool", two / pool, bar="≤ 1.05"),
     ]
 
