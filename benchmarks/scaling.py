@@ -35,11 +35,10 @@ __all__ = ["add_arguments", "measure_rates", "measure_times", "run", "write_clip
 
 RESULT = Path("data/results/scaling.json")
 _PROTOCOL = (
-    "synthetic walks with gaps, refined file to file; times: walks of 40 s, warm workers of a thread, "
-    "bare pool, "
-    "two workers and one in turn, ratios within a round; median, least and greatest of the "
-    "rounds; memory: most resident memory of the process; rates: a walk of a minute; others: share of all cores that other "
-    "processes took in the 5 s before the part"
+    "synthetic walks with gaps, refined file to file; times: walks of 40 s by stride_ours, warm "
+    "workers of a thread, bare pool, two workers and one in turn, ratios within a round; median, "
+    "least and greatest of the rounds; memory: most resident memory of the process; rates: a walk "
+    "of a minute; others: share of all cores that other processes took in the 5 s before the part"
 )
 _ITEM_SECONDS = 40  # of motion
 _RATE_FRAMES = 3000
