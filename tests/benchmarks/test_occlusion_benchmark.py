@@ -120,6 +120,16 @@ def test_methods_can_be_run_one_after_the_other(arguments, monkeypatch):
     )
 
 
+def test_a_cluster_gives_the_record_of_one_process_to_the_digit(arguments, scheduler):
+    occlusion_benchmark.run(arguments)
+    names = ("b", "b_ratios", "b_subjects", "b_claims")
+    local = [strip(arguments.out.with_stem(name)) for name in names]
+    for path in [*arguments.runs.glob("*.json"), *arguments.out.parent.glob("b*.json")]:
+        path.unlink()
+    occlusion_benchmark.run(argparse.Namespace(**vars(arguments) | {"scheduler": scheduler}))
+    assert [strip(arguments.out.with_stem(name)) for name in names] == local
+
+
 def test_two_runs_at_a_time_lose_nothing_of_each_other(arguments, monkeypatch):
     """While the prior is run, another run does the rest of the same parts and ends first."""
     occlusion_benchmark.run(arguments)
