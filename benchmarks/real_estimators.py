@@ -109,6 +109,7 @@ def measure_takes(
         for method in dict.fromkeys(["input", *methods]):
             began = time.perf_counter()
             scores = _score_method(take, method, networks, seed)
+            scores = {name: round(score, 4) for name, score in scores.items()}
             rows.append(_describe_take(take, method) | scores | _clock(began))
     return rows
 

@@ -34,6 +34,7 @@ from stride_nb.refinement.filters import TUNED, linear
 from stride_nb.refinement.image_evidence import use_image_evidence
 from stride_nb.refinement.lifting import lift
 from stride_nb.refinement.refine import refine
+from stride_nb.training.estimate_augmentation import worsen_estimate
 from stride_nb.training.trainer import hash_tensors
 
 __all__ = [
@@ -286,11 +287,14 @@ class DenoiseReal(Denoise):
 
     Args:
         share: of the windows that are a real estimator's.
+        worse: share of those that are made worse (`worsen_estimate`).
     """
 
-    def __init__(self, train: Clips, val: Clips, batch=32, seed=0, lifter=None, share: float = 0.6):
+    def __init__(
+        self, train: Clips, val: Clips, batch=32, seed=0, lifter=None, share=0.6, worse=0.5
+    ):
         super().__init__(train, val, batch, seed, lifter)
-        self.share = share
+        self.share, self.worse = share, worse
         self.pairs = [pair for take in load_takes("train", None) for pair in align_take(take)]
         self.held_out = load_takes("val", None)
         if not self.pairs:
@@ -301,10 +305,11 @@ class DenoiseReal(Denoise):
         return super().identity | self.describe_data()
 
     def describe_data(self) -> dict:
-        """The share of real windows; how many sequences they are cut from (three a take, by the
-        evidence used), and their frames at 50 a second."""
+        """The shares; how many sequences real windows are cut from (three a take, by the evidence
+        used), and their frames at 50 a second."""
         frames = sum(len(estimate) for estimate, _ in self.pairs)
-        return {"share": self.share, "takes": len(self.pairs), "take_frames": frames}
+        shares = {"share": self.share, "worse": self.worse}
+        return shares | {"takes": len(self.pairs), "take_frames": frames}
 
     def make_batch(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
@@ -325,6 +330,8 @@ class DenoiseReal(Denoise):
         first = rng.uniform(0, len(estimate) - 1 - pace * (frames - 1) + 1e-9)
         times = first + pace * np.arange(frames)
         estimate, truth = (track.sample_at(times, PRIOR_FPS) for track in (estimate, truth))
+        if rng.random() < self.worse:
+            estimate = worsen_estimate(estimate, truth, rng)
         if rng.random() < 0.5:
             estimate, truth = estimate.mirror(), truth.mirror()
         angles = rng.normal(0, 0.1, 3)

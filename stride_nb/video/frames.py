@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ __all__ = [
     "describe_clock",
     "iterate_frames",
     "looks_like_video",
+    "pick_frames",
     "probe_video",
 ]
 
@@ -108,6 +109,24 @@ def iterate_frames(path: str | PathLike, first: int = 0) -> Iterator[VideoFrame]
             seconds = shown if shown > seconds else seconds + period
             if number >= first:
                 yield VideoFrame(number, float(seconds), _convert_upright(frame))
+
+
+def pick_frames(
+    path: str | PathLike, numbers: Iterable[int]
+) -> dict[int, UInt8[np.ndarray, "H W 3"]]:
+    """Some frames of a video by number, as far as it has them.
+
+    Raises:
+        InputError: as of `iterate_frames`.
+    """
+    wanted = {int(number) for number in numbers}
+    found = {}
+    for frame in iterate_frames(path, min(wanted, default=0)):
+        if frame.number in wanted:
+            found[frame.number] = frame.image
+        if len(found) == len(wanted):
+            break
+    return found
 
 
 def describe_clock(

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stride_nb.errors import InputError
-from stride_nb.video.frames import describe_clock, iterate_frames, looks_like_video, probe_video
+from stride_nb.video.frames import (
+    describe_clock,
+    iterate_frames,
+    looks_like_video,
+    pick_frames,
+    probe_video,
+)
 from tests.video.conftest import FPS, SIZE
 
 
@@ -151,3 +157,12 @@ def test_lost_frames_leave_gaps_on_the_clock():
     fps, clock = describe_clock(kept / 30, 28.2)
     assert fps == pytest.approx(30, abs=1e-3)
     assert np.allclose(clock, kept, atol=0.01)
+
+
+def test_some_frames_are_picked_by_number(write_clip):
+    path = write_clip("clip.mp4", make_images(30))
+    every = {frame.number: frame.image for frame in iterate_frames(path)}
+    picked = pick_frames(path, [20, 3, 99])
+    assert sorted(picked) == [3, 20]
+    for number, image in picked.items():
+        np.testing.assert_array_equal(image, every[number])

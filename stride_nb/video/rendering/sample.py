@@ -14,17 +14,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from stride_nb.data_files import DATA
 from stride_nb.datasets.rendered import Take, write_takes
+from stride_nb.datasets.sample_video import SAMPLE
 from stride_nb.errors import atomic_path, require
 from stride_nb.video.estimators import load_estimator
 from stride_nb.video.frames import iterate_frames
 from stride_nb.video.rendering import data_set
 from stride_nb.video.rendering.clip import draw_clip
 
-__all__ = ["SAMPLE", "write_sample"]
+__all__ = ["write_sample"]
 
-SAMPLE = DATA / "samples" / "behind_a_table"
 _CRF, _FRAMES = 28, (20, 60, 90, 130)
 
 
