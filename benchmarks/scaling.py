@@ -139,7 +139,9 @@ def measure_times(args: argparse.Namespace, folder: Path) -> list[dict]:
     ]
 
 
-def _describe(measured: str, values: Sequence[float], unit: str = "", bar: str = "") -> dict:
+def _describe(
+    measured: str, values: Sequence[float] | np.ndarray, unit: str = "", bar: str = ""
+) -> dict:
     """A row: the median of the rounds, and their range."""
     digits = {"value": np.median(values), "least": np.min(values), "greatest": np.max(values)}
     numbers = {name: round(float(value), 3) for name, value in digits.items()}
