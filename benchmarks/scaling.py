@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ import numpy as np
 
 from benchmarks import records
 from benchmarks.lost_workers import measure_clients, measure_losses, measure_memory
+from benchmarks.study import take_precedence
 from stride_nb import datasets
 from stride_nb.batch.engine import Engine, limit_threads
 from stride_nb.data_files import DATA
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the parts, merge them into the record."""
-    _take_precedence(args.nice)
+    take_precedence(args.nice)
     began, new = time.perf_counter(), []
     for part in args.parts:
         others = require("psutil", "cluster").cpu_percent(5) / 100
@@ -85,14 +85,6 @@ def run(args: argparse.Namespace) -> int:
     records.save(record, args.out)
     print(args.out)
     return 0
-
-
-def _take_precedence(nice: int) -> None:
-    """Change the niceness of this process; on Linux, of its whole session, whose processes share
-    what one session gets."""
-    os.nice(nice)
-    if nice and (group := Path("/proc/self/autogroup")).exists():
-        group.write_text(f"{nice}\n")
 
 
 def write_clips(folder: Path, count: int, seconds: float) -> list[Path]:

@@ -1,12 +1,13 @@
 """Training by two processes against training by one: the losses of every step, and seconds a step.
 
-    python -m benchmarks.ablations.data_parallel [--steps 50] [--batch 5]
+    python -m benchmarks.ablations.data_parallel [--steps 50] [--batch 9]
 
-The shipped prior's network and optimiser on synthetic walks, in full precision, on CPUs. *two* are
-joined by ``torchrun``; *killed* begins with two, of which one is killed (−9) after two fifths of
-the steps, goes on with one until after seven tenths, and ends with two. Each run has the same seed;
-the greatest difference of a step's loss from that of *one* is recorded. An odd batch makes the
-shares unequal. Writes ``data/results/data_parallel.json``.
+The shipped prior's network on synthetic walks, in full precision, on CPUs, by AdamW and by the
+recipe's Muon, which rounds to bfloat16 inside. *two* are joined by ``torchrun``; *killed* begins
+with two, of which one is killed (−9) after two fifths of the steps, goes on with one until after
+seven tenths, and ends with two; *threads* is one process of two threads, for what rounding alone
+does. The seed is the same; the greatest difference of a step's loss from that of *one* is recorded.
+An odd batch makes the shares unequal. Writes ``data/results/data_parallel.json``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
-from benchmarks.study import Study, make_parser
+from benchmarks.study import Study, make_parser, take_precedence
 from stride_nb import datasets
 from stride_nb.data_files import CHECKOUT
 from stride_nb.models.registry import build_network
@@ -35,6 +38,15 @@ from stride_nb.training.trainer import train_network
 
 _FRAMES = 81
 _MODULE = "benchmarks.ablations.data_parallel"
+
+
+class Plan(NamedTuple):
+    """How a training is started."""
+
+    processes: int = 1
+    kill_at: int | None = None
+    threads: int = 1
+    optimizer: str = "adamw"
 
 
 class Walks(Denoise):
@@ -61,32 +73,37 @@ class Walks(Denoise):
         return {}
 
 
-def train(folder: Path, steps: int, batch: int, kill_at: int | None) -> None:
+def train(folder: Path, args: argparse.Namespace) -> None:
     """Train in this process, one of several perhaps; write seconds of a step beside the run."""
-    torch.set_num_threads(1)
+    take_precedence(args.nice)
+    torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     recipe = RECIPES["prior"]
-    settings = replace(recipe.settings, steps=steps, half=False, validate_every=1, save_every=5)
+    settings = replace(
+        recipe.settings, steps=args.steps, half=False, validate_every=1, save_every=5
+    )
+    if args.optimizer == "adamw":
+        settings = replace(settings, optimizer="adamw", lr=1e-3)
     network = build_network(recipe.head, recipe.backbone, recipe.config)
-    task = Walks(batch, kill_at)
+    task = Walks(args.batch, args.kill)
     train_network(network, task, settings, folder, "cpu", progress=False)
     seconds = [b - a for a, b in zip(task.began, task.began[1:])]
     (folder / "seconds.json").write_text(json.dumps(statistics.median(seconds)))
 
 
-def start(
-    processes: int, folder: Path, args: argparse.Namespace, kill_at: int | None = None
-) -> int:
-    """The exit status of a training by so many processes."""
+def start(folder: Path, args: argparse.Namespace, plan: Plan) -> int:
+    """The exit status of a training."""
     command = [sys.executable, "-m"]
-    if processes > 1:
-        command += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        command += ["-m"]
-    words = [_MODULE, "--folder", folder, "--steps", args.steps, "--batch", args.batch]
-    words += [] if kill_at is None else ["--kill", kill_at]
-    quiet = None if kill_at is None else subprocess.DEVNULL
-    settings = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.call([*command, *map(str, words)], cwd=CHECKOUT, env=settings, stderr=quiet)
+    if plan.processes > 1:
+        command += ["torch.distributed.run", "--standalone", "--nproc-per-node"]
+        command += [str(plan.processes), "-m"]
+    words = ["--folder", folder, "--steps", args.steps, "--batch", args.batch, "--nice", args.nice]
+    words += ["--optimizer", plan.optimizer, "--threads", plan.threads]
+    words += [] if plan.kill_at is None else ["--kill", plan.kill_at]
+    quiet = None if plan.kill_at is None else subprocess.DEVNULL
+    settings = os.environ | {"OMP_NUM_THREADS": str(plan.threads)}
+    command += [_MODULE, *map(str, words)]
+    return subprocess.call(command, cwd=CHECKOUT, env=settings, stderr=quiet)
 
 
 def read_losses(folder: Path) -> list[float]:
@@ -96,48 +113,54 @@ def read_losses(folder: Path) -> list[float]:
 
 
 def measure(args: argparse.Namespace, folder: Path) -> list[dict]:
-    """The three trainings."""
+    """Every training from its first start to its end."""
     plans = {
-        "one": [(1, None)],
-        "two": [(2, None)],
-        "killed": [(2, 2 * args.steps // 5), (1, 7 * args.steps // 10), (2, None)],
+        "adamw one": [Plan()],
+        "adamw two": [Plan(2)],
+        "adamw killed": [Plan(2, 2 * args.steps // 5), Plan(1, 7 * args.steps // 10), Plan(2)],
+        "muon one": [Plan(optimizer="muon")],
+        "muon two": [Plan(2, optimizer="muon")],
+        "muon threads": [Plan(threads=2, optimizer="muon")],
     }
     losses, seconds = {}, {}
     for name, plan in plans.items():
-        statuses = [start(count, folder / name, args, kill_at) for count, kill_at in plan]
+        statuses = [start(folder / name, args, each) for each in plan]
         assert statuses[-1] == 0 and all(statuses[:-1])
-        losses[name] = read_losses(folder / name)
+        losses[name] = np.array(read_losses(folder / name))
         seconds[name] = json.loads((folder / name / "seconds.json").read_text())
+        print(name, losses[name][-1], seconds[name], flush=True)
+    differences = {
+        name: float(np.abs(losses[name] - losses[f"{name.split()[0]} one"]).max()) for name in plans
+    }
     rows = [
-        ("loss of the first step", losses["one"][0], "", ""),
-        ("loss of the last step", losses["one"][-1], "", ""),
-        ("greatest difference of a loss, two from one", _differ(losses, "two"), "", "≤ 1e-05"),
-        ("the same, killed and resumed", _differ(losses, "killed"), "", "≤ 1e-05"),
-        ("a step, one process", seconds["one"], "s", ""),
-        ("a step, two processes", seconds["two"], "s", ""),
+        ("AdamW: loss of the first step", losses["adamw one"][0], "", ""),
+        ("loss of the last step", losses["adamw one"][-1], "", ""),
+        ("greatest difference, two processes", differences["adamw two"], "", "≤ 1e-05"),
+        ("greatest difference, killed and resumed", differences["adamw killed"], "", "≤ 1e-05"),
+        ("Muon: greatest difference, two processes", differences["muon two"], "", ""),
+        ("greatest difference, one process, two threads", differences["muon threads"], "", ""),
+        ("a step, one process", seconds["adamw one"], "s", ""),
+        ("a step, two processes", seconds["adamw two"], "s", ""),
     ]
     names = ("measured", "value", "unit", "bar")
     return [{"part": "training"} | dict(zip(names, row)) for row in rows]
 
 
-def _differ(losses: dict[str, list[float]], name: str) -> float:
-    return max(abs(a - b) for a, b in zip(losses[name], losses["one"], strict=True))
-
-
 def main() -> None:
     """Measure and record; with ``--folder`` one training, here."""
-    parser = make_parser(__doc__, steps=50, batch=5)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--kill", type=int, help=argparse.SUPPRESS)
+    parser = make_parser(__doc__, steps=50, batch=9, threads=1, nice=0)
+    for name, kind in (("--folder", Path), ("--kill", int), ("--optimizer", str)):
+        parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.folder:
-        train(args.folder, args.steps, args.batch, args.kill)
+        train(args.folder, args)
         return
-    study = Study("data_parallel", {"steps": args.steps, "batch": args.batch}, 0)
+    stated = {name: getattr(args, name) for name in ("steps", "batch", "nice")}
+    study = Study("data_parallel", stated, 0)
     with tempfile.TemporaryDirectory() as folder:
         study.add(measure(args, Path(folder)))
     study.save(
-        f"the prior's network and optimiser on synthetic walks, windows of {_FRAMES} frames, full "
+        f"the prior's network on synthetic walks, windows of {_FRAMES} frames, full "
         "precision, a thread a process, gloo; seconds: median of the steps",
     )
 
