@@ -41,8 +41,8 @@ _PROTOCOL = (
     "of a minute; others: share of all cores that other processes took in the 5 s before the part"
 )
 _ITEM_SECONDS = 40  # of motion
-_RATE_FRAMES = 3000
-_METHODS = ("gaussian", "prior", "stride_ours")
+_RATES = (("gaussian", 60), ("prior", 60), ("stride_ours", 10), ("stride_ours", 60))
+"""Method, and seconds of the walk."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,18 +190,23 @@ def _open_batch(folder: Path, workers: int) -> Iterator[Callable]:
 
 def measure_rates(args: argparse.Namespace, folder: Path) -> list[dict]:
     """Processor time and output of a frame, by method: what an extrapolation starts from."""
+    rows, out = [], folder / "out.npz"
+    for method, seconds in _RATES:
+        (path,) = write_clips(folder, 1, seconds)
+        milliseconds = [_time_frame(path, out, method, seconds * 50) for _ in range(3)][1:]
+        name = f"processor time a frame, {method}" + f", walk of {seconds} s" * (seconds < 60)
+        rows.append(_describe(name, milliseconds, "ms"))
+    size = out.stat().st_size / (_RATES[-1][1] * 50)
+    return [*rows, _describe("output a frame, one person", [size], "bytes")]
+
+
+def _time_frame(path: Path, out: Path, method: str, frames: int) -> float:
+    """Milliseconds of the processor."""
     from stride_nb.cli.refine_file import refine_file
 
-    (path,) = write_clips(folder, 1, _RATE_FRAMES / 50)
-    rows = []
-    for method in _METHODS:
-        for _ in range(2):  # the first loads the network
-            start = time.process_time()
-            refine_file(path, folder / "out.npz", method, report=_ignore, warn=_ignore)
-            milliseconds = 1000 * (time.process_time() - start) / _RATE_FRAMES
-        rows.append(_describe(f"processor time a frame, {method}", [milliseconds], "ms"))
-    size = (folder / "out.npz").stat().st_size / _RATE_FRAMES
-    return [*rows, _describe("output a frame, one person", [size], "bytes")]
+    start = time.process_time()
+    refine_file(path, out, method, report=_ignore, warn=_ignore)
+    return 1000 * (time.process_time() - start) / frames
 
 
 def measure_pixels(args: argparse.Namespace, folder: Path) -> list[dict]:
