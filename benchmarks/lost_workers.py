@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ablations.refine_memory import write_walk
 from stride_nb.batch.manifest import is_input_unchanged
 from stride_nb.data_files import CHECKOUT
 from stride_nb.errors import require
@@ -178,10 +177,8 @@ def measure_clients(clips: Sequence[Path], folder: Path) -> list[dict]:
     ]
 
 
-def measure_memory(frames: int, folder: Path) -> list[dict]:
+def measure_memory(path: Path, folder: Path) -> list[dict]:
     """Most memory of a worker that refines a long file, and of the single command, side by side."""
-    path = folder / "long.npz"
-    write_walk(path, frames)
     method = ("--method", "prior")
     words = ("refine", path, "--out", folder / "out", "-p", "method", "prior", "--workers", 1)
     peaks: dict[str, float] = {"single": 0.0, "worker": 0.0}
@@ -198,10 +195,10 @@ def measure_memory(frames: int, folder: Path) -> list[dict]:
             time.sleep(0.1)
     (row,) = [json.loads(line) for line in _read_lines(folder / "out")]
     same = (folder / "single.npz").read_bytes() == (
-        folder / "out" / row["item"] / "long.npz"
+        folder / "out" / row["item"] / path.name
     ).read_bytes()
     return [
-        _count("frames of one file", frames),
+        _count("frames of one file", row["frames"]),
         _count("single command", round(peaks["single"], 1), unit="MB"),
         _count("worker of the batch", round(peaks["worker"], 1), unit="MB"),
         _count("worker over single command", round(peaks["worker"] / peaks["single"], 3), "≤ 1.05"),

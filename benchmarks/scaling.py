@@ -228,7 +228,9 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], list[dict[str, Any]]]] = {
         write_clips(folder / "clips", args.clips, 1), folder, args.seed
     ),
     "clients": lambda args, folder: measure_clients(write_clips(folder / "clips", 60, 1), folder),
-    "memory": lambda args, folder: measure_memory(args.frames, folder),
+    "memory": lambda args, folder: measure_memory(
+        write_clips(folder / "clips", 1, args.frames / 50)[0], folder
+    ),
     "rates": measure_rates,
     "pixels": measure_pixels,
 }
