@@ -177,8 +177,22 @@ def measure_clients(clips: Sequence[Path], folder: Path) -> list[dict]:
     ]
 
 
-def measure_memory(path: Path, folder: Path) -> list[dict]:
-    """Most memory of a worker that refines a long file, and of the single command, side by side."""
+def measure_memory(short: Path, long: Path, folder: Path) -> list[dict]:
+    """Most memory of a worker that refines a long file, and of the single command; and what either
+    takes for a short one."""
+    few, many = (_compare_memory(path, folder / path.stem) for path in (short, long))
+    return [
+        _count("single command, a file of 2,000 frames", round(few["single"], 1), unit="MB"),
+        _count("worker of the batch, 2,000 frames", round(few["worker"], 1), unit="MB"),
+        _count("single command, 100,000 frames", round(many["single"], 1), unit="MB"),
+        _count("worker of the batch, 100,000 frames", round(many["worker"], 1), unit="MB"),
+        _count("worker over single command", round(many["worker"] / many["single"], 3), "≤ 1.05"),
+        _count("outputs the same to the byte", int(many["same"]), 1),
+    ]
+
+
+def _compare_memory(path: Path, folder: Path) -> dict[str, float]:
+    """Peaks, MB, of both side by side; and whether their outputs are the same."""
     method = ("--method", "prior")
     words = ("refine", path, "--out", folder / "out", "-p", "method", "prior", "--workers", 1)
     peaks: dict[str, float] = {"single": 0.0, "worker": 0.0}
@@ -194,16 +208,8 @@ def measure_memory(path: Path, folder: Path) -> list[dict]:
                 peaks["worker"] = max(peaks["worker"], *found, 0.0)
             time.sleep(0.1)
     (row,) = [json.loads(line) for line in _read_lines(folder / "out")]
-    same = (folder / "single.npz").read_bytes() == (
-        folder / "out" / row["item"] / path.name
-    ).read_bytes()
-    return [
-        _count("frames of one file", row["frames"]),
-        _count("single command", round(peaks["single"], 1), unit="MB"),
-        _count("worker of the batch", round(peaks["worker"], 1), unit="MB"),
-        _count("worker over single command", round(peaks["worker"] / peaks["single"], 3), "≤ 1.05"),
-        _count("outputs the same to the byte", int(same), 1),
-    ]
+    outputs = (folder / "single.npz", folder / "out" / row["item"] / path.name)
+    return peaks | {"same": len({output.read_bytes() for output in outputs}) == 1}
 
 
 def _read_peak(process: int) -> float:

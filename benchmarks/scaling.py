@@ -41,6 +41,8 @@ _PROTOCOL = (
     "of a minute; others: share of all cores that other processes took in the 5 s before the part"
 )
 _ITEM_SECONDS = 40  # of motion
+_FILES = (("short", 2000), ("long", 100_000))
+"""Name and frames of files whose memory is measured."""
 _RATES = (("gaussian", 60), ("prior", 60), ("stride_ours", 10), ("stride_ours", 60))
 """Method, and seconds of the walk."""
 
@@ -54,7 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rounds", type=parse_positive, default=3, help="of timed runs (default: 3)")
     add("--items", type=parse_positive, default=8, help="of a timed run (default: 8)")
     add("--clips", type=parse_positive, default=200, help="whose workers are lost (default: 200)")
-    add("--frames", type=parse_positive, default=100_000, help="of the long file")
     add("--seed", type=int, default=0)
     add("--nice", type=int, default=0, help="added to the niceness; less than 0 takes rights")
     add("--out", type=Path, default=RESULT, help=f"the record (default: {RESULT})")
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     record = records.make_record(
         "scaling",
         sorted(kept + new, key=lambda row: order.index(row["part"])),
-        parameters={name: getattr(args, name) for name in ("rounds", "items", "clips", "frames")},
+        parameters={name: getattr(args, name) for name in ("rounds", "items", "clips")},
         seed=args.seed,
         seconds=stored["seconds"] + time.perf_counter() - began,
         protocol=_PROTOCOL,
@@ -229,7 +230,11 @@ PARTS: dict[str, Callable[[argparse.Namespace, Path], list[dict[str, Any]]]] = {
     ),
     "clients": lambda args, folder: measure_clients(write_clips(folder / "clips", 60, 1), folder),
     "memory": lambda args, folder: measure_memory(
-        write_clips(folder / "clips", 1, args.frames / 50)[0], folder
+        *(
+            write_clips(folder / name, 1, n / 50)[0].rename(folder / f"{name}.npz")
+            for name, n in _FILES
+        ),
+        folder,
     ),
     "rates": measure_rates,
     "pixels": measure_pixels,
