@@ -144,11 +144,13 @@ def run_job(job: RenderJob, folder: Path) -> Path:
 
 
 def find_motion(job: RenderJob) -> PoseSequence:
+    """The piece of CMU's motion that a clip shows."""
     clip = next(c for c in cmu.load(job.split, fps=FPS) if c.name == job.motion)
     return clip[job.first : job.first + job.frames]
 
 
 def describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
+    """What is true of a clip, whoever looks at it."""
     camera = clip.cameras[0]
     return Footage(
         f"{job.motion}_{job.first}_r{job.index}",
