@@ -223,19 +223,21 @@ def measure_pixels(args: argparse.Namespace, folder: Path) -> list[dict]:
     return rows
 
 
+def _measure_files(args: argparse.Namespace, folder: Path) -> list[dict]:
+    short, long = (
+        write_clips(folder / name, 1, frames / 50)[0].rename(folder / f"{name}.npz")
+        for name, frames in _FILES
+    )
+    return measure_memory(short, long, folder)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Path], list[dict[str, Any]]]] = {
     "times": measure_times,
     "losses": lambda args, folder: measure_losses(
         write_clips(folder / "clips", args.clips, 1), folder, args.seed
     ),
     "clients": lambda args, folder: measure_clients(write_clips(folder / "clips", 60, 1), folder),
-    "memory": lambda args, folder: measure_memory(
-        *(
-            write_clips(folder / name, 1, n / 50)[0].rename(folder / f"{name}.npz")
-            for name, n in _FILES
-        ),
-        folder,
-    ),
+    "memory": _measure_files,
     "rates": measure_rates,
     "pixels": measure_pixels,
 }
