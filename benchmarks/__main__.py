@@ -10,6 +10,7 @@ STUDIES = {
     "ranking_losses": "what RePOSE's ranking losses buy → data/results/ranking.json",
     "noise_statistics": "what errors look like, simulated and real",
     "real_estimators": "every method on MediaPipe, rendered people and real video",
+    "scaling": "times, lost workers and memory of batches → data/results/scaling.json",
     "tune_filters": "tune the baselines on the validation people → data/results/baselines.json",
 }
 

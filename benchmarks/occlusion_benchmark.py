@@ -27,6 +27,7 @@ from benchmarks.paired_statistics import name_interval
 from benchmarks.study import choose_cases
 from stride_nb import datasets
 from stride_nb.batch.engine import add_engine_arguments, make_engine
+from stride_nb.batch.locks import hold_lock
 from stride_nb.batch.mapping import map_items
 from stride_nb.datasets.simulation import estimator_noise
 from stride_nb.datasets.simulation.occlusion import REGIMES
@@ -122,13 +123,25 @@ def run(args: argparse.Namespace) -> int:
     measures = {"": summarise} | {
         suffix: partial(_measure_settings, measure=measure) for suffix, measure in _BESIDE.items()
     }
-    stored = {suffix: _load_record(_get_path(args, suffix)) for suffix in measures}
     check_no_overwrite(parts, args)
     engine = make_engine(args, args.threads)
     results = list(zip(parts, map_items(partial(_run_part, args=args), parts, engine)))
+    measured = {suffix: measure(results) for suffix, measure in measures.items()}
+    with hold_lock(args.runs / ".lock"):
+        _save_records(measured, results, args)
+    return 0
+
+
+def _save_records(
+    measured: Mapping[str, list[dict]],
+    results: Sequence[tuple[Part, dict]],
+    args: argparse.Namespace,
+) -> None:
+    """Merge rows into the records as they are now: another run may have added its own since."""
+    stored = {suffix: _load_record(_get_path(args, suffix)) for suffix in measured}
     rows = {
-        suffix: _merge_rows(stored[suffix], measure(results))
-        for suffix, measure in measures.items()
+        suffix: _merge_rows(stored[suffix], measured_rows)
+        for suffix, measured_rows in measured.items()
     }
     about = _describe_run(rows[""], stored[""], results)
     for suffix, merged in rows.items():
@@ -137,7 +150,6 @@ def run(args: argparse.Namespace) -> int:
         )
         records.save(record, _get_path(args, suffix))
         print(f"{_get_path(args, suffix)}: {len(merged)} rows")
-    return 0
 
 
 def _check_positive(args: argparse.Namespace) -> None:
@@ -244,15 +256,16 @@ def _run_part(part: Part, args: argparse.Namespace) -> dict:
     missing = [m for m in args.methods if methods.get(m, {}).get("weights") != weights[m]]
     if missing:
         rows = _compare(part, missing, args)
-        for method in missing:
-            methods[method] = {
+        new = {
+            method: {
                 "weights": weights[method],
                 "commit": provenance.get_commit(),
                 "hardware": provenance.describe_hardware(),
                 "rows": select_rows(rows, method=method),
             }
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(stored), encoding="utf-8")
+            for method in missing
+        }
+        methods = _add_methods(part, new, args)
     commits = list(dict.fromkeys(methods[method]["commit"] for method in args.methods))
     if commits != [provenance.get_commit()]:
         print(f"{path.name}: as run at {', '.join(commits)}; move it away to run it again")
@@ -263,6 +276,16 @@ def _run_part(part: Part, args: argparse.Namespace) -> dict:
         "commit": " ".join(commits),
         "weights": {name: sha for used in weights.values() for name, sha in used.items()},
     }
+
+
+def _add_methods(part: Part, new: Mapping[str, dict], args: argparse.Namespace) -> dict[str, dict]:
+    """Write methods into the file of a part; all that it then holds, another run's among them."""
+    with hold_lock(args.runs / ".lock"):
+        path, stored = _load_part(part, args)
+        stored["methods"] |= new
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(stored), encoding="utf-8")
+    return stored["methods"]
 
 
 def _interleave_windows(stored: Mapping, methods: Sequence[str]) -> list[dict]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +42,7 @@ __all__ = [
     "refine_case",
     "run_elsewhere",
     "sample_cases",
+    "take_precedence",
 ]
 
 T = TypeVar("T", Case, Place)
@@ -51,6 +54,7 @@ _HELP = {
     "batch": "windows a step",
     "runs": "timed runs",
     "threads": "threads of the CPU",
+    "nice": "added to the niceness; less than 0 takes rights",
 }
 
 
@@ -128,6 +132,14 @@ class Study:
             protocol=protocol,
         )
         records.save(run, records.RESULTS / f"{self.experiment}.json")
+
+
+def take_precedence(nice: int) -> None:
+    """Change the niceness of this process; on Linux of its session, too, whose processes share what
+    a session gets."""
+    os.nice(nice)
+    if nice and (group := Path("/proc/self/autogroup")).exists():
+        group.write_text(f"{nice}\n")
 
 
 def run_elsewhere(module: str, *words: object) -> Any:

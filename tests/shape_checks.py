@@ -112,6 +112,8 @@ def _fits(value, hint) -> bool:
     """One of the alternatives: an array of that shape, or whatever else is allowed there."""
     members = _members(hint)
     arrays = [m for m in members if _is_array(m)]
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        value = value.view(value.dtype.name)  # `longlong` is an int64 by another name (VTK's)
     if any(isinstance(value, m) for m in arrays):
         return True
     others = [m for m in members if not _is_array(m)]

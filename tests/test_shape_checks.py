@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stride_nb.errors import InputError
@@ -48,6 +48,14 @@ def test_what_does_not_fit_fails(arguments, said):
 def test_a_door_still_says_its_own_error():
     with pytest.raises(InputError):
         measure_lengths(np.zeros((7, 17, 2)))
+
+
+def test_integers_of_another_name_are_integers():
+    assert check_shapes(count_faces)(np.zeros((5, 3), np.longlong)) == 5
+
+
+def count_faces(faces: Int[np.ndarray, "F 3"]) -> int:
+    return len(faces)
 
 
 def test_the_package_is_wrapped():

@@ -28,6 +28,7 @@ from pathlib import Path
 from benchmarks import records
 from benchmarks.frames import list_rows
 from benchmarks.reports import benchmark_tables
+from benchmarks.reports.scaling import tabulate_part
 from book.tools.check_links import find_faults
 from book.tools.run_notebook import (
     commit,
@@ -68,7 +69,8 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
     A comment names the table and ``<!-- end -->`` ends it; what stands between is replaced:
     ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if
     none is named), ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by
-    regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting, ``<!--
+    regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting,
+    ``<!-- scaling: FILE PART -->`` what was measured of many items on several workers, ``<!--
     joints: TARGET SOURCE … -->`` a joint set and what its joints are computed from, ``<!-- sets:
     all -->`` the joint sets and ``<!-- formats: all -->`` the formats of the package.
     """
@@ -80,7 +82,7 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
     return re.sub(
-        r"<!-- (table|benchmark|settings|joints|sets|formats): (.*?) -->.*?<!-- end -->",
+        r"<!-- (table|benchmark|settings|scaling|joints|sets|formats): (.*?) -->.*?<!-- end -->",
         fill,
         text,
         flags=re.S,
@@ -119,7 +121,12 @@ def _settings_table(path: Path) -> Table:
     return make_table([{column: row[column] for column in columns} for row in rows])
 
 
-_TABLES = {"table": _record_table, "benchmark": _benchmark_table, "settings": _settings_table}
+_TABLES = {
+    "table": _record_table,
+    "benchmark": _benchmark_table,
+    "settings": _settings_table,
+    "scaling": tabulate_part,
+}
 
 
 def _formats_table(_: str) -> Table:

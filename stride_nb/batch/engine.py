@@ -21,6 +21,7 @@ from stride_nb.errors import InputError, parse_positive, require
 
 __all__ = [
     "ENGINE_OPTIONS",
+    "JOB_QUEUES",
     "Engine",
     "add_engine_arguments",
     "has_dask",

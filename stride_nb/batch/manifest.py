@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from stride_nb.batch.locks import hold_lock
 from stride_nb.errors import InputError, atomic_path
 
 __all__ = ["Manifest", "hash_input", "is_input_unchanged", "open_manifest"]
@@ -69,26 +70,13 @@ def open_manifest(path: Path) -> Iterator[Manifest]:
     Raises:
         InputError: another process writes it, or a line cannot be read.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(".lock"), "w") as lock:
-        _lock_file(path, lock)
-        manifest = Manifest(path)
+    with ExitStack() as stack:
         try:
-            yield manifest
-        finally:
-            manifest.close()
-
-
-def _lock_file(path: Path, lock: Any) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: nobody watches
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        expected = "a folder that no other batch writes to now"
-        raise InputError(path.parent, "--out", expected, "another one does") from None
+            stack.enter_context(hold_lock(path.with_name(".lock"), wait=False))
+        except BlockingIOError:
+            expected = "a folder that no other batch writes to now"
+            raise InputError(path.parent, "--out", expected, "another one does") from None
+        yield stack.enter_context(closing(Manifest(path)))
 
 
 def hash_input(paths: Iterable[Path]) -> dict[str, Any]:

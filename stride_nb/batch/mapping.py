@@ -26,6 +26,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 _ONE_AT_A_TIME = threading.Lock()
+_TOGETHER = "10000 days"  # clients of one scheduler take turns, whoever came first
 
 
 class Done(NamedTuple):
@@ -164,7 +165,8 @@ def _iterate_on_dask(
         keys = {f"item-{run}-{index}": index for index in range(len(items))}
         # the futures are held nowhere else: what a worker had done would be done again when it dies
         futures = distributed.as_completed(
-            client.map(call, items, key=list(keys), pure=False), loop=client.loop
+            client.map(call, items, key=list(keys), pure=False, fifo_timeout=_TOGETHER),
+            loop=client.loop,
         )
         for future in futures:
             if future.status == "cancelled":

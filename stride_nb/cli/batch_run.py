@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -55,9 +56,16 @@ def run_item(item: BatchItem, out: Path) -> dict[str, Any]:
                 files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
             row |= {"status": "done", "files": files, "message": _read_notes(said, item)}
         except Exception as error:
-            row |= {"status": "failed", "message": _describe_error(error)}
+            text = _describe_error(error)
+            row |= {"status": "failed", "message": _name_target(text, out, item.name)}
     seconds = round(time.perf_counter() - began, 3)
     return row | facts | {"seconds": seconds, "worker": name_worker()}
+
+
+def _name_target(message: str, out: Path, name: str) -> str:
+    """The message, with the folder that an output goes to in place of the one where it is
+    written."""
+    return re.sub(rf"{re.escape(str(out / ASIDE))}/[0-9a-f]{{32}}", str(out / name), message)
 
 
 def _work(item: BatchItem, folder: Path) -> None:

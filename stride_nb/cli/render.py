@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from stride_nb.batch.engine import add_engine_arguments, make_engine
 from stride_nb.datasets.rendered import ESTIMATES
-from stride_nb.errors import parse_positive
 
 __all__ = ["add_arguments", "run"]
 
@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of train each clip goes to one in turn, else to all (default: full and heavy)",
     )
-    add("--workers", type=parse_positive, default=1, help="processes side by side (default: 1)")
     add(
         "--work",
         type=Path,
@@ -38,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where rendered_SPLIT.npz and its card go (default: data/estimates)",
     )
+    add_engine_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from stride_nb.video.rendering.data_set import make_data_set
 
     for path in make_data_set(
-        args.split, args.minutes, args.estimators, args.work, args.out, args.workers
+        args.split, args.minutes, args.estimators, args.work, args.out, make_engine(args)
     ):
         print(path)
     return 0

@@ -1,10 +1,19 @@
 """Where items run: what is asked for in one place, and one clear line where it cannot be had."""
 
 import argparse
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from stride_nb.batch.engine import Engine, add_engine_arguments, make_engine, open_client
+from stride_nb.batch.engine import (
+    JOB_QUEUES,
+    Engine,
+    add_engine_arguments,
+    make_engine,
+    open_client,
+)
 from stride_nb.batch.mapping import map_items
 from stride_nb.errors import InputError
 from tests.batch import work
@@ -91,3 +100,23 @@ def test_a_slurm_file_makes_the_job_script(tmp_path):
         script = client.cluster.job_script()
     assert "#SBATCH -p short" in script and "#SBATCH --cpus-per-task=4" in script
     assert "--nthreads 1" in script and "--nworkers 4" in script
+
+
+GUIDE = Path(__file__).parents[2] / "book" / "scaling.md"
+FILES = re.findall(r"```toml\n# (\w+)[^\n]*\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.S)
+
+
+@pytest.mark.parametrize(("name", "text"), [pytest.param(*file, id=file[0]) for file in FILES])
+def test_the_guides_files_can_be_copied(name, text, tmp_path):
+    """Queues make their script; of others only the keys can be looked at."""
+    assert {"class", "arguments"} < tomllib.loads(text).keys()
+    if name not in JOB_QUEUES:
+        return
+    pytest.importorskip("dask_jobqueue", reason="needs the extra cluster")
+    without = re.sub(r"\[(scale|adapt)\].*", "", text, flags=re.S)
+    (tmp_path / "cluster.toml").write_text(without)
+    with open_client(Engine(cluster=tmp_path / "cluster.toml")) as client:
+        script = client.cluster.job_script()
+    arguments = tomllib.loads(text)["arguments"]
+    assert arguments["queue"] in script and arguments["walltime"] in script
+    assert f"--nworkers {arguments['processes']}" in script and "--nthreads 1" in script

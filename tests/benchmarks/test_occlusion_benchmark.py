@@ -120,6 +120,46 @@ def test_methods_can_be_run_one_after_the_other(arguments, monkeypatch):
     )
 
 
+def test_a_cluster_gives_the_record_of_one_process_to_the_digit(arguments, scheduler):
+    occlusion_benchmark.run(arguments)
+    names = ("b", "b_ratios", "b_subjects", "b_claims")
+    local = [strip(arguments.out.with_stem(name)) for name in names]
+    for path in [*arguments.runs.glob("*.json"), *arguments.out.parent.glob("b*.json")]:
+        path.unlink()
+    occlusion_benchmark.run(argparse.Namespace(**vars(arguments) | {"scheduler": scheduler}))
+    assert [strip(arguments.out.with_stem(name)) for name in names] == local
+
+
+def test_two_runs_at_a_time_lose_nothing_of_each_other(arguments, monkeypatch):
+    """While the prior is run, another run does the rest of the same parts and ends first."""
+    occlusion_benchmark.run(arguments)
+    whole = arguments.out.read_text()
+    parts = {path.name: strip_part(path) for path in arguments.runs.glob("*.json")}
+    for path in [*arguments.runs.glob("*.json"), *arguments.out.parent.glob("b*.json")]:
+        path.unlink()
+    others = argparse.Namespace(**vars(arguments) | {"methods": ["input", "linear"]})
+    arguments.methods, waiting = ["prior"], [others]
+
+    def compare(cases, methods, *told):
+        if waiting:
+            occlusion_benchmark.run(waiting.pop())
+        return compare_methods(cases, methods, *told)
+
+    monkeypatch.setattr(occlusion_benchmark, "compare_methods", compare)
+    occlusion_benchmark.run(arguments)
+    assert {path.name: strip_part(path) for path in arguments.runs.glob("*.json")} == parts
+    assert sorted(map(str, strip(arguments.out))) == sorted(map(str, strip(whole)))
+
+
+def strip_part(path):
+    """The rows of a part by method, without seconds."""
+    methods = json.loads(path.read_text())["methods"]
+    return {
+        name: [{k: v for k, v in row.items() if k != "seconds"} for row in methods[name]["rows"]]
+        for name in sorted(methods)
+    }
+
+
 def test_a_run_of_some_settings_leaves_the_others_as_they_are(arguments):
     arguments.experiments = ["unseen_noise", "unseen_motion"]
     occlusion_benchmark.run(arguments)

@@ -121,3 +121,11 @@ def test_weights_are_chosen_on_val(tmp_path, few):
         f"{s}-{t}-0" for s, t in [(0, 0), (1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)]
     }
     assert len([1 for _, n in done if n == "test.json"]) == 4 * 2
+
+
+def test_a_cluster_gives_the_rows_of_one_process_to_the_digit(tmp_path, few, scheduler):
+    rows = []
+    for name, words in (("here", ()), ("there", ("--scheduler", scheduler))):
+        assert ranking_losses.run(arguments(tmp_path / name, "--seeds", "1", *words)) == 0
+        rows.append(records.load_rows(tmp_path / name / "ranking.json"))
+    assert rows[0] == rows[1]

@@ -63,3 +63,16 @@ def test_no_others_are_made(monkeypatch):
 def test_more_windows_than_there_are_gives_all():
     made = make_cases(datasets.load("synthetic", "test", clips=2, seconds=2), ["limb"])
     assert len(study.choose_windows(made, 50, np.random.default_rng(0))) == len(made)
+
+
+def test_a_study_takes_its_rows_in_order_wherever_they_are_measured(scheduler, capsys):
+    rows = []
+    for where in ({}, {"scheduler": scheduler}):
+        run = study.Study("try", where, 0)
+        run.measure(measure_square, list(range(6)))
+        rows.append(run.rows)
+    assert rows[0] == rows[1] == [{"square": x * x} for x in range(6)]
+
+
+def measure_square(x):
+    return [{"square": x * x}]

@@ -154,12 +154,30 @@ def test_a_failing_item_is_one_line_and_status_1(clips, capsys, scheduler):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_what_a_disk_refuses_is_one_line_and_leaves_nothing(clips, monkeypatch, code):
     def refuse(*words, **options):
-        raise OSError(code, os.strerror(code), "walk0.npz")
+        raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("stride_nb.io.write", refuse)
-    (row,) = run_here(plan("clips/walk0.npz", grid=[["method", "hold"]]))
-    assert row["status"] == "failed" and row["message"] == f"walk0.npz: {os.strerror(code)}"
+    monkeypatch.setattr("stride_nb.errors.tempfile.mkstemp", refuse)
+    items = plan("clips/walk0.npz", grid=[["method", "hold"]])
+    row = batch_run.run_item(items[0], clips / "out")
+    place = clips / "out" / "walk0,method=hold" / "walk0.npz"
+    assert row["status"] == "failed" and row["message"] == f"{place}: {os.strerror(code)}"
     assert read_tree("out") == {}
+
+
+def test_a_disk_that_is_full_on_a_worker_is_one_line_and_the_rerun_goes_on(clips):
+    """A file may have 8 kB: a manifest, but no poses."""
+    resource = pytest.importorskip("resource", reason="no limits of that kind here")
+    items, usual = plan("clips/*.npz", grid=[["method", "hold"]]), resource.RLIMIT_FSIZE
+    before = resource.getrlimit(usual)
+    resource.setrlimit(usual, (8000, before[1]))
+    try:
+        rows = run_here(items)
+    finally:
+        resource.setrlimit(usual, before)
+    for row in rows:
+        assert row["message"].endswith(f": {os.strerror(errno.EFBIG)}")
+    assert not Path("out/.partial").exists() and read_tree("out") == {}
+    assert [row["status"] for row in run_here(items)] == ["done"] * 3
 
 
 def test_a_former_output_stays_until_the_new_one_is_whole(clips, monkeypatch):

@@ -12,16 +12,17 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from stride_nb.batch.engine import Engine
+from stride_nb.batch.mapping import map_items
 from stride_nb.datasets import cmu
 from stride_nb.datasets.rendered import Footage, Take, read_takes, write_takes
 from stride_nb.errors import InputError, atomic_path
@@ -143,11 +144,13 @@ def run_job(job: RenderJob, folder: Path) -> Path:
 
 
 def find_motion(job: RenderJob) -> PoseSequence:
+    """The piece of CMU's motion that a clip shows."""
     clip = next(c for c in cmu.load(job.split, fps=FPS) if c.name == job.motion)
     return clip[job.first : job.first + job.frames]
 
 
 def describe_clip(job: RenderJob, clip: RenderedClip) -> Footage:
+    """What is true of a clip, whoever looks at it."""
     camera = clip.cameras[0]
     return Footage(
         f"{job.motion}_{job.first}_r{job.index}",
@@ -204,7 +207,12 @@ def collect_takes(folder: Path, split: str) -> Iterator[Take]:
 
 
 def make_data_set(
-    split: str, minutes: float, estimators: Sequence[str], work: Path, out: Path, workers: int = 1
+    split: str,
+    minutes: float,
+    estimators: Sequence[str],
+    work: Path,
+    out: Path,
+    engine: Engine = Engine(),  # noqa: B008  frozen
 ) -> tuple[Path, Path]:
     """Make the clips that neither ``work`` nor the file in ``out`` holds, then one file of all, and
     its card.
@@ -212,21 +220,19 @@ def make_data_set(
     Args:
         minutes: of video, all versions together; their processor time is some two seconds a second
             and estimator.
-        workers: processes side by side.
+        work: a file a clip; on a cluster a folder that its machines share.
+        engine: where clips are made, a thread each.
 
     Raises:
         InputError: minutes that are no positive number, an unknown estimator, no motion at hand, or
             an extra that is missing.
     """
-    from tqdm import tqdm
-
     if not 0 < minutes < np.inf:
         raise InputError("render", "minutes", "a positive number", minutes)
     jobs = plan_jobs(split, minutes, estimators)
     path, card = out / f"rendered_{split}.npz", out / f"rendered_{split}.json"
     unpack_clips(path, work, split)
-    for _ in tqdm(_run_jobs(jobs, work, workers), f"rendering {split}", len(jobs), unit="clip"):
-        pass
+    map_items(partial(run_job, folder=work.absolute()), jobs, engine, f"rendering {split}")
     takes = [take for job in jobs for take in read_takes(_find_job_file(work, job))]
     write_takes(path, takes)
     rate = _measure_rate(work, jobs)
@@ -248,15 +254,6 @@ def unpack_clips(path: Path, work: Path, split: str) -> None:
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             write_takes(target, takes)
-
-
-def _run_jobs(jobs: Sequence[RenderJob], work: Path, workers: int) -> Iterator[Path]:
-    if workers == 1:
-        yield from (run_job(job, work) for job in jobs)
-        return
-    context = get_context("spawn")  # VTK and MediaPipe hold threads
-    with ProcessPoolExecutor(workers, context) as pool:
-        yield from pool.map(run_job, jobs, [work] * len(jobs))
 
 
 def _describe_data_set(command: str, takes: Sequence[Take], rate: float) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """The data set of rendered people goes on from what is published, and counts what it cost."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from stride_nb.batch.engine import Engine
+from stride_nb.batch.mapping import map_items
 from stride_nb.datasets import synthetic
+from stride_nb.datasets.cmu import find_clip_file
 from stride_nb.datasets.rendered import Footage, Take, read_takes, write_takes
+from stride_nb.errors import InputError
 from stride_nb.poses.geometry import look_at
 from stride_nb.video.rendering import data_set
-from stride_nb.video.rendering.data_set import make_data_set, plan_jobs, unpack_clips
+from stride_nb.video.rendering.data_set import make_data_set, plan_jobs, run_job, unpack_clips
 
 ESTIMATORS = ("mediapipe_full", "mediapipe_heavy")
 
@@ -78,3 +83,26 @@ def test_what_the_working_folder_has_is_not_replaced(tmp_path):
     unpack_clips(tmp_path / "rendered_train.npz", tmp_path, "train")
     back = next(iter(read_takes(tmp_path / "train" / "0000.npz")))
     np.testing.assert_allclose(back.joints, own[0].joints, atol=1e-3)
+
+
+def test_clips_are_the_same_wherever_they_are_made(tmp_path, monkeypatch):
+    """In other processes, too; there nothing is in place of CMU's motion."""
+    for module in ("anny", "pyvista", "mediapipe"):
+        pytest.importorskip(module, reason="needs the extra render")
+    monkeypatch.undo()
+    try:
+        find_clip_file("cmu_h36m17_val.npz")
+    except InputError as error:
+        pytest.skip(str(error))
+    jobs = [
+        replace(job, frames=12, occluders=("none",))
+        for job in plan_jobs("val", 0.1, ESTIMATORS[:1])
+    ]
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, engine in ((here, Engine()), (there, Engine(workers=2))):
+        map_items(partial(run_job, folder=folder), jobs[:2], engine)
+    for job in jobs[:2]:
+        pair = [read_takes(folder / "val" / f"{job.index:04d}.npz") for folder in (here, there)]
+        for one, other in zip(*pair, strict=True):
+            np.testing.assert_array_equal(one.joints, other.joints)
+            np.testing.assert_array_equal(one.pixels, other.pixels)
