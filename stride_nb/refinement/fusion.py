@@ -1,20 +1,23 @@
 """Do no harm: good detections are kept, as far as they are better than the prior's answer.
 
 The prior pulls every body towards those that it was trained on. Where detections are precise that
-costs more than it gains: on perfect input it moved visible joints by 18 mm. Each joint's detections
-are therefore weighed against the answer by two errors, estimated from the sequence itself:
+costs more than it gains: on perfect input it moves visible joints by 18 mm. Each joint's detections
+are therefore weighed against the answer by two errors, both estimated from the sequence itself,
+from how much the joint's bones change their length (b), how much its acceleration differs from the
+answer's (a), and how far detection and answer are apart (d):
 
-    ê = exp(a + b · log(bone) + c · log(jitter) + d · log(distance))
+    ê_d = max(exp(k₀ + k₁ log b + k₂ log d), exp(l₀ + l₁ log a + l₂ log d))
+    ê_p = exp(m₀ + m₁ log a + m₂ log d)
 
-of how much the joint's bones change their length, how much its acceleration differs from the
-answer's, and how far detection and answer are apart. One set of coefficients gives the detection's
-error ê_d, one the answer's ê_p; both were fitted to motion of CMU's training people under six noise
-models at 0 to 1 times their size (`benchmarks.ablations.noise_level`). The detection counts with
+of detection and answer. Bones alone say nothing of an estimator that answers with a body model,
+whose bones never change; hence the greater of two. The coefficients were fitted on motion of CMU's
+training people under six noise models at 0 to 1 times their size
+(`benchmarks.ablations.noise_level`). The detection counts with
 
-    w = ê_p⁴ / (ê_p⁴ + ê_d⁴);
+    w = ê_p⁴ / (ê_p⁴ + ê_d⁴),
 
-the square of the precision weighting would do for errors that are independent and known exactly.
-What is hidden keeps the offset of the same joint's nearest detections for a quarter of a second.
+the square of what precision weighting would do with independent errors that are known exactly. What
+is hidden keeps the offset of the same joint's nearest detections for a quarter of a second.
 """
 
 from __future__ import annotations
@@ -27,12 +30,19 @@ from stride_nb.poses.sequence import PoseSequence
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.poses.streaming import StreamedSequence, Track3D
 
-__all__ = ["estimate_weights", "fuse_with_detections"]
+__all__ = [
+    "ANSWER_BY_JITTER",
+    "DETECTION_BY_BONES",
+    "DETECTION_BY_JITTER",
+    "estimate_weights",
+    "fuse_with_detections",
+    "measure_features",
+]
 
-_DETECTION = (3.867, 0.372, 1.094, 0.065)
-_ANSWER = (-1.276, -0.204, 0.152, 0.799)
-"""a, b, c, d; metres, each plus a millimetre before its logarithm."""
-_CAUTION = 1.5  # times the detection's estimated error: the fit's own scatter
+DETECTION_BY_BONES = (1.698, 0.647, 0.747)
+DETECTION_BY_JITTER = (4.732, 1.571, 0.078)
+ANSWER_BY_JITTER = (-1.750, -0.109, 0.791)
+"""k, l and m; metres, each plus a millimetre before its logarithm."""
 _APART = 1.6  # times the answer's error: what detections are farther off is theirs
 _LEAST_WEIGHT = 0.02
 _FEWEST_FRAMES = 20  # of a joint, from which its errors are estimated
@@ -75,18 +85,35 @@ def estimate_weights(source: PoseSequence, result: PoseSequence) -> Float[np.nda
     detected, answer = source.root_relative().joints, result.root_relative().joints
     seen = source.confidence >= CONFIDENCE_THRESHOLD
     seen &= np.isfinite(detected).all(-1)
-    features = [
-        _measure_bones(detected, seen),
-        _measure_jitter(detected - answer, seen),
-        _average(np.linalg.norm(detected - answer, axis=-1), seen),
-    ]
-    logs = np.log(np.stack(features, -1) + 1e-3)
-    own, prior = (np.exp(c[0] + logs @ c[1:]) for c in map(np.array, (_DETECTION, _ANSWER)))
-    apart = np.sqrt(np.maximum(features[2] ** 2 - (_APART * prior) ** 2, 0))
-    own = np.maximum(_CAUTION * own, apart)
+    bones, jitter, apart = measure_features(detected, answer, seen)
+    own = np.maximum(
+        _predict_error(DETECTION_BY_BONES, bones, apart),
+        _predict_error(DETECTION_BY_JITTER, jitter, apart),
+    )
+    prior = _predict_error(ANSWER_BY_JITTER, jitter, apart)
+    own = np.maximum(own, np.sqrt(np.maximum(apart**2 - (_APART * prior) ** 2, 0)))
     weights = prior**4 / (prior**4 + own**4)
     weights[0] = 0
     return np.nan_to_num(weights)
+
+
+def measure_features(
+    detected: Float[np.ndarray, "T 17 3"],
+    answer: Float[np.ndarray, "T 17 3"],
+    seen: Bool[np.ndarray, "T 17"],
+) -> tuple[Float[np.ndarray, " 17"], Float[np.ndarray, " 17"], Float[np.ndarray, " 17"]]:
+    """b, a and d of every joint, metres, where it was seen; NaN where that is too seldom.
+
+    Args:
+        detected, answer: relative to the pelvis.
+    """
+    apart = _average(np.linalg.norm(detected - answer, axis=-1), seen)
+    return _measure_bones(detected, seen), _measure_jitter(detected - answer, seen), apart
+
+
+def _predict_error(coefficients, first: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    start, by_first, by_apart = coefficients
+    return np.exp(start + by_first * np.log(first + 1e-3) + by_apart * np.log(apart + 1e-3))
 
 
 def _average(values: np.ndarray, seen: np.ndarray) -> Float[np.ndarray, " 17"]:

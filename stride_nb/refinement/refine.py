@@ -12,7 +12,7 @@ network), ``stride_published`` (test-time training with the published objective)
 4. resample to the network's frame rate;
 5. adapt the network to the sequence (test-time training), kept only where held-out joints gain;
 6. predict window by window; ``stride_ours`` predicts again without the outliers and averages both;
-7. keep detections that are better than the answer (``prior`` and ``stride_ours``);
+7. keep detections that are better than the answer (``stride_ours``, where there are no keypoints);
 8. resample back.
 """
 
@@ -197,7 +197,7 @@ def refine_with_network(
         source, predict_spans(source, windows, network, is_ours, has_global_trajectory(sequence))
     )
     fusion_note = ""
-    if method in USE_IMAGE and isinstance(network, Prior):
+    if is_ours and isinstance(network, Prior) and not image_note:
         result, fusion_note = fuse_with_detections(source, result)
     result, scale = resample_back(sequence, result, scale)
     if rotation is not None:
