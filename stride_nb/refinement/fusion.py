@@ -45,7 +45,7 @@ ANSWER_BY_JITTER = (-1.750, -0.109, 0.791)
 """k, l and m; metres, each plus a millimetre before its logarithm."""
 _APART = 1.6  # times the answer's error: what detections are farther off is theirs
 _LEAST_WEIGHT = 0.02
-_FEWEST_FRAMES = 20  # of a joint, from which its errors are estimated
+_FEWEST_SEEN = 20  # of a joint, from which its errors are estimated
 _LOOKED_AT = 3000  # frames, at the beginning, from which weights are estimated: a minute
 _DECAY_SECONDS, _CONTEXT_SECONDS = 0.25, 2.0
 
@@ -108,7 +108,7 @@ def measure_features(
         detected, answer: relative to the pelvis.
     """
     apart = _average(np.linalg.norm(detected - answer, axis=-1), seen)
-    return _measure_bones(detected, seen), _measure_jitter(detected - answer, seen), apart
+    return _measure_bone_spread(detected, seen), _measure_jitter(detected - answer, seen), apart
 
 
 def _predict_error(coefficients, first: np.ndarray, apart: np.ndarray) -> np.ndarray:
@@ -120,16 +120,16 @@ def _average(values: np.ndarray, seen: np.ndarray) -> Float[np.ndarray, " 17"]:
     """Over frames in which a joint was seen; NaN where they are too few."""
     count = seen.sum(0)
     total = np.where(seen, values, 0).sum(0)
-    return np.where(count >= _FEWEST_FRAMES, total / np.maximum(count, 1), np.nan)
+    return np.where(count >= _FEWEST_SEEN, total / np.maximum(count, 1), np.nan)
 
 
-def _measure_bones(joints: np.ndarray, seen: np.ndarray) -> Float[np.ndarray, " 17"]:
+def _measure_bone_spread(joints: np.ndarray, seen: np.ndarray) -> Float[np.ndarray, " 17"]:
     """By how much the bones at a joint change their length: the median deviation, as a standard
     deviation, metres."""
     parents, spread = np.array(H36M17.parents), np.full(17, np.nan)
     for joint in range(1, 17):
         both = seen[:, joint] & seen[:, parents[joint]]
-        if both.sum() >= _FEWEST_FRAMES:
+        if both.sum() >= _FEWEST_SEEN:
             bone = joints[both, joint] - joints[both, parents[joint]]
             length = np.linalg.norm(bone, axis=-1)
             spread[joint] = 1.4826 * np.median(np.abs(length - np.median(length)))

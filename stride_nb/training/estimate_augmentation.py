@@ -34,16 +34,16 @@ def worsen_estimate(estimate: PoseSequence, truth: PoseSequence, rng: Generator)
     joints[:, 0] = 0
     confidence = estimate.confidence
     if rng.random() < _FLIP_CHANCE:
-        span = _draw_span(len(joints), estimate.fps, _FLIP_SECONDS, rng)
+        span = _draw_frames(len(joints), estimate.fps, _FLIP_SECONDS, rng)
         # who faces the other way has the same outline: sides exchanged, depth negated
         joints[span] = mirror_joints(joints[span], negate=(2,))
     if rng.random() < _LOSS_CHANCE:
-        span = _draw_span(len(joints), estimate.fps, _LOSS_SECONDS, rng)
+        span = _draw_frames(len(joints), estimate.fps, _LOSS_SECONDS, rng)
         confidence = np.where(span[:, None], 0.0, confidence)
     return estimate.replace(joints=joints + root, confidence=confidence)
 
 
-def _draw_span(
+def _draw_frames(
     frames: int, fps: float, seconds: tuple[float, float], rng: Generator
 ) -> Bool[np.ndarray, " T"]:
     length = min(max(1, round(rng.uniform(*seconds) * fps)), frames)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from stride_nb.errors import require
 from stride_nb.poses.skeleton import H36M17, Skeleton
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["SIDE_COLORS", "draw_sides", "plot_overlays"]
 
 SIDE_COLORS = {"left": "#1b7fb8", "right": "#d95f02", "middle": "#f0f0f0"}
 """Of the person's own left and right, as in overlay videos."""
-_MARGIN = 0.08  # of the person, around what is shown
+_BORDER = 0.08  # of the person, around what is shown
 _DPI = 80  # photographs make large PNG files
 
 
@@ -51,6 +53,7 @@ def plot_overlays(
         views: name → joints (px) and which of them the estimator did not see.
         fps: frames a second, for the time over each column.
     """
+    plt = require("matplotlib.pyplot", "viz")
     left, top, right, bottom = _find_extent(images, views)
     tall = 7.2 / len(images) * (bottom - top) / (right - left)
     figure, axes = plt.subplots(
@@ -79,7 +82,7 @@ def _find_extent(images: Mapping, views: Mapping) -> tuple[float, float, float, 
     """Left, top, right and bottom of all that is drawn, with a margin, within the image."""
     points = np.concatenate([pixels[list(images)].reshape(-1, 2) for pixels, _ in views.values()])
     low, high = np.nanmin(points, 0), np.nanmax(points, 0)
-    margin = _MARGIN * (high - low).max()
+    margin = _BORDER * (high - low).max()
     height, width = next(iter(images.values())).shape[:2]
     left, top = np.clip(low - margin, 0, (width, height))
     right, bottom = np.clip(high + margin, 0, (width, height))
