@@ -156,7 +156,7 @@ def test_what_a_disk_refuses_is_one_line_and_leaves_nothing(clips, monkeypatch, 
     def refuse(*words, **options):
         raise OSError(code, os.strerror(code), "walk0.npz")
 
-    monkeypatch.setattr("stride_nb.io.write", refuse)
+    monkeypatch.setattr("stride_nb.io.write_refined", refuse)
     (row,) = run_here(plan("clips/walk0.npz", grid=[["method", "hold"]]))
     assert row["status"] == "failed" and row["message"] == f"walk0.npz: {os.strerror(code)}"
     assert read_tree("out") == {}
