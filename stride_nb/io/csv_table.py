@@ -36,6 +36,7 @@ from stride_nb.io.parsing import (
     identify_joint_set,
     make_joint_set_note,
     number_frames_by_time,
+    parse_cell,
     parse_frame_number,
     parse_track_id,
 )
@@ -153,7 +154,7 @@ def _standardize_joint(name: str) -> str:
 def _parse_cells(document: Document, field: str, cells: Sequence[str]) -> Float[np.ndarray, " N"]:
     """Cells as numbers; an empty cell is NaN."""
     try:
-        numbers = np.array([float(cell) if cell else np.nan for cell in cells])
+        numbers = np.array([parse_cell(cell) for cell in cells], np.float64)
     except ValueError as error:
         raise document.error(f"column {field}", "numbers", error) from None
     return np.where(np.isfinite(numbers), numbers, np.nan)
@@ -321,8 +322,8 @@ def _find_label(document: Document, joint: str) -> str:
 
 
 def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:
-    """Whether MediaPipe's landmarks are the image's: within about one image, its z counted from the
-    hips, which themselves move."""
+    """Whether MediaPipe's landmarks are the image's: within about one image, or in pixels, its z
+    counted from the hips, which themselves move."""
     seen = points[np.isfinite(points).all(-1)]
     hips = points[:, 23:25].mean(1)
     hips = hips[np.isfinite(hips).all(-1)]
@@ -332,6 +333,8 @@ def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:
         seen[:, :2], 99
     ) < 2
     at_hips = np.median(np.abs(hips), axis=0)
+    if np.abs(hips[:, 2]).max() < 1e-3 * at_hips[:2].max():  # in pixels: hips at depth 0, elsewhere
+        return bool(len(hips) > 1 and (np.percentile(seen[:, :2], 1, axis=0) > -at_hips[:2]).all())
     return bool(in_image and at_hips[2] < 0.05 and at_hips[:2].max() > 0.05)
 
 

@@ -23,6 +23,8 @@ from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    is_empty_person,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -56,10 +58,13 @@ def recognises(document: Document) -> bool:
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people of MMPose's predictions as detections."""
-    rows, scores, numbers, track_ids, all_numbers = [], [], [], [], []
+    rows, scores, numbers, track_ids, all_numbers, empty = [], [], [], [], [], 0
     for number, instances in _iterate_frames(document):
         all_numbers.append(number)
         for instance in instances:
+            if is_empty_person(instance):
+                empty += 1
+                continue
             if not _is_instance(instance):
                 raise document.error(f"frame {number}", "instances with keypoints", instance)
             keypoints = instance["keypoints"]
@@ -86,7 +91,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         confidence,
         joint_set,
         frame_span=(min(all_numbers), max(all_numbers)),
-        notes=(NO_HEIGHT_NOTE,) if dims == 3 else (),
+        notes=make_skipped_note(empty) + ((NO_HEIGHT_NOTE,) if dims == 3 else ()),
         up="-y" if dims == 3 else None,
     )
 
@@ -111,10 +116,10 @@ def _iterate_frames(document: Document) -> Iterator[tuple[int, list]]:
         if items and isinstance(items[0], dict) and "instances" not in items[0]:
             items = [{"frame_id": 0, "instances": items}]  # of one image
     for i, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("instances"), list):
+        if not isinstance(item, dict) or not isinstance(item.get("instances", 0), (list, type(None))):
             raise document.error(f"frame {i}", "frame_id and instances", item)
         number = parse_frame_number(document, "frame_id", item.get("frame_id", i))
-        yield number, item["instances"]
+        yield number, item["instances"] or []
 
 
 def _flatten(document: Document, keypoints: list) -> list:

@@ -29,6 +29,7 @@ from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -120,7 +121,7 @@ def collect_people(
         joints[..., -1],
         identify_joint_set(document, joints[..., :-1], skeleton),
         frame_span=(min(numbers), max(numbers)),
-        notes=(f"{empty} people without keypoints were left out",) if empty else (),
+        notes=make_skipped_note(empty),
         up="-y" if panoptic else None,
         unit=0.01 if panoptic else None,
     )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.document import Document
+from stride_nb.io.repeated_values import hide_repeated_values
 from stride_nb.poses import skeleton as sk
 from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
 from stride_nb.poses.skeleton import Skeleton
@@ -24,8 +25,11 @@ __all__ = [
     "check_frame_numbers_differ",
     "estimate_fps",
     "identify_joint_set",
+    "is_empty_person",
     "make_joint_set_note",
+    "make_skipped_note",
     "number_frames_by_time",
+    "parse_cell",
     "parse_frame_number",
     "parse_matrix",
     "parse_numbers",
@@ -49,6 +53,28 @@ def read_text(path: Any) -> str:
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, "file", "a readable file", reason) from None
+
+
+_NO_VALUE = frozenset(
+    ["", "na", "n/a", "#n/a", "#na", "<na>", "none", "null", "nil", "missing", "-", "--", ".", "?"]
+    + ["nan(ind)", "1.#ind", "1.#qnan", "#div/0!", "#value!", "#num!"]
+)
+"""What spreadsheets and languages write where there is no number; a sign before it aside."""
+
+
+def parse_cell(cell: str) -> float:
+    """A table's cell as a number, NaN where it stands for none. Raises ValueError of other text.
+
+    >>> [parse_cell(cell) for cell in ("1.5", " NA ", "", "-nan(ind)")]
+    [1.5, nan, nan, nan]
+    """
+    try:
+        return float(cell)
+    except ValueError:
+        plain = cell.strip().lower()
+        if plain in _NO_VALUE or plain.lstrip("-") in _NO_VALUE:
+            return float("nan")
+        raise
 
 
 def parse_numbers(
@@ -175,6 +201,27 @@ def parse_track_id(value: Any) -> str | None:
     return None
 
 
+def is_empty_person(person: Any) -> bool:
+    """Whether it is null, or a person of whom no keypoint was seen: a null or empty ``keypoints``.
+
+    >>> [is_empty_person(p) for p in (None, {"keypoints": []}, {"keypoints": None}, {"box": []})]
+    [True, True, True, False]
+    """
+    if person is None:
+        return True
+    if not isinstance(person, dict) or "keypoints" not in person:
+        return False
+    keypoints = person["keypoints"]
+    if isinstance(keypoints, dict) and not keypoints.get("x", True):
+        return True
+    return keypoints is None or keypoints == []
+
+
+def make_skipped_note(count: int) -> tuple[str, ...]:
+    """The note on so many people whom a file has without keypoints; none where there are none."""
+    return (f"{count} people without keypoints were left out",) if count else ()
+
+
 def make_joint_set_note(points: Float[np.ndarray, "N J C"], skeleton: str | Skeleton) -> str:
     """The note on poses whose joints bear no names, so that J alone decides their set."""
     name = sk.get_skeleton(skeleton).name
@@ -247,7 +294,7 @@ def _choose_joint_set(points: np.ndarray, matching: Sequence[Skeleton]) -> Skele
     common = next((s for s in matching if s.name in _COMMON_SETS), matching[0])
     if len(matching) == 1:
         return common
-    sample = points[:: max(1, len(points) // 200)]
+    sample = hide_repeated_values(points[:: max(1, len(points) // 200)])
     sizes = {s.name: _measure_bone_product(sample, s) for s in matching}
     off = {s.name: _measure_pelvis_offset(sample, s) for s in matching}
     for tolerance, ratio in ((0.5, _CLEARLY_SMALLER), (0.1, 1.0)):
@@ -268,7 +315,8 @@ def _measure_bone_product(points: np.ndarray, skeleton: Skeleton) -> float:
         child, parent = np.array(tree.bones).T
         bones = np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1)
         known = np.isfinite(bones)
-        product *= bones[known].mean() if known.any() else np.inf
+        usual = [np.median(b[k]) for b, k in zip(bones.T, known.T) if k.any()]
+        product *= np.mean(usual) if usual else np.inf
     return float(product)
 
 

@@ -24,6 +24,7 @@ from stride_nb.io.overrides import UNITS
 from stride_nb.io.parsing import (
     arrange_named_joints,
     estimate_fps,
+    parse_cell,
     parse_frame_number,
     parse_matrix,
     read_text,
@@ -94,7 +95,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
 def _parse_marker_cell(cell: str) -> float | str:
     """A number; NaN of an empty cell; what is neither stays text, for the error."""
     try:
-        return float(cell.strip() or "nan")
+        return parse_cell(cell)
     except ValueError:
         return cell
 
