@@ -63,7 +63,12 @@ LOOKS = "a CSV whose header names joint and axis (rhip_x, landmark_24_x, x24), o
 SUFFIX, SEVERAL = ".csv", True
 
 # Columns by their plain names: lower case, letters and digits only.
-FRAME_COLUMNS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno")
+FRAME_COLUMNS = (
+    *("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno", "fnum"),
+    *("framenum", "framecount"),
+)
+INDEX_COLUMNS = ("", "index", "unnamed0")
+"""A row's number, in a table of one person's frames that of the frame."""
 TIME_COLUMNS = {
     "times": 1.0,
     "time": 1.0,
@@ -169,10 +174,12 @@ def _read_row_clock(
     """
     time = next((name for name in TIME_COLUMNS if name in columns), None)
     frame = next((name for name in FRAME_COLUMNS if name in columns), None)
+    if frame is None and time is None and len(set(subjects)) == 1:
+        frame = next((name for name in INDEX_COLUMNS if name in columns), None)
     seconds = np.full(len(subjects), np.nan)
     if time:
         seconds = _parse_cells(document, time, columns[time]) * TIME_COLUMNS[time]
-    if frame:
+    if frame is not None:
         values = [_parse_if_number(cell) for cell in columns[frame]]
         frames = np.array([parse_frame_number(document, frame, value) for value in values])
         fps = estimate_fps(frames, seconds)

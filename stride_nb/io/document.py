@@ -59,12 +59,15 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
             if files and suffix in loaders:
                 loaded = [(file.name, _load(file, loaders[suffix])) for file in files]
                 return Document(path, kind, loaded)
-        raise InputError(path, "folder", "JSON or txt files, one a frame", "none")
+        inner = [f.name for f in sorted(path.iterdir()) if f.is_dir() and f.name[:1] not in "._"]
+        found = f"none, but folders: {', '.join(inner)[:80]}" if inner else "none"
+        raise InputError(path, "folder", "JSON or txt files, one a frame", found)
     suffix = path.suffix.lower()
     if suffix not in loaders:
         known = f"a folder of JSON files, or {', '.join(loaders)}"
         raise InputError(path, "suffix", known, path.suffix or "none")
-    return Document(path, suffix[1:], _load(path, loaders[suffix]))
+    kind = "json" if suffix == ".jsonl" else suffix[1:]
+    return Document(path, kind, _load(path, loaders[suffix]))
 
 
 def _load(path: Path, loader: Loader) -> Any:
@@ -81,7 +84,15 @@ def _load(path: Path, loader: Loader) -> Any:
 
 
 def _load_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
+    """What it holds; of lines of JSON a list."""
+    data = path.read_bytes()
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if not error.msg.startswith("Extra data") or error.lineno < 2:
+            raise
+        return [json.loads(line) for line in lines]
 
 
 def _load_csv(path: Path) -> list[list[str]]:
@@ -142,6 +153,7 @@ MAX_PICKLE_BYTES = 1 << 30
 
 COMMON_LOADERS: dict[str, Loader] = {
     ".json": _load_json,
+    ".jsonl": _load_json,
     ".csv": _load_csv,
     ".tsv": _load_csv,
     ".npz": _load_npz,

@@ -116,7 +116,9 @@ def _iterate_frames(document: Document) -> Iterator[tuple[int, list]]:
         if items and isinstance(items[0], dict) and "instances" not in items[0]:
             items = [{"frame_id": 0, "instances": items}]  # of one image
     for i, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("instances", 0), (list, type(None))):
+        if not isinstance(item, dict) or not isinstance(
+            item.get("instances", 0), (list, type(None))
+        ):
             raise document.error(f"frame {i}", "frame_id and instances", item)
         number = parse_frame_number(document, "frame_id", item.get("frame_id", i))
         yield number, item["instances"] or []

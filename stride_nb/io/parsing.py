@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.document import Document
-from stride_nb.io.repeated_values import hide_repeated_values
+from stride_nb.poses.repeated_values import hide_repeated_values
 from stride_nb.poses import skeleton as sk
 from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
 from stride_nb.poses.skeleton import Skeleton
@@ -27,6 +27,7 @@ __all__ = [
     "identify_joint_set",
     "is_empty_person",
     "make_joint_set_note",
+    "make_other_files_note",
     "make_skipped_note",
     "number_frames_by_time",
     "parse_cell",
@@ -125,12 +126,13 @@ def parse_matrix(
 def parse_frame_number(document: Document, field: str, value: Any) -> int:
     """A frame's number, from a number or the last digits of a file name: ``frame_0012.jpg`` is
     12."""
+    number = value
     if isinstance(value, str):
         digits = re.findall(r"\d+", re.sub(r"\.\w*[a-zA-Z]\w*$", "", value))
-        value = int(digits[-1]) if digits and len(digits[-1]) < 19 else None
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if numeric and 0 <= value < 2**62 and value == int(value):
-        return int(value)
+        number = int(digits[-1]) if digits and len(digits[-1]) < 19 else None
+    numeric = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if numeric and 0 <= number < 2**62 and number == int(number):
+        return int(number)
     raise document.error(field, "a frame number, or a file name that ends in one", repr(value))
 
 
@@ -160,14 +162,19 @@ def number_frames_by_time(
     seconds: Float[np.ndarray, " N"],
 ) -> tuple[Float[np.ndarray, " N"], float | None]:
     """Frame numbers, whole but float, of finite times alone, and frames a second; None where no
-    time passes."""
+    time passes. They count from time 0, or of a clock, far from it, from the first time."""
     times = np.unique(seconds)
     steps = np.diff(times)
     numbers = np.zeros(len(times))
     if len(steps):
         numbers[1:] = np.cumsum(np.round(steps / np.median(steps)))
     rate = _median_rate(numbers, times)
-    return np.round((seconds - times[0]) * rate), round(rate, 3) or None
+    first = round(times[0] * rate) if 0 < times[0] * rate < _MOST_FRAMES else 0
+    return first + np.round((seconds - times[0]) * rate), round(rate, 3) or None
+
+
+_MOST_FRAMES = 10**6
+"""From time 0: beyond, times are those of a clock."""
 
 
 def _median_rate(frames: np.ndarray, seconds: np.ndarray) -> float:
@@ -220,6 +227,11 @@ def is_empty_person(person: Any) -> bool:
 def make_skipped_note(count: int) -> tuple[str, ...]:
     """The note on so many people whom a file has without keypoints; none where there are none."""
     return (f"{count} people without keypoints were left out",) if count else ()
+
+
+def make_other_files_note(names: Sequence[str]) -> tuple[str, ...]:
+    """The note on files in a folder that are no frames; none where there are none."""
+    return (f"no frames, left out: {', '.join(names)[:80]}",) if names else ()
 
 
 def make_joint_set_note(points: Float[np.ndarray, "N J C"], skeleton: str | Skeleton) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from stride_nb.io.detections import Detections
-from stride_nb.io.repeated_values import find_repeated_values
+from stride_nb.poses.repeated_values import find_repeated_values
 
 __all__ = ["mark_sentinels"]
 

@@ -9,6 +9,7 @@ visibility) of every keypoint in shares of the image, then confidence and id whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,8 @@ def _iterate_results(document: Document) -> Iterator[tuple[Any, list[tuple[list 
     content = document.content
     if document.kind in ("txt", "txt folder"):
         files = [(document.path.name, content)] if document.kind == "txt" else content
+        # beside them: names of classes, notes
+        files = [f for f in files if _is_labels(f[1]) or re.search(r"\d", f[0]) or len(files) == 1]
         has_confidence = _has_confidence(text for _, text in files)
         for name, text in files:
             words = [line.split() for line in text.splitlines() if line.strip()]

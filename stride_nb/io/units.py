@@ -11,6 +11,7 @@ from stride_nb.io.document import Document
 from stride_nb.io.overrides import UNITS
 from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
+from stride_nb.poses.skeleton import get_skeleton
 
 __all__ = ["scale_image_points", "scale_to_metres", "scale_to_pixels"]
 
@@ -55,11 +56,10 @@ def scale_to_pixels(
     return detections, size, (note,)
 
 
-def _note_shares(
-    detections: Detections, document: Document, unit: str | None
-) -> tuple[str, ...]:
+def _note_shares(detections: Detections, document: Document, unit: str | None) -> tuple[str, ...]:
     """A note where it is not by the format that keypoints are shares of the image."""
-    if unit == "share" or detections.skeleton == "mediapipe33" or document.kind.startswith("txt"):
+    known = get_skeleton(detections.skeleton).name == "mediapipe33"
+    if unit == "share" or known or document.kind.startswith("txt"):
         return ()
     return ("keypoints in shares of the image, from 0 to 1 (unit=…)",)
 
@@ -68,7 +68,7 @@ def _is_from_minus_one(detections: Detections) -> bool:
     """Whether shares count from the image's middle: more than one trusted joint in twenty is clearly
     negative, and that leaves clearly fewer outside of the image. MediaPipe's never do, and its legs
     may lie far outside."""
-    if detections.skeleton == "mediapipe33":
+    if get_skeleton(detections.skeleton).name == "mediapipe33":
         return False
     confidence = detections.confidence
     seen = detections.points[confidence >= min(CONFIDENCE_THRESHOLD, confidence.max())]
