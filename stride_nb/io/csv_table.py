@@ -81,8 +81,9 @@ TIME_COLUMNS = {
 PERSON_COLUMNS = ("person", "trackid", "track", "personid", "id", "idx")
 JOINT_COLUMNS = (
     *("landmark", "joint", "landmarkname", "jointname", "landmarkid", "landmarkindex", "jointid"),
-    *("keypoint", "name"),
+    *("keypoint", "keypointname", "name", "bodypart", "bodyparts", "marker", "point", "label"),
 )
+_SEPARATORS = " :./_-(["
 PRESENCE = "presence"
 """MediaPipe's, in the picture, visible or not: a visibility beside it counts instead."""
 VALUE_COLUMNS = {"x": 0, "y": 1, "z": 2} | dict.fromkeys(
@@ -136,11 +137,13 @@ def _simplify(name: str) -> str:
 
 def _split_column(name: str) -> tuple[str, int | None]:
     """Joint and place of the value (0 to 3) of a column; no place: not a joint's."""
-    match = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name.strip())
-    if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(match[1])):
+    name = name.strip().rstrip(")]")
+    match = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name)
+    stem = match[1].rstrip(_SEPARATORS) if match else ""
+    if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(stem)):
         return joint, VALUE_COLUMNS[match[2].lower()]
-    match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.strip().lower())
-    match = match or re.fullmatch(rf"({'|'.join(VALUE_COLUMNS)})[_ .-](.+)", name.strip().lower())
+    match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.lower())
+    match = match or re.fullmatch(rf"({'|'.join(VALUE_COLUMNS)})[_ .-](.+)", name.lower())
     if match and (joint := _standardize_joint(match[2])):
         return joint, VALUE_COLUMNS[match[1]]
     return "", None
@@ -175,7 +178,8 @@ def _read_row_clock(
     time = next((name for name in TIME_COLUMNS if name in columns), None)
     frame = next((name for name in FRAME_COLUMNS if name in columns), None)
     if frame is None and time is None and len(set(subjects)) == 1:
-        frame = next((name for name in INDEX_COLUMNS if name in columns), None)
+        first = next(iter(columns))
+        frame = first if first in INDEX_COLUMNS else None
     seconds = np.full(len(subjects), np.nan)
     if time:
         seconds = _parse_cells(document, time, columns[time]) * TIME_COLUMNS[time]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain, dropwhile
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -65,6 +67,8 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
     suffix = path.suffix.lower()
     if suffix not in loaders:
         known = f"a folder of JSON files, or {', '.join(loaders)}"
+        if suffix in CONVERSIONS:
+            known = f"{known}; of {suffix} {CONVERSIONS[suffix]}"
         raise InputError(path, "suffix", known, path.suffix or "none")
     kind = "json" if suffix == ".jsonl" else suffix[1:]
     return Document(path, kind, _load(path, loaders[suffix]))
@@ -96,13 +100,15 @@ def _load_json(path: Path) -> Any:
 
 
 def _load_csv(path: Path) -> list[list[str]]:
-    """Rows of text, blank ones left out; cells apart by comma, semicolon or tab. Where it is not
-    the comma, a comma may stand for the decimal point."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        head = file.readline()
-        delimiter = max(",;\t", key=head.count)
-        file.seek(0)
-        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    """Rows of text, blank ones and comments above them left out; cells apart by comma, semicolon,
+    tab or bar. Where it is not the comma, a comma may stand for the decimal point."""
+    with open(path, "rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    with open(path, newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
+        lines = dropwhile(lambda line: not line.strip() or line[0] == "#", file)
+        head = next(lines, "")
+        delimiter = max(",;\t|", key=head.count)
+        rows = [row for row in csv.reader(chain([head], lines), delimiter=delimiter) if row]
     if delimiter == ",":
         return rows
     return [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
@@ -150,6 +156,22 @@ def _read_objects(file: IO[bytes], where: str) -> np.ndarray:
 MAX_PICKLE_BYTES = 1 << 30
 """Of one array of objects, read into memory at once."""
 
+
+CONVERSIONS = {
+    ".fbx": "a BVH file (Blender: import, then export as Motion Capture)",
+    ".blend": "a BVH file (Blender: export as Motion Capture)",
+    ".mvnx": "a BVH or C3D file (Xsens MVN: export)",
+    ".h5": "a CSV file (DeepLabCut: save_as_csv; else by pandas or NumPy)",
+    ".hdf5": "an npz or CSV file",
+    ".slp": "a CSV file (SLEAP: export analysis as CSV)",
+    ".mat": "an npz file (scipy.io.loadmat, numpy.savez)",
+    ".xlsx": "a CSV file (save as)",
+    ".xls": "a CSV file (save as)",
+    ".parquet": "a CSV file",
+    ".zip": "what is in it, unpacked",
+    ".gz": "what is in it, unpacked",
+}
+"""What to make of files that are not read."""
 
 COMMON_LOADERS: dict[str, Loader] = {
     ".json": _load_json,

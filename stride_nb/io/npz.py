@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
+from stride_nb.io import mediapipe
 from stride_nb.io.array_axes import find_people_and_frames, split_confidence
 from stride_nb.io.clip_archive import read_clips
 from stride_nb.io.detections import Detections
@@ -48,7 +49,9 @@ __all__ = [
 ]
 
 NAME = "arrays"
-LOOKS = "an npz, npy or pickle with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
+LOOKS = (
+    "an npz, npy, pickle or JSON with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
+)
 TOOLS = "stride-nb, rtmlib, NumPy, MotionBERT (X3D.npy)"
 KEEPS = "2D or 3D, confidence, fps, size, frame numbers, missing"
 SUFFIX, SEVERAL, STREAMS = ".npz", False, True
@@ -72,7 +75,9 @@ CLIPS = {"rel", "root", "offsets"}
 
 def recognises(document: Document) -> bool:
     """Whether it is an array, or arrays by name."""
-    if document.kind not in ("npz", "npy", "pkl", "pickle"):
+    if document.kind == "json":
+        return bool(_read_json_arrays(document))
+    if document.kind not in ("npz", "npy", "pkl", "pickle", "pk", "joblib", "pt", "pth"):
         return False
     content = document.content
     if find_form(unwrap_results(content)) is not None:
@@ -86,6 +91,8 @@ def recognises(document: Document) -> bool:
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     """Arrays of joints as detections; this package's own npz and prepared clips as sequences."""
     content = document.content
+    if document.kind == "json":
+        content = _read_json_arrays(document)
     named = content if isinstance(content, dict) else {"arr_0": content}
     arrays = {
         key: array for key, value in named.items() if (array := _as_array(key, value)) is not None
@@ -123,6 +130,27 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         up="-y" if is_motionbert else None,
         unit=_measure_unit(points) if is_motionbert else None,
     )
+
+
+def _read_json_arrays(document: Document) -> dict[str, Any]:
+    """Nested lists of numbers, or an object that holds such by a name of ``ARRAY_NAMES``, as
+    arrays; none where it is something else. MediaPipe's landmarks are."""
+    content = document.content
+    named = content if isinstance(content, dict) else {"arr_0": content}
+    joints = next((named[name] for name in ARRAY_NAMES if name in named), None)
+    depth, inner = 0, joints
+    while isinstance(inner, list) and inner:
+        depth, inner = depth + 1, inner[0]
+    numeric = isinstance(inner, (int, float)) or inner is None
+    if depth not in (3, 4) or not numeric or mediapipe.recognises(document):
+        return {}
+    arrays = {}
+    for name, value in named.items():
+        try:
+            arrays[name] = np.array(value, np.float64)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return arrays
 
 
 def _make_notes(

@@ -14,9 +14,9 @@ from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.document import Document
-from stride_nb.poses.repeated_values import hide_repeated_values
 from stride_nb.poses import skeleton as sk
 from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
+from stride_nb.poses.repeated_values import hide_repeated_values
 from stride_nb.poses.skeleton import Skeleton
 
 __all__ = [

@@ -65,9 +65,9 @@ def _note_shares(detections: Detections, document: Document, unit: str | None) -
 
 
 def _is_from_minus_one(detections: Detections) -> bool:
-    """Whether shares count from the image's middle: more than one trusted joint in twenty is clearly
-    negative, and that leaves clearly fewer outside of the image. MediaPipe's never do, and its legs
-    may lie far outside."""
+    """Whether shares count from the image's middle: more than one trusted joint in twenty is
+    clearly negative, and that leaves clearly fewer outside of the image. MediaPipe's never do, and
+    its legs may lie far outside."""
     if get_skeleton(detections.skeleton).name == "mediapipe33":
         return False
     confidence = detections.confidence
