@@ -85,11 +85,11 @@ def _is_time_first(document: Document, joints: np.ndarray) -> bool:
 
 
 def _measure_change(poses: np.ndarray) -> float:
-    """Median difference of one pose from the next along the first axis; 0 of all-equal poses, and
-    where nothing is known."""
+    """Median way of a joint from one pose to the next along the first axis; 0 of all-equal poses,
+    and where nothing is known."""
     poses = poses[: _SAMPLED_FRAMES + 1]
     known = np.where((poses == 0).all(-1, keepdims=True), np.nan, poses)
-    steps = np.abs(np.diff(known, axis=0))
+    steps = np.linalg.norm(np.diff(known, axis=0), axis=-1)
     steps = steps[np.isfinite(steps)]
     return float(np.median(steps)) if steps.size else 0.0
 

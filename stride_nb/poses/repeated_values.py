@@ -1,7 +1,7 @@
 """Values that stand for no coordinate: joints all of whose coordinates are one and the same number.
 
-``0``, ``-1`` and ``-999`` are common; any other number that is there again and again, far from all
-else, is as good as they are.
+``0``, ``-1`` and ``-999`` are common; any other number that is there again and again, outside of
+all else, is as good as they are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ __all__ = ["find_repeated_values", "hide_repeated_values"]
 COMMON_VALUES = (0.0, -1.0, -999.0, -9999.0)
 _FEWEST = 3
 """Joints at another number, below which it may be a place."""
+_MARGIN = 0.05
+"""Of the spread of all else, that such a number lies beyond it."""
 _ALWAYS = 0.9
-"""Share of poses from which on a joint at such a place may be an origin, as a pelvis is."""
+"""Share of its poses from which on a joint at such a place may be an origin, as a pelvis is."""
 
 
 def find_repeated_values(
@@ -28,7 +30,7 @@ def find_repeated_values(
     others = points[~at_one & np.isfinite(points).all(-1)]
     if len(others):
         low, high = np.percentile(others, (1, 99), axis=0)
-        reach = high - low
+        reach = _MARGIN * (high - low)
         outside = (values[:, None] < low - reach) | (values[:, None] > high + reach)
         common |= (counts >= _FEWEST) & outside.any(1)
     return {float(v): found for v in values[common] if (found := _find_value(points, v)).any()}
@@ -38,7 +40,8 @@ def _find_value(points: Float[np.ndarray, "N J C"], value: float) -> Bool[np.nda
     """Joints with that value in all coordinates, but for an origin: a joint that is always there,
     amidst the others."""
     at = np.asarray((points == value).all(-1))
-    always = at.mean(0) >= _ALWAYS
+    known = np.isfinite(points).all(-1)
+    always = at.sum(0) >= _ALWAYS * np.maximum(known.sum(0), 1)
     if not always.any() or always.all():
         return at
     others = np.where(at[..., None], np.nan, points)
