@@ -8,6 +8,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 import tempfile
 import tokenize
@@ -29,6 +30,7 @@ __all__ = [
     "parse_positive",
     "require",
     "run_command",
+    "spell_as_options",
 ]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -144,6 +146,15 @@ def parse_positive(text: str) -> int:
     return parse_natural(text, 1)
 
 
+def spell_as_options(message: str) -> str:
+    """A message's parameters as a command spells them.
+
+    >>> spell_as_options("no frame rate: 30 frames per second were assumed (fps=…)")
+    'no frame rate: 30 frames per second were assumed (--fps)'
+    """
+    return re.sub(r"\b(\w+)=…", r"--\1", message)
+
+
 def run_command(program: str, package: str, commands: dict[str, str], argv: list[str]) -> int:
     """Run one of ``commands``, each a module of ``package`` with ``add_arguments(parser)`` and
     ``run(args)``; its exit status.
@@ -159,7 +170,7 @@ def run_command(program: str, package: str, commands: dict[str, str], argv: list
         args = _parse_arguments(program, package, commands, argv)
         return args.run(args)
     except InputError as error:
-        message, status = error, 2
+        message, status = spell_as_options(str(error)), 2
     except OSError as error:
         parts = (error.filename, error.strerror or error)
         message, status = ": ".join(str(part) for part in parts if part), 1

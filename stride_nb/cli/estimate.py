@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stride_nb import io
 from stride_nb.batch.facts import note_facts
-from stride_nb.errors import parse_positive
+from stride_nb.errors import parse_positive, spell_as_options
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR, estimate_poses
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     partial = args.out.with_name(f".{args.out.name}.estimates")
     found = estimate_poses(args.video, args.estimator, args.people, partial)
     if found.notes:
-        print(f"{args.video}: {'; '.join(found.notes)}", file=sys.stderr)
+        print(f"{args.video}: {spell_as_options('; '.join(found.notes))}", file=sys.stderr)
     for track in found:
         note_facts(len(track), float((track.confidence < CONFIDENCE_THRESHOLD).mean()))
     for path in io.write(args.out, list(found)):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 
-from stride_nb.errors import parse_natural, parse_positive
+from stride_nb.errors import parse_natural, parse_positive, spell_as_options
 from stride_nb.poses.geometry import UP_AXES
 from stride_nb.refinement.filters import BASELINES
 from stride_nb.refinement.refine import METHODS
@@ -78,6 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
     options = {k: value for k, value in vars(args).items() if k not in ("command", "run", "size")}
     size = tuple(args.size) if args.size else None
-    for path in refine_file(**options, size=size, warn=partial(print, file=sys.stderr)):
+    for path in refine_file(**options, size=size, warn=_warn):
         print(path)
     return 0
+
+
+def _warn(note: str) -> None:
+    print(spell_as_options(note), file=sys.stderr)

@@ -22,6 +22,7 @@ from stride_nb.io.document import Document
 from stride_nb.io.openpose import collect_people, is_frame
 from stride_nb.io.parsing import (
     identify_joint_set,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -62,7 +63,8 @@ def recognises(document: Document) -> bool:
         return False
     if isinstance(content, dict):
         return all(map(is_frame, content.values()))
-    return isinstance(content, list) and _is_entry(content[0])
+    first = next((e for e in content if e is not None), None) if isinstance(content, list) else None
+    return _is_entry(first)
 
 
 def _is_entry(content: object) -> bool:
@@ -75,8 +77,14 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if isinstance(entries, dict):
         return collect_people(document, entries.items(), skeleton)
     for i, entry in enumerate(entries):
-        if not _is_entry(entry):
+        if entry is not None and not _is_entry(entry):
             raise document.error(f"entry {i}", "image_id and keypoints", entry)
+    named = [e["image_id"] for e in entries if e is not None]
+    numbers = [parse_frame_number(document, "image_id", name) for name in named]
+    empty = sum(e is None or not e["keypoints"] for e in entries)
+    if empty == len(entries):
+        raise document.error("keypoints", "at least one person's", "none")
+    entries = [e for e in entries if e is not None and e["keypoints"]]
     widths = [3 * count for count in JOINT_COUNTS]
     values = parse_matrix(document, "keypoints", [e["keypoints"] for e in entries], widths)
     joints = values.reshape(len(values), -1, 3)
@@ -87,7 +95,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         joints[..., :2],
         joints[..., 2],
         identify_joint_set(document, joints[..., :2], skeleton),
-        frame_span=(min(frames), max(frames)),
+        frame_span=(min(numbers), max(numbers)),
+        notes=make_skipped_note(empty),
     )
 
 

@@ -14,9 +14,13 @@ _TIMES_STEADIER = 3.0
 _LONGER = 4
 """Times more frames than people, where steadiness does not tell."""
 _SAMPLED_FRAMES = 200
-_MOVING, _STEADIER = 0.03, 0.8
-"""Deviation of distances in an image, below which a pose hardly changes; and how much of it a depth
-leaves at most."""
+_STEADY, _STEADIER = 0.03, 0.4
+"""Deviation of a body's distances at most, and of those of numbers in another order."""
+_BYTE, _PIXELS, _MILLIMETRES = 255, 100, 400
+"""Largest confidence in any unit; coordinates that are none of metres; a box about a person in
+millimetres or pixels, who is deeper than 255 mm."""
+_JUMPIER = 4.0
+"""Times that a confidence changes its course more than coordinates do."""
 _PAIRS = 1000
 
 
@@ -37,6 +41,10 @@ def find_people_and_frames(
     """
     if joints.ndim == 3:
         return joints[None], False, ()
+    if _is_channels_first(joints):
+        expected = "(people, frames, joints, coordinates), or frames first"
+        found = f"{joints.shape}, coordinates first and people last: np.moveaxis(a, 0, -1)"
+        raise document.error("axes", expected, found)
     first, second = joints.shape[:2]
     if first == 1 or second == 1:
         frames_first = second == 1 and first > 1
@@ -46,6 +54,19 @@ def find_people_and_frames(
         return joints, False, ()
     note = f"axes (frames, people, joints, {joints.shape[-1]}), by lengths and steadiness"
     return joints.swapaxes(0, 1), True, (note,) if second > 1 else ()
+
+
+def _is_channels_first(joints: np.ndarray) -> bool:
+    """Whether it is (C, T, J, P), as graph networks take it, and not (P, T, J, C), where lengths
+    allow both: it then holds far steadier bodies."""
+    channels, frames, _, people = joints.shape
+    if channels not in (2, 3) or people > 2 or frames < 3:
+        return False
+    known = np.where(joints == 0, np.nan, joints)[:, :_SAMPLED_FRAMES]
+    as_given = [_measure_unsteadiness(pose) for pose in known]
+    moved = np.moveaxis(known, 0, -1)  # (T, J, P, C)
+    as_moved = [_measure_unsteadiness(moved[:, :, p]) for p in range(people)]
+    return max(as_moved) < min(_STEADY, _STEADIER * max(as_given))
 
 
 def _is_time_first(document: Document, joints: np.ndarray) -> bool:
@@ -64,11 +85,11 @@ def _is_time_first(document: Document, joints: np.ndarray) -> bool:
 
 
 def _measure_change(poses: np.ndarray) -> float:
-    """Median difference of one pose from the next along the first axis; 0 of all-equal poses, and
-    where nothing is known."""
+    """Median way of a joint from one pose to the next along the first axis; 0 of all-equal poses,
+    and where nothing is known."""
     poses = poses[: _SAMPLED_FRAMES + 1]
     known = np.where((poses == 0).all(-1, keepdims=True), np.nan, poses)
-    steps = np.abs(np.diff(known, axis=0))
+    steps = np.linalg.norm(np.diff(known, axis=0), axis=-1)
     steps = steps[np.isfinite(steps)]
     return float(np.median(steps)) if steps.size else 0.0
 
@@ -103,26 +124,27 @@ def _may_be_scores(pixels: np.ndarray, values: np.ndarray) -> bool:
 
 
 def _is_no_depth(pixels: np.ndarray, values: np.ndarray) -> bool:
-    """Whether a third column, from 0 to 100, is one value a joint though the joints move, stands
-    beside shares of an image, or leaves the distances between joints as unsteady as they are in the
-    image, where a depth makes them a body's."""
+    """Whether a third column, from 0 to 255, is one value a joint though the joints move, stands
+    beside shares of an image or a person of many pixels, or jumps where the joints move evenly or
+    is whole where they are not."""
     finite = np.isfinite(pixels).all(-1) & np.isfinite(values)
-    if finite.sum() < 2 or not 0 <= values[finite].min() <= values[finite].max() <= 100:
+    if finite.sum() < 2 or not 0 <= values[finite].min() <= values[finite].max() <= _BYTE:
         return False
-    positive, highest = pixels[finite].min() >= 0, values[finite].max()
     poses = np.concatenate([pixels, values[..., None]], -1)[finite.all(1)][:_SAMPLED_FRAMES]
-    if len(poses) < 3:
+    if pixels[finite].min() < 0 or len(poses) < 3:
         return False
-    moves = poses.std(0)
-    if np.median(moves[:, :2]) > 0 and moves[:, 2].max() <= 1e-6 * max(highest, 1.0):
+    moves, largest = poses.std(0), pixels[finite].max()
+    if np.median(moves[:, :2]) > 0 and moves[:, 2].max() <= 1e-6 * max(values[finite].max(), 1.0):
         return True
-    largest = pixels[finite].max()
-    if positive and largest <= 1:
+    if largest <= 1:
         return True  # shares of an image: nobody is in a corner of 1 m
-    if not positive or largest <= 100:
+    if largest <= _PIXELS:
         return False
-    flat, deep = _measure_unsteadiness(poses[..., :2]), _measure_unsteadiness(poses)
-    return flat > _MOVING and deep > _STEADIER * flat
+    box = np.median(np.linalg.norm(np.ptp(poses[..., :2], axis=1), axis=-1))
+    jumps = np.median(np.abs(np.diff(poses, 2, axis=0)), axis=(0, 1))
+    whole = (poses % 1 == 0).all((0, 1))
+    counts = bool(whole[2] and not whole[:2].any())
+    return bool(box > _MILLIMETRES or jumps[2] > _JUMPIER * max(jumps[:2]) or counts)
 
 
 def _measure_unsteadiness(poses: np.ndarray) -> float:
@@ -132,5 +154,7 @@ def _measure_unsteadiness(poses: np.ndarray) -> float:
     if len(one) > _PAIRS:
         one, other = one[:: len(one) // _PAIRS], other[:: len(other) // _PAIRS]
     distance = np.linalg.norm(poses[:, one] - poses[:, other], axis=-1)
-    deviation = distance.std(0) / np.maximum(distance.mean(0), 1e-9)
-    return float(np.quantile(deviation[distance.mean(0) > 0], 0.1)) if distance.any() else 0.0
+    distance = distance[:, np.isfinite(distance).any(0)]
+    usual = np.nanmean(distance, 0)
+    deviation = np.nanstd(distance, 0)[usual > 0] / usual[usual > 0]
+    return float(np.quantile(deviation, 0.1)) if len(deviation) else 0.0

@@ -61,7 +61,7 @@ def rotate_to_camera_axes(
 
 def check_up_axis(up: str | None) -> str | None:
     """The axis that points up; InputError where it is none of those known."""
-    if up is not None and up not in UP_AXES:
+    if up is not None and (not isinstance(up, str) or up not in UP_AXES):
         raise InputError("axes", "up", f"one of {', '.join(UP_AXES)}", repr(up))
     return up
 

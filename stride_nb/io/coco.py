@@ -19,6 +19,7 @@ from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -44,7 +45,8 @@ def recognises(document: Document) -> bool:
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people of a COCO keypoints file as detections, px."""
     images = {str(image.get("id")): image for image in _get_objects(document, "images")}
-    people = [a for a in _get_objects(document, "annotations") if a.get("keypoints")]
+    annotations = _get_objects(document, "annotations")
+    people = [a for a in annotations if a.get("keypoints")]
     if not people:
         raise document.error("annotations", "at least one with keypoints", "none")
     values = parse_matrix(document, "keypoints", [a["keypoints"] for a in people], WIDTHS)
@@ -64,11 +66,13 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         identify_joint_set(document, joints[..., :2], skeleton),
         size=_get_image_size(document, images),
         frame_span=(min(numbers or frames), max(numbers or frames)),
+        notes=make_skipped_note(len(annotations) - len(people)),
     )
 
 
 def _get_objects(document: Document, field: str) -> list[dict]:
     objects = document.content.get(field, [])
+    objects = [o for o in objects if o is not None] if isinstance(objects, list) else objects
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
         raise document.error(field, "a list of objects", type(objects).__name__)
     return objects

@@ -36,6 +36,7 @@ from stride_nb.io.parsing import (
     identify_joint_set,
     make_joint_set_note,
     number_frames_by_time,
+    parse_cell,
     parse_frame_number,
     parse_track_id,
 )
@@ -62,7 +63,12 @@ LOOKS = "a CSV whose header names joint and axis (rhip_x, landmark_24_x, x24), o
 SUFFIX, SEVERAL = ".csv", True
 
 # Columns by their plain names: lower case, letters and digits only.
-FRAME_COLUMNS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno")
+FRAME_COLUMNS = (
+    *("frame", "frameid", "framenumber", "frameindex", "frameidx", "imageid", "frameno", "fnum"),
+    *("framenum", "framecount"),
+)
+INDEX_COLUMNS = ("", "index", "unnamed0")
+"""A row's number, in a table of one person's frames that of the frame."""
 TIME_COLUMNS = {
     "times": 1.0,
     "time": 1.0,
@@ -75,8 +81,9 @@ TIME_COLUMNS = {
 PERSON_COLUMNS = ("person", "trackid", "track", "personid", "id", "idx")
 JOINT_COLUMNS = (
     *("landmark", "joint", "landmarkname", "jointname", "landmarkid", "landmarkindex", "jointid"),
-    *("keypoint", "name"),
+    *("keypoint", "keypointname", "name", "bodypart", "bodyparts", "marker", "point", "label"),
 )
+_SEPARATORS = " :./_-(["
 PRESENCE = "presence"
 """MediaPipe's, in the picture, visible or not: a visibility beside it counts instead."""
 VALUE_COLUMNS = {"x": 0, "y": 1, "z": 2} | dict.fromkeys(
@@ -130,11 +137,13 @@ def _simplify(name: str) -> str:
 
 def _split_column(name: str) -> tuple[str, int | None]:
     """Joint and place of the value (0 to 3) of a column; no place: not a joint's."""
-    match = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name.strip())
-    if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(match[1])):
+    name = name.strip().rstrip(")]")
+    match = re.fullmatch(r"(.*[^a-zA-Z]|.*[a-z](?=[A-Z]))([a-zA-Z]+)", name)
+    stem = match[1].rstrip(_SEPARATORS) if match else ""
+    if match and match[2].lower() in VALUE_COLUMNS and (joint := _standardize_joint(stem)):
         return joint, VALUE_COLUMNS[match[2].lower()]
-    match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.strip().lower())
-    match = match or re.fullmatch(rf"({'|'.join(VALUE_COLUMNS)})[_ .-](.+)", name.strip().lower())
+    match = re.fullmatch(r"(x|y|z|v|c)_?(\d+)", name.lower())
+    match = match or re.fullmatch(rf"({'|'.join(VALUE_COLUMNS)})[_ .-](.+)", name.lower())
     if match and (joint := _standardize_joint(match[2])):
         return joint, VALUE_COLUMNS[match[1]]
     return "", None
@@ -153,7 +162,7 @@ def _standardize_joint(name: str) -> str:
 def _parse_cells(document: Document, field: str, cells: Sequence[str]) -> Float[np.ndarray, " N"]:
     """Cells as numbers; an empty cell is NaN."""
     try:
-        numbers = np.array([float(cell) if cell else np.nan for cell in cells])
+        numbers = np.array([parse_cell(cell) for cell in cells], np.float64)
     except ValueError as error:
         raise document.error(f"column {field}", "numbers", error) from None
     return np.where(np.isfinite(numbers), numbers, np.nan)
@@ -168,10 +177,13 @@ def _read_row_clock(
     """
     time = next((name for name in TIME_COLUMNS if name in columns), None)
     frame = next((name for name in FRAME_COLUMNS if name in columns), None)
+    if frame is None and time is None and len(set(subjects)) == 1:
+        first = next(iter(columns))
+        frame = first if first in INDEX_COLUMNS else None
     seconds = np.full(len(subjects), np.nan)
     if time:
         seconds = _parse_cells(document, time, columns[time]) * TIME_COLUMNS[time]
-    if frame:
+    if frame is not None:
         values = [_parse_if_number(cell) for cell in columns[frame]]
         frames = np.array([parse_frame_number(document, frame, value) for value in values])
         fps = estimate_fps(frames, seconds)
@@ -321,8 +333,8 @@ def _find_label(document: Document, joint: str) -> str:
 
 
 def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:
-    """Whether MediaPipe's landmarks are the image's: within about one image, its z counted from the
-    hips, which themselves move."""
+    """Whether MediaPipe's landmarks are the image's: within about one image, or in pixels, its z
+    counted from the hips, which themselves move."""
     seen = points[np.isfinite(points).all(-1)]
     hips = points[:, 23:25].mean(1)
     hips = hips[np.isfinite(hips).all(-1)]
@@ -332,6 +344,8 @@ def _are_image_landmarks(points: Float[np.ndarray, "N 33 3"]) -> bool:
         seen[:, :2], 99
     ) < 2
     at_hips = np.median(np.abs(hips), axis=0)
+    if np.abs(hips[:, 2]).max() < 1e-3 * at_hips[:2].max():  # in pixels: hips at depth 0, elsewhere
+        return bool(len(hips) > 1 and (np.percentile(seen[:, :2], 1, axis=0) > -at_hips[:2]).all())
     return bool(in_image and at_hips[2] < 0.05 and at_hips[:2].max() > 0.05)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
-from stride_nb.io.parsing import arrange_named_joints, parse_frame_number
+from stride_nb.io.parsing import arrange_named_joints, parse_cell, parse_frame_number
 
 __all__ = ["KEEPS", "LOOKS", "NAME", "TOOLS", "parse", "recognises"]
 
@@ -79,7 +79,7 @@ def _stack_people(
 
 def _parse_coordinate(document: Document, cell: str) -> float:
     try:
-        return float(cell or "nan")
+        return parse_cell(cell)
     except ValueError as error:
         raise document.error("rows", "numbers", error) from None
 

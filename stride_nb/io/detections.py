@@ -62,6 +62,9 @@ def clean_detections(detections: Detections, where: str | PathLike) -> Detection
     Raises:
         InputError: no joint anywhere, coordinates beyond any image, or frame numbers of no video.
     """
+    highest = np.nanmax(detections.confidence, initial=0.0)
+    if highest > 100:
+        raise InputError(where, "confidence", "from 0 to 1, or in percent", f"{highest:g}")
     confidence = np.clip(np.nan_to_num(detections.confidence, nan=0.0), 0, 1)
     confidence = confidence * np.isfinite(detections.points).all(-1)
     visible = confidence.any(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain, dropwhile
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -59,12 +61,17 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
             if files and suffix in loaders:
                 loaded = [(file.name, _load(file, loaders[suffix])) for file in files]
                 return Document(path, kind, loaded)
-        raise InputError(path, "folder", "JSON or txt files, one a frame", "none")
+        inner = [f.name for f in sorted(path.iterdir()) if f.is_dir() and f.name[:1] not in "._"]
+        found = f"none, but folders: {', '.join(inner)[:80]}" if inner else "none"
+        raise InputError(path, "folder", "JSON or txt files, one a frame", found)
     suffix = path.suffix.lower()
     if suffix not in loaders:
         known = f"a folder of JSON files, or {', '.join(loaders)}"
+        if suffix in CONVERSIONS:
+            known = f"{known}; of {suffix} {CONVERSIONS[suffix]}"
         raise InputError(path, "suffix", known, path.suffix or "none")
-    return Document(path, suffix[1:], _load(path, loaders[suffix]))
+    kind = "json" if suffix == ".jsonl" else suffix[1:]
+    return Document(path, kind, _load(path, loaders[suffix]))
 
 
 def _load(path: Path, loader: Loader) -> Any:
@@ -81,17 +88,27 @@ def _load(path: Path, loader: Loader) -> Any:
 
 
 def _load_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
+    """What it holds; of lines of JSON a list."""
+    data = path.read_bytes()
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if not error.msg.startswith("Extra data") or error.lineno < 2:
+            raise
+        return [json.loads(line) for line in lines]
 
 
 def _load_csv(path: Path) -> list[list[str]]:
-    """Rows of text, blank ones left out; cells apart by comma, semicolon or tab. Where it is not
-    the comma, a comma may stand for the decimal point."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        head = file.readline()
-        delimiter = max(",;\t", key=head.count)
-        file.seek(0)
-        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    """Rows of text, blank ones and comments above them left out; cells apart by comma, semicolon,
+    tab or bar. Where it is not the comma, a comma may stand for the decimal point."""
+    with open(path, "rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    with open(path, newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
+        lines = dropwhile(lambda line: not line.strip() or line[0] == "#", file)
+        head = next(lines, "")
+        delimiter = max(",;\t|", key=head.count)
+        rows = [row for row in csv.reader(chain([head], lines), delimiter=delimiter) if row]
     if delimiter == ",":
         return rows
     return [[DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
@@ -140,8 +157,25 @@ MAX_PICKLE_BYTES = 1 << 30
 """Of one array of objects, read into memory at once."""
 
 
+CONVERSIONS = {
+    ".fbx": "a BVH file (Blender: import, then export as Motion Capture)",
+    ".blend": "a BVH file (Blender: export as Motion Capture)",
+    ".mvnx": "a BVH or C3D file (Xsens MVN: export)",
+    ".h5": "a CSV file (DeepLabCut: save_as_csv; else by pandas or NumPy)",
+    ".hdf5": "an npz or CSV file",
+    ".slp": "a CSV file (SLEAP: export analysis as CSV)",
+    ".mat": "an npz file (scipy.io.loadmat, numpy.savez)",
+    ".xlsx": "a CSV file (save as)",
+    ".xls": "a CSV file (save as)",
+    ".parquet": "a CSV file",
+    ".zip": "what is in it, unpacked",
+    ".gz": "what is in it, unpacked",
+}
+"""What to make of files that are not read."""
+
 COMMON_LOADERS: dict[str, Loader] = {
     ".json": _load_json,
+    ".jsonl": _load_json,
     ".csv": _load_csv,
     ".tsv": _load_csv,
     ".npz": _load_npz,

@@ -13,12 +13,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_path
 from stride_nb.io.detections import Detections
 from stride_nb.io.parsing import read_text
 from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
@@ -32,7 +31,7 @@ JointMap = Mapping[str, Any]
 
 def load_joint_map(source: str | PathLike | JointMap) -> JointMap:
     """The map, or that of a JSON file. Raises InputError where it is no object."""
-    where = "joint map" if isinstance(source, Mapping) else Path(source)
+    where = "joint map" if isinstance(source, Mapping) else check_path("joint map", source)
     expected = "an object from our joint to the file's"
     try:
         content = source if isinstance(source, Mapping) else json.loads(read_text(source))

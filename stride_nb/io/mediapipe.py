@@ -202,13 +202,23 @@ def _read_frame_clock(document: Document, items: list) -> tuple[list[int], float
     if items[0][0] is not None:  # an object from number to frame
         numbers = [parse_frame_number(document, "frame", name) for name, _ in items]
     elif number_key:
-        values = _get_values(number_key, items)
+        values = _fill_numbers(_get_values(number_key, items))
         numbers = [parse_frame_number(document, number_key, value) for value in values]
     elif time_key is None:
         return list(range(len(items))), None
     else:
         return _number_by_milliseconds(document, time_key, seconds)
     return numbers, estimate_fps(numbers, seconds)
+
+
+def _fill_numbers(values: list) -> list:
+    """The frames' numbers, those of frames without one by their place, where all others count by
+    it."""
+    known = {value - i for i, value in enumerate(values) if isinstance(value, (int, float))}
+    if len(known) != 1:
+        return values
+    offset = known.pop()
+    return [i + offset if value is None else value for i, value in enumerate(values)]
 
 
 def _number_by_milliseconds(

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from stride_nb.io.array_axes import split_confidence
 from stride_nb.io.detections import Detections
 from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    is_empty_person,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -36,6 +39,8 @@ KEEPS = "2D or 3D, confidence, ids, frame numbers, up axis, missing"
 LOOKS = (
     "JSON frames {frame_id, instances: [{keypoints, keypoint_scores}]}, also under instance_info"
 )
+SCORE_KEYS = ("keypoint_scores", "scores", "confidence", "keypoints_scores")
+FRAME_KEYS = ("frame_id", "frame", "frame_idx", "frame_index", "frame_number", "image_name")
 NO_HEIGHT_NOTE = "MMPose's 3D has no root height: every frame's lowest joint stands at 0"
 
 
@@ -56,15 +61,19 @@ def recognises(document: Document) -> bool:
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people of MMPose's predictions as detections."""
-    rows, scores, numbers, track_ids, all_numbers = [], [], [], [], []
+    rows, scores, numbers, track_ids, all_numbers, empty = [], [], [], [], [], 0
     for number, instances in _iterate_frames(document):
         all_numbers.append(number)
         for instance in instances:
+            if is_empty_person(instance):
+                empty += 1
+                continue
             if not _is_instance(instance):
                 raise document.error(f"frame {number}", "instances with keypoints", instance)
             keypoints = instance["keypoints"]
             rows.append(_flatten(document, keypoints))
-            scores.append(instance.get("keypoint_scores") or [1.0] * len(keypoints))
+            known = (instance[key] for key in SCORE_KEYS if instance.get(key))
+            scores.append(next(known, [1.0] * len(keypoints)))
             numbers.append(number)
             track_ids.append(parse_track_id(instance.get("track_id")))
     if not rows:
@@ -77,6 +86,9 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     points = parse_matrix(document, "keypoints", rows, [dims * confidence.shape[1]])
     points = points.reshape(len(rows), -1, dims)
     if dims == 3:
+        points, found = split_confidence(document, points)
+        confidence, dims = (found, 2) if points.shape[-1] == 2 else (confidence, 3)
+    if dims == 3:
         skeleton = skeleton or ("h36m17" if points.shape[1] == 17 else None)
     joint_set = identify_joint_set(document, points, skeleton)
     return Detections(
@@ -86,7 +98,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         confidence,
         joint_set,
         frame_span=(min(all_numbers), max(all_numbers)),
-        notes=(NO_HEIGHT_NOTE,) if dims == 3 else (),
+        notes=make_skipped_note(empty) + ((NO_HEIGHT_NOTE,) if dims == 3 else ()),
         up="-y" if dims == 3 else None,
     )
 
@@ -109,12 +121,49 @@ def _iterate_frames(document: Document) -> Iterator[tuple[int, list]]:
     else:
         items = content["instance_info"] if isinstance(content, dict) else content
         if items and isinstance(items[0], dict) and "instances" not in items[0]:
-            items = [{"frame_id": 0, "instances": items}]  # of one image
+            items = _group_instances(document, items)
     for i, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("instances"), list):
+        if not isinstance(item, dict) or not isinstance(
+            item.get("instances", 0), (list, type(None))
+        ):
             raise document.error(f"frame {i}", "frame_id and instances", item)
         number = parse_frame_number(document, "frame_id", item.get("frame_id", i))
-        yield number, item["instances"]
+        yield number, item["instances"] or []
+
+
+def _group_instances(document: Document, people: list) -> list[dict]:
+    """Frames of people by the frame that each names; where none does, of one image.
+
+    Raises:
+        InputError: more than two who hardly differ: they may be frames.
+    """
+    key = next(
+        (key for key in FRAME_KEYS if isinstance(people[0], dict) and key in people[0]), None
+    )
+    if key is not None:
+        frames: dict[int, list] = {}
+        for person in people:
+            number = person.get(key) if isinstance(person, dict) else None
+            frames.setdefault(parse_frame_number(document, key, number), []).append(person)
+        return [{"frame_id": number, "instances": own} for number, own in frames.items()]
+    if _are_alike(document, people):
+        expected = "frame_id and instances, or a frame of each person"
+        raise document.error(
+            "frames", expected, f"{len(people)} poses that may be frames or people"
+        )
+    return [{"frame_id": 0, "instances": people}]
+
+
+def _are_alike(document: Document, people: list) -> bool:
+    """Whether each of many poses differs from the one before by less than half of a body."""
+    seen = [p["keypoints"] for p in people if _is_instance(p) and p["keypoints"]]
+    if len(seen) < 3 or len({len(keypoints) for keypoints in seen}) > 1:
+        return False
+    points = parse_matrix(document, "keypoints", [_flatten(document, k) for k in seen])
+    points = points.reshape(len(seen), len(seen[0]), -1)
+    size = np.linalg.norm(np.nanmax(points, 1) - np.nanmin(points, 1), axis=-1)
+    step = np.nanmedian(np.linalg.norm(np.diff(points, axis=0), axis=-1), axis=1)
+    return bool(np.median(step) < np.median(size) / 2)
 
 
 def _flatten(document: Document, keypoints: list) -> list:

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stride_nb.errors import UNREADABLE, InputError
+from stride_nb.io import mediapipe
 from stride_nb.io.array_axes import find_people_and_frames, split_confidence
 from stride_nb.io.clip_archive import read_clips
 from stride_nb.io.detections import Detections
@@ -48,7 +49,9 @@ __all__ = [
 ]
 
 NAME = "arrays"
-LOOKS = "an npz, npy or pickle with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
+LOOKS = (
+    "an npz, npy, pickle or JSON with an array (T, J, C), (P, T, J, C) or (T, P, J, C) of joints"
+)
 TOOLS = "stride-nb, rtmlib, NumPy, MotionBERT (X3D.npy)"
 KEEPS = "2D or 3D, confidence, fps, size, frame numbers, missing"
 SUFFIX, SEVERAL, STREAMS = ".npz", False, True
@@ -57,7 +60,12 @@ ARRAY_NAMES = (
     *("keypoints", "keypoints_2d", "joints_2d", "pose", "poses", "data", "arr_0"),
 )
 """The first that is there holds the joints."""
-CONFIDENCE_NAMES = ("confidence", "scores", "keypoint_scores")
+CONFIDENCE_NAMES = (
+    *("confidence", "scores", "keypoint_scores", "keypoint_score", "keypoints_scores", "conf"),
+    *("confidences", "visibility", "visibilities", "likelihood", "presence"),
+)
+SHAPE_NAME = "img_shape"
+"""Height and width of the image, px, as MMAction and PySKL have it."""
 OWN_3D = {"joints", "confidence", "fps", "skeleton"}
 OWN_2D = {"pixels", "confidence", "fps", "size"}
 STANDING_METRES = 1.6
@@ -67,7 +75,9 @@ CLIPS = {"rel", "root", "offsets"}
 
 def recognises(document: Document) -> bool:
     """Whether it is an array, or arrays by name."""
-    if document.kind not in ("npz", "npy", "pkl", "pickle"):
+    if document.kind == "json":
+        return bool(_read_json_arrays(document))
+    if document.kind not in ("npz", "npy", "pkl", "pickle", "pk", "joblib", "pt", "pth"):
         return False
     content = document.content
     if find_form(unwrap_results(content)) is not None:
@@ -81,6 +91,8 @@ def recognises(document: Document) -> bool:
 def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     """Arrays of joints as detections; this package's own npz and prepared clips as sequences."""
     content = document.content
+    if document.kind == "json":
+        content = _read_json_arrays(document)
     named = content if isinstance(content, dict) else {"arr_0": content}
     arrays = {
         key: array for key, value in named.items() if (array := _as_array(key, value)) is not None
@@ -93,7 +105,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         if arrays.keys() >= OWN_2D:
             return [Keypoints2D.load(document.path)]
     joints = _find_joint_array(document, arrays)
-    scores = _find_confidence(document, arrays, joints.shape[:-1])
+    scores, score_notes = _find_confidence(document, arrays, joints.shape[:-1])
     joints, frames_first, axes_notes = find_people_and_frames(document, joints)
     P, T, J, C = joints.shape
     points, confidence = split_confidence(document, joints.reshape(P * T, J, C))
@@ -104,10 +116,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
     joint_set = identify_joint_set(
         document, points, skeleton or ("h36m17" if is_motionbert else None)
     )
-    fps, size = (
-        _find_numbers(document, arrays, "fps", 1),
-        _find_numbers(document, arrays, "size", 2),
-    )
+    fps, size = _find_numbers(document, arrays, "fps", 1), _find_size(document, arrays)
     return Detections(
         np.tile(np.arange(T), P),
         [str(person + 1) for person in range(P) for _ in range(T)],
@@ -117,10 +126,31 @@ def parse(document: Document, skeleton: str | None = None) -> Detections | list:
         fps=float(fps.item()) if fps is not None else None,
         size=(int(size[0]), int(size[1])) if size is not None else None,
         frame_span=(0, T - 1),
-        notes=axes_notes + _make_notes(points, joint_set, skeleton, is_motionbert),
+        notes=axes_notes + score_notes + _make_notes(points, joint_set, skeleton, is_motionbert),
         up="-y" if is_motionbert else None,
         unit=_measure_unit(points) if is_motionbert else None,
     )
+
+
+def _read_json_arrays(document: Document) -> dict[str, Any]:
+    """Nested lists of numbers, or an object that holds such by a name of ``ARRAY_NAMES``, as
+    arrays; none where it is something else. MediaPipe's landmarks are."""
+    content = document.content
+    named = content if isinstance(content, dict) else {"arr_0": content}
+    joints = next((named[name] for name in ARRAY_NAMES if name in named), None)
+    depth, inner = 0, joints
+    while isinstance(inner, list) and inner:
+        depth, inner = depth + 1, inner[0]
+    numeric = isinstance(inner, (int, float)) or inner is None
+    if depth not in (3, 4) or not numeric or mediapipe.recognises(document):
+        return {}
+    arrays = {}
+    for name, value in named.items():
+        try:
+            arrays[name] = np.array(value, np.float64)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return arrays
 
 
 def _make_notes(
@@ -155,7 +185,7 @@ def _as_array(key: str, value: Any) -> np.ndarray | None:
     pickle has it."""
     if isinstance(value, np.ndarray):
         return value
-    beside = key in ("fps", "size", "score", *CONFIDENCE_NAMES)
+    beside = key in ("fps", "size", SHAPE_NAME, "score", *CONFIDENCE_NAMES)
     if beside and isinstance(value, (int, float, np.generic, list, tuple)):
         try:
             return np.array(value)
@@ -184,25 +214,44 @@ def _may_be_joints(array: np.ndarray) -> bool:
 
 def _find_confidence(
     document: Document, arrays: dict[str, np.ndarray], shape: tuple[int, ...]
-) -> np.ndarray | None:
-    """The confidence of joints of that shape, axes of length 1 apart; None where there is none.
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The confidence of joints of that shape, axes of length 1 apart, None where there is none, and
+    notes: one under another name, from 0 to 1, is taken for it.
 
     ``score`` may be one of whole poses: it is left out where it does not fit.
 
     Raises:
         InputError: another shape, or no numbers.
     """
+    squeezed = tuple(n for n in shape if n != 1)
     key = next((name for name in (*CONFIDENCE_NAMES, "score") if name in arrays), None)
     if key is None:
-        return None
+        fitting = [name for name, array in arrays.items() if _may_be_scores(array, squeezed)]
+        if len(fitting) != 1:
+            return None, ()
+        return arrays[fitting[0]], (f"{fitting[0]} was taken for the joints' confidence",)
     array = arrays[key]
-    squeezed = tuple(n for n in shape if n != 1)
     if array.dtype.kind in "iufb" and np.squeeze(array).shape == squeezed:
-        return array
+        return array, ()
     if key == "score":
-        return None
+        return None, ()
     expected = f"numbers of shape {shape}, as of the joints"
     raise document.error(key, expected, f"{array.dtype} {array.shape}")
+
+
+def _may_be_scores(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """One number from 0 to 1 a joint, not all the same."""
+    if array.dtype.kind != "f" or np.squeeze(array).shape != shape or not np.isfinite(array).any():
+        return False
+    return bool(0 <= np.nanmin(array) < np.nanmax(array) <= 1)
+
+
+def _find_size(document: Document, arrays: dict[str, np.ndarray]) -> np.ndarray | None:
+    """Width and height of the image, px; None where it is not there."""
+    if "size" not in arrays and SHAPE_NAME in arrays:
+        shape = _find_numbers(document, arrays, SHAPE_NAME, 2)
+        return None if shape is None else shape[::-1]
+    return _find_numbers(document, arrays, "size", 2)
 
 
 def _find_numbers(

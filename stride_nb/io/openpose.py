@@ -16,6 +16,7 @@ x, y, z, confidence, in centimetres, y down (CMU-Perceptual-Computing-Lab/panopt
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -29,6 +30,8 @@ from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    make_other_files_note,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -65,13 +68,14 @@ def is_frame(content: object) -> bool:
     """Whether parsed JSON is what OpenPose writes for one frame."""
     if not isinstance(content, dict):
         return False
-    return isinstance(content.get("people", content.get("bodies")), list)
+    key = next((key for key in ("people", "bodies") if key in content), None)
+    return key is not None and isinstance(content[key] or [], list)
 
 
 def recognises(document: Document) -> bool:
     """Whether it is a folder of frames, or one frame."""
     if document.kind == "folder":
-        return is_frame(document.content[0][1])
+        return any(is_frame(content) for _, content in document.content)
     return document.kind == "json" and is_frame(document.content)
 
 
@@ -86,23 +90,26 @@ def collect_people(
     document: Document, frames: Iterable[tuple[str, Any]], skeleton: str | None
 ) -> Detections:
     """Everyone in the frames, given as (name, content)."""
-    people, names, numbers, empty = [], [], [], 0
+    people, names, numbers, empty, others = [], [], [], [], []
     for name, frame in frames:
+        if not is_frame(frame) and not re.search(r"\d", name):  # settings, calibration, …
+            others.append(name)
+            continue
         if not is_frame(frame):
             raise document.error(f"frame {name}", "people, each with pose_keypoints_2d", frame)
         names.append(name)
         numbers.append(parse_frame_number(document, "frame's name", name))
-        for person in frame.get("people", frame.get("bodies")):
-            keys = KEYS_2D + KEYS_3D
-            if person is not None and not (isinstance(person, dict) and person.keys() & set(keys)):
-                raise document.error(f"frame {name}", " or ".join(keys), person)
-            if person is None or not any(person.get(key) for key in keys):
-                empty += 1
+        for person in frame.get("people", frame.get("bodies")) or ():
+            if person is not None and not isinstance(person, dict):
+                raise document.error(f"frame {name}", " or ".join(KEYS_2D + KEYS_3D), person)
+            if person is None or not any(person.get(key) for key in KEYS_2D + KEYS_3D):
+                empty.append(person)
             else:
                 people.append((numbers[-1], person))
     check_frame_numbers_differ(document, names, numbers)
     if not people:
-        raise document.error("people", "at least one in one frame", "none")
+        expected = f"at least one in one frame, with {' or '.join(KEYS_2D + KEYS_3D)}"
+        raise document.error("people", expected, next(filter(None, empty), "none"))
     keys = [k for k in KEYS_3D if any(person.get(k) for _, person in people)] or KEYS_2D
     rows = [next((p[key] for key in keys if p.get(key)), None) for _, p in people]
     width = 3 if keys is KEYS_2D else 4
@@ -120,7 +127,7 @@ def collect_people(
         joints[..., -1],
         identify_joint_set(document, joints[..., :-1], skeleton),
         frame_span=(min(numbers), max(numbers)),
-        notes=(f"{empty} people without keypoints were left out",) if empty else (),
+        notes=make_skipped_note(len(empty)) + make_other_files_note(others),
         up="-y" if panoptic else None,
         unit=0.01 if panoptic else None,
     )

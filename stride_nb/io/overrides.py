@@ -44,7 +44,8 @@ class Overrides:
         """InputError where one is no such value."""
         check_up_axis(self.up)
         units = (*UNITS, *_IMAGE_UNITS)
-        if self.unit is not None and self.unit not in units:
+        known = isinstance(self.unit, str) and self.unit in units
+        if self.unit is not None and not known:
             raise InputError(where, "unit", f"one of {', '.join(units)}", repr(self.unit))
         if self.start is not None and not (isinstance(self.start, int) and self.start >= 0):
             raise InputError(where, "start", "a frame number from 0 on", repr(self.start))

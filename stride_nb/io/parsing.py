@@ -16,6 +16,7 @@ from stride_nb.errors import UNREADABLE, InputError
 from stride_nb.io.document import Document
 from stride_nb.poses import skeleton as sk
 from stride_nb.poses.joint_names import make_named_skeleton, simplify_joint_name
+from stride_nb.poses.repeated_values import hide_repeated_values
 from stride_nb.poses.skeleton import Skeleton
 
 __all__ = [
@@ -24,8 +25,12 @@ __all__ = [
     "check_frame_numbers_differ",
     "estimate_fps",
     "identify_joint_set",
+    "is_empty_person",
     "make_joint_set_note",
+    "make_other_files_note",
+    "make_skipped_note",
     "number_frames_by_time",
+    "parse_cell",
     "parse_frame_number",
     "parse_matrix",
     "parse_numbers",
@@ -49,6 +54,28 @@ def read_text(path: Any) -> str:
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, "file", "a readable file", reason) from None
+
+
+_NO_VALUE = frozenset(
+    ["", "na", "n/a", "#n/a", "#na", "<na>", "none", "null", "nil", "missing", "-", "--", ".", "?"]
+    + ["nan(ind)", "1.#ind", "1.#qnan", "#div/0!", "#value!", "#num!"]
+)
+"""What spreadsheets and languages write where there is no number; a sign before it aside."""
+
+
+def parse_cell(cell: str) -> float:
+    """A table's cell as a number, NaN where it stands for none. Raises ValueError of other text.
+
+    >>> [parse_cell(cell) for cell in ("1.5", " NA ", "", "-nan(ind)")]
+    [1.5, nan, nan, nan]
+    """
+    try:
+        return float(cell)
+    except ValueError:
+        plain = cell.strip().lower()
+        if plain in _NO_VALUE or plain.lstrip("-") in _NO_VALUE:
+            return float("nan")
+        raise
 
 
 def parse_numbers(
@@ -99,12 +126,13 @@ def parse_matrix(
 def parse_frame_number(document: Document, field: str, value: Any) -> int:
     """A frame's number, from a number or the last digits of a file name: ``frame_0012.jpg`` is
     12."""
+    number = value
     if isinstance(value, str):
         digits = re.findall(r"\d+", re.sub(r"\.\w*[a-zA-Z]\w*$", "", value))
-        value = int(digits[-1]) if digits and len(digits[-1]) < 19 else None
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if numeric and 0 <= value < 2**62 and value == int(value):
-        return int(value)
+        number = int(digits[-1]) if digits and len(digits[-1]) < 19 else None
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        if 0 <= number < 2**62 and number == int(number):
+            return int(number)
     raise document.error(field, "a frame number, or a file name that ends in one", repr(value))
 
 
@@ -134,14 +162,19 @@ def number_frames_by_time(
     seconds: Float[np.ndarray, " N"],
 ) -> tuple[Float[np.ndarray, " N"], float | None]:
     """Frame numbers, whole but float, of finite times alone, and frames a second; None where no
-    time passes."""
+    time passes. They count from time 0, or of a clock, far from it, from the first time."""
     times = np.unique(seconds)
     steps = np.diff(times)
     numbers = np.zeros(len(times))
     if len(steps):
         numbers[1:] = np.cumsum(np.round(steps / np.median(steps)))
     rate = _median_rate(numbers, times)
-    return np.round((seconds - times[0]) * rate), round(rate, 3) or None
+    first = round(times[0] * rate) if 0 < times[0] * rate < _MOST_FRAMES else 0
+    return first + np.round((seconds - times[0]) * rate), round(rate, 3) or None
+
+
+_MOST_FRAMES = 10**6
+"""From time 0: beyond, times are those of a clock."""
 
 
 def _median_rate(frames: np.ndarray, seconds: np.ndarray) -> float:
@@ -173,6 +206,32 @@ def parse_track_id(value: Any) -> str | None:
     if isinstance(value, str) and not re.fullmatch(r"\s*-\d+(\.0*)?\s*", value):
         return value or None
     return None
+
+
+def is_empty_person(person: Any) -> bool:
+    """Whether it is null, or a person of whom no keypoint was seen: a null or empty ``keypoints``.
+
+    >>> [is_empty_person(p) for p in (None, {"keypoints": []}, {"keypoints": None}, {"box": []})]
+    [True, True, True, False]
+    """
+    if person is None:
+        return True
+    if not isinstance(person, dict) or "keypoints" not in person:
+        return False
+    keypoints = person["keypoints"]
+    if isinstance(keypoints, dict) and not keypoints.get("x", True):
+        return True
+    return keypoints is None or keypoints == []
+
+
+def make_skipped_note(count: int) -> tuple[str, ...]:
+    """The note on so many people whom a file has without keypoints; none where there are none."""
+    return (f"{count} people without keypoints were left out",) if count else ()
+
+
+def make_other_files_note(names: Sequence[str]) -> tuple[str, ...]:
+    """The note on files in a folder that are no frames; none where there are none."""
+    return (f"no frames, left out: {', '.join(names)[:80]}",) if names else ()
 
 
 def make_joint_set_note(points: Float[np.ndarray, "N J C"], skeleton: str | Skeleton) -> str:
@@ -247,7 +306,7 @@ def _choose_joint_set(points: np.ndarray, matching: Sequence[Skeleton]) -> Skele
     common = next((s for s in matching if s.name in _COMMON_SETS), matching[0])
     if len(matching) == 1:
         return common
-    sample = points[:: max(1, len(points) // 200)]
+    sample = hide_repeated_values(points[:: max(1, len(points) // 200)])
     sizes = {s.name: _measure_bone_product(sample, s) for s in matching}
     off = {s.name: _measure_pelvis_offset(sample, s) for s in matching}
     for tolerance, ratio in ((0.5, _CLEARLY_SMALLER), (0.1, 1.0)):
@@ -268,7 +327,8 @@ def _measure_bone_product(points: np.ndarray, skeleton: Skeleton) -> float:
         child, parent = np.array(tree.bones).T
         bones = np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1)
         known = np.isfinite(bones)
-        product *= bones[known].mean() if known.any() else np.inf
+        usual = [np.median(b[k]) for b, k in zip(bones.T, known.T) if k.any()]
+        product *= np.mean(usual) if usual else np.inf
     return float(product)
 
 

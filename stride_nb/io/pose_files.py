@@ -27,6 +27,7 @@ from stride_nb.io.tracking import check_max_people, fix_track_ids
 from stride_nb.io.units import scale_image_points, scale_to_metres, scale_to_pixels
 from stride_nb.poses.body_check import describe_faults
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence
+from stride_nb.poses.skeleton import get_skeleton
 from stride_nb.poses.streaming import StreamedSequence
 
 __all__ = ["PoseFile", "check_fps_agrees", "read", "read_tracks", "write"]
@@ -83,6 +84,8 @@ def read(
             file that is malformed, or nobody to keep.
     """
     check_max_people(path := check_path("read", path), people)
+    if skeleton is not None:
+        get_skeleton(skeleton)  # that there is such a set, before any work
     known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)

@@ -103,7 +103,7 @@ def find_form(content: Any) -> str | None:
     forms = {
         REFINED: _is_mapping(content, REFINED) or _values_are(content, REFINED),
         "phalp": _values_are(content, "tid"),
-        "people": _values_are(content, "pose") or _values_are(content, "joints3d"),
+        "people": any(_values_are(content, key) for key in ("pose", "pose_world", "joints3d")),
         "gvhmr": _is_mapping(content, "smpl_params_global")
         or _is_mapping(content, "smpl_params_incam"),
         "hybrik": _is_mapping(content, "pred_xyz_17") or _is_mapping(content, "pred_xyz_29"),
@@ -128,20 +128,25 @@ def read_bodies(document: Document, content: Any) -> list[BodyTrack]:
 def _read_people(document: Document, content: dict) -> Iterator[BodyTrack]:
     """WHAM's and VIBE's: a person an entry; WHAM's world where it is stored."""
     for name, person in content.items():
-        count = len(person["pose" if "pose" in person else "joints3d"])
+        count = len(next(person[k] for k in ("pose", "pose_world", "joints3d") if k in person))
         frames = [int(n) for n in np.ravel(person.get("frame_ids", np.arange(count)))]
         world = "pose_world" in person and "trans_world" in person
         joints = person.get("joints3d")
+        number = 0 if joints is None else np.shape(joints)[1]
         yield BodyTrack(
             parse_track_id(name if isinstance(name, str) else int(name)),
             frames,
-            joints=None if joints is None else np.asarray(joints)[:, :25],
-            skeleton="body25",
+            joints=None if joints is None else np.asarray(joints)[:, : 25 if number > 25 else None],
+            skeleton=_FEWER_JOINTS.get(number, "body25"),
             pose=person.get("pose_world" if world else "pose"),
             betas=person.get("betas"),
             trans=person.get("trans_world" if world else "trans"),
             up="y" if world else "-y",
         )
+
+
+_FEWER_JOINTS = {17: "h36m17", 22: "smpl22", 24: "smpl24"}
+"""Sets of fewer joints than OpenPose's 25, with which VIBE's 49 begin."""
 
 
 def _read_params(

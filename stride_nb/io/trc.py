@@ -24,6 +24,7 @@ from stride_nb.io.overrides import UNITS
 from stride_nb.io.parsing import (
     arrange_named_joints,
     estimate_fps,
+    parse_cell,
     parse_frame_number,
     parse_matrix,
     read_text,
@@ -51,6 +52,11 @@ LOOKS = "a TRC file, markers by name"
 KEEPS = "3D, fps, frame numbers, marker names, missing"
 SUFFIX, SEVERAL, SAME_JOINTS = ".trc", False, True
 LOADERS = {".trc": lambda path: [line.split("\t") for line in read_text(path).splitlines()]}
+UNIT_WORDS = {
+    f"{prefix}met{end}": f"{letter}m"
+    for prefix, letter in (("", ""), ("centi", "c"), ("milli", "m"))
+    for end in ("er", "ers", "re", "res")
+}
 ORIGINAL = ("OrigDataRate", "OrigDataStartFrame", "OrigNumFrames")
 
 
@@ -66,7 +72,8 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
     if head is None or head < 2:
         raise document.error("header", "a line Frame#, Time, markers after the header's", "none")
     header = {key.strip(): cell.strip() for key, cell in zip(lines[head - 2], lines[head - 1])}
-    if (unit := header.get("Units", "").lower()) not in UNITS:
+    unit = header.get("Units", "").lower()
+    if (unit := UNIT_WORDS.get(unit, unit)) not in UNITS:
         raise document.error("Units", f"one of {', '.join(UNITS)}", repr(unit))
     labels = [cell.strip() for cell in lines[head][2:] if cell.strip()]
     joint_set, columns = arrange_named_joints(document, labels, skeleton)
@@ -94,7 +101,7 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
 def _parse_marker_cell(cell: str) -> float | str:
     """A number; NaN of an empty cell; what is neither stays text, for the error."""
     try:
-        return float(cell.strip() or "nan")
+        return parse_cell(cell.replace(",", "."))
     except ValueError:
         return cell
 

@@ -9,6 +9,7 @@ visibility) of every keypoint in shares of the image, then confidence and id whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ from stride_nb.io.document import Document
 from stride_nb.io.parsing import (
     check_frame_numbers_differ,
     identify_joint_set,
+    is_empty_person,
+    make_skipped_note,
     parse_frame_number,
     parse_matrix,
     parse_track_id,
@@ -52,9 +55,9 @@ def recognises(document: Document) -> bool:
 
 
 def _is_people(content: Any) -> bool:
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, list):
         return False
-    person = content[0]
+    person = next((p for p in content if not is_empty_person(p)), None)
     return isinstance(person, dict) and isinstance(person.get("keypoints"), dict)
 
 
@@ -67,11 +70,14 @@ def _is_labels(text: str) -> bool:
 
 def parse(document: Document, skeleton: str | None = None) -> Detections:
     """The people as detections, px or shares of the image."""
-    names, numbers, frames, rows, track_ids = [], [], [], [], []
+    names, numbers, frames, rows, track_ids, empty = [], [], [], [], [], 0
     for name, people in _iterate_results(document):
         names.append(name)
         numbers.append(parse_frame_number(document, "frame's name", name))
         for row, track_id in people:
+            if row is None:
+                empty += 1
+                continue
             frames.append(numbers[-1])
             rows.append(row)
             track_ids.append(parse_track_id(track_id))
@@ -90,14 +96,18 @@ def parse(document: Document, skeleton: str | None = None) -> Detections:
         np.where(at_corner, 0.0, joints[..., 2]),
         identify_joint_set(document, joints[..., :2], skeleton),
         frame_span=(min(numbers), max(numbers)),
+        notes=make_skipped_note(empty),
     )
 
 
-def _iterate_results(document: Document) -> Iterator[tuple[Any, list[tuple[list, Any]]]]:
-    """(name or number, [(x, y, visible of all keypoints, id)]) of every frame."""
+def _iterate_results(document: Document) -> Iterator[tuple[Any, list[tuple[list | None, Any]]]]:
+    """(name or number, [(x, y, visible of all keypoints, id)]) of every frame; None of who has
+    none."""
     content = document.content
     if document.kind in ("txt", "txt folder"):
         files = [(document.path.name, content)] if document.kind == "txt" else content
+        # beside them: names of classes, notes
+        files = [f for f in files if _is_labels(f[1]) or re.search(r"\d", f[0]) or len(files) == 1]
         has_confidence = _has_confidence(text for _, text in files)
         for name, text in files:
             words = [line.split() for line in text.splitlines() if line.strip()]
@@ -106,12 +116,15 @@ def _iterate_results(document: Document) -> Iterator[tuple[Any, list[tuple[list,
     if document.kind == "json":
         content = enumerate([content] if _is_people(content) else content)
     for name, people in content:
+        people = [] if people is None else people
         if not isinstance(people, list):
             raise document.error(f"frame {name}", "a list of people", people)
         yield name, [_read_result(document, name, person) for person in people]
 
 
-def _read_result(document: Document, name: Any, person: Any) -> tuple[list, Any]:
+def _read_result(document: Document, name: Any, person: Any) -> tuple[list | None, Any]:
+    if is_empty_person(person):
+        return None, None
     try:
         marks = person["keypoints"]
         seen = marks.get("visible") or [1.0] * len(marks["x"])

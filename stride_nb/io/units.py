@@ -11,6 +11,7 @@ from stride_nb.io.document import Document
 from stride_nb.io.overrides import UNITS
 from stride_nb.poses.body_check import PERSON_EXTENT, measure_extent
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
+from stride_nb.poses.skeleton import get_skeleton
 
 __all__ = ["scale_image_points", "scale_to_metres", "scale_to_pixels"]
 
@@ -40,7 +41,7 @@ def scale_to_pixels(
         if size is None:
             expected = "width and height of the image (size=…), for keypoints in shares of it"
             raise document.error("size", expected, "none")
-        points, notes = detections.points, ()
+        points, notes = detections.points, _note_shares(detections, document, unit)
         if _is_from_minus_one(detections):
             points = (points + 1) / 2
             notes = ("negative shares of the image: they were taken to go from −1 to 1",)
@@ -55,15 +56,27 @@ def scale_to_pixels(
     return detections, size, (note,)
 
 
+def _note_shares(detections: Detections, document: Document, unit: str | None) -> tuple[str, ...]:
+    """A note where it is not by the format that keypoints are shares of the image."""
+    known = get_skeleton(detections.skeleton).name == "mediapipe33"
+    if unit == "share" or known or document.kind.startswith("txt"):
+        return ()
+    return ("keypoints in shares of the image, from 0 to 1 (unit=…)",)
+
+
 def _is_from_minus_one(detections: Detections) -> bool:
-    """Whether shares count from the image's middle: some trusted joints in twenty are clearly
-    negative. MediaPipe's never do, and its legs may lie far outside."""
-    if detections.skeleton == "mediapipe33":
+    """Whether shares count from the image's middle: more than one trusted joint in twenty is
+    clearly negative, and that leaves clearly fewer outside of the image. MediaPipe's never do, and
+    its legs may lie far outside."""
+    if get_skeleton(detections.skeleton).name == "mediapipe33":
         return False
     confidence = detections.confidence
     seen = detections.points[confidence >= min(CONFIDENCE_THRESHOLD, confidence.max())]
-    negative = (seen < -0.05).any(-1).mean() if len(seen) else 0.0
-    return bool(negative > 0.05 and np.nanmin(seen) >= -1.05 and np.nanmax(seen) <= 1.05)
+    seen = seen[np.isfinite(seen).all(-1)]
+    if not len(seen) or (seen < -0.05).any(-1).mean() <= 0.05:
+        return False
+    outside = ((seen < -0.05) | (seen > 1.05)).any(-1).mean()
+    return bool((np.abs(seen) > 1.05).any(-1).mean() < outside / 2)
 
 
 def scale_to_metres(

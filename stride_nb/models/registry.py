@@ -108,7 +108,9 @@ def choose_device(name: str | None = None) -> torch.device:
         InputError: a name that PyTorch does not know, or a GPU where it finds none.
     """
     try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if name is None:
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         expected = "cpu, cuda or what else PyTorch finds here"

@@ -80,7 +80,8 @@ def fit_definition(measured: Joints17, truth: Joints17) -> Definition:
 def _fit_least_distances(
     columns: Float[np.ndarray, "T 3 P"], error: Float[np.ndarray, "T 3"]
 ) -> Float[np.ndarray, " P"]:
-    """The constants that, times the columns, come closest to the errors (least absolute deviation), with a small ridge on those along bones."""
+    """The constants that, times the columns, come closest to the errors (least distances), with a
+    small ridge on those along bones."""
     ridge = np.diag([0.0] * 3 + [_RIDGE] * (columns.shape[-1] - 3))
     weight, constants = np.ones(len(error)), np.zeros(columns.shape[-1])
     for _ in range(_REWEIGHTINGS):

@@ -43,7 +43,8 @@ _MIDDLE_WORDS = {
 }
 _SIDES = {"left": "l", "l": "l", "right": "r", "r": "r"}
 _PREFIXES = re.compile(
-    r"(mixamorig|bip|character|skeleton|armature|def|jnt|marker|subject)\d*|study"
+    r"(mixamorig|bip|character|skeleton|armature|def|jnt|marker|subject|pos|position|coords?)\d*"
+    r"|study"
 )
 """Words that rigs and recorders put before or after a joint's name."""
 _JOINT_ROWS = {

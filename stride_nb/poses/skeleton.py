@@ -307,7 +307,7 @@ def get_skeleton(name: str | Skeleton) -> Skeleton:
     """The joint set of that name (a ``Skeleton`` passes through)."""
     if isinstance(name, Skeleton):
         return name
-    if name not in SKELETONS:
+    if not isinstance(name, str) or name not in SKELETONS:
         raise InputError("skeleton", "name", f"one of {', '.join(sorted(SKELETONS))}", repr(name))
     return SKELETONS[name]
 

@@ -4,7 +4,8 @@
 network), ``stride_published`` (test-time training with the published objective) or ``stride_ours``
 (masked self-distillation). The steps of the last three are those of `refine_with_network`:
 
-0. drop gross outliers, which no body can have made (every method);
+0. drop what stands for no coordinate, and gross outliers, which no body can have made (every
+   method); note what is no body;
 1. check confidence: where none is high enough to be trusted, all observations are;
 2. fix left/right swaps (``stride_ours``);
 3. move joints onto the rays of their keypoints in the image, where there are any (``prior`` and
@@ -25,20 +26,21 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import nn
 
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, check_path
 from stride_nb.models.dstformer import DSTformer
 from stride_nb.models.motion_prior import PRIOR_FPS, Prior
 from stride_nb.models.registry import choose_device, load_shared_model
 from stride_nb.models.smoothnet import SmoothNet
 from stride_nb.models.uncertainty import chance_within
-from stride_nb.poses.body_check import check_extent
+from stride_nb.poses.body_check import check_extent, describe_faults
 from stride_nb.poses.gap_filling import FILLED_CONFIDENCE
 from stride_nb.poses.geometry import Camera
 from stride_nb.poses.gross_outliers import OUTLIER_CONTEXT_SECONDS, find_gross_outliers
 from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD, fill_linear
+from stride_nb.poses.repeated_values import find_repeated_values
 from stride_nb.poses.sequence import Keypoints2D, PoseSequence, floor_confidence, resample_like
 from stride_nb.poses.skeleton import H36M17
 from stride_nb.poses.streaming import StreamedSequence, Track3D
@@ -140,8 +142,11 @@ def refine(
     if keypoints is not None or camera is not None:
         sequence = attach_evidence(sequence, method, keypoints, camera)
     network = None if method in BASELINES else load_network(sequence, method, model, device)
+    sequence, value_note = drop_repeated_values(sequence)
     check_extent(sequence)
     sequence, outlier_note = drop_outliers(sequence)
+    outlier_note = "".join(f"{fault}; " for fault in describe_faults(sequence)) + outlier_note
+    outlier_note = value_note + outlier_note
     result, scale, steps, note = _refine_by_method(sequence, method, network, seed, options, camera)
     note = outlier_note + note if note else outlier_note.removesuffix("; ")
     return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
@@ -226,6 +231,34 @@ def check_request(sequence: Track3D, method: str, seed: int) -> None:
         raise InputError("refine", "seed", "a whole number from 0 on", repr(seed))
 
 
+def drop_repeated_values(sequence: Track3D) -> tuple[Track3D, str]:
+    """The sequence with joints missing that stand at one number in all coordinates, as programs
+    write of what they did not see; itself where there are none; and a note of how many there
+    were."""
+    masks = []
+    for a in range(0, len(sequence), _PART):
+        part = sequence[a : a + _PART]
+        joints = np.where(part.missing[..., None], np.nan, part.joints)
+        found = find_repeated_values(joints).values()
+        masks.append(np.any(list(found), axis=0) if found else np.zeros(part.missing.shape, bool))
+    lost = np.concatenate(masks)
+    if not lost.any() or all(part.missing.all() for part in _mask(sequence, lost).iter_parts()):
+        return sequence, ""
+    return _mask(
+        sequence, lost
+    ), f"{lost.sum()} joints at 0 or such in all coordinates are missing; "
+
+
+def _mask(sequence: Track3D, lost: Bool[np.ndarray, "T J"]) -> Track3D:
+    """The sequence with those joints missing."""
+
+    def drop(part: PoseSequence) -> PoseSequence:
+        own = lost[part.start - sequence.start :][: len(part)]
+        return part.replace(confidence=np.where(own, 0.0, part.confidence))
+
+    return sequence.map(drop)
+
+
 def drop_outliers(sequence: Track3D) -> tuple[Track3D, str]:
     """The sequence with gross outliers missing, itself where there are none; and a note of how many
     there were."""
@@ -240,13 +273,7 @@ def drop_outliers(sequence: Track3D) -> tuple[Track3D, str]:
     if not outliers.any():
         return sequence, ""
     names = ", ".join(np.array(sequence.skeleton.joints)[outliers.any(0)])
-    note = f"{outliers.sum()} gross outliers are missing ({names}); "
-
-    def drop(part: PoseSequence) -> PoseSequence:
-        own = outliers[part.start - sequence.start :][: len(part)]
-        return part.replace(confidence=np.where(own, 0.0, part.confidence))
-
-    return sequence.map(drop), note
+    return _mask(sequence, outliers), f"{outliers.sum()} gross outliers are missing ({names}); "
 
 
 def attach_evidence(
@@ -272,6 +299,7 @@ def load_network(
         expected = 'h36m17 (sequence.to("h36m17") converts)'
         raise InputError(sequence.name or "sequence", "skeleton", expected, sequence.skeleton.name)
     model = choose_weights(sequence, method) if model is None else model
+    model = model if isinstance(model, nn.Module) else str(check_path("refine", model))
     network = model if isinstance(model, nn.Module) else load_shared_model(model)
     return network.to(choose_device(device)).eval()
 

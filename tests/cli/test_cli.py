@@ -282,7 +282,8 @@ def test_what_was_read_is_not_said_to_be_assumed(walk, tmp_path, capsys, monkeyp
         == 0
     )
     assert (
-        capsys.readouterr().err == f"{walk}: axes with y up, estimated from how the person stands\n"
+        capsys.readouterr().err
+        == f"{walk}: axes with y up, estimated from how the person stands (--up)\n"
     )
     Keypoints2D(PoseSequence.load(walk).joints[..., :2] * 100, fps=50).save(tmp_path / "flat.npz")
     monkeypatch.setattr(

@@ -40,6 +40,7 @@ def prepared(tmp_path, monkeypatch):
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("STRIDE_NB_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr("stride_nb.datasets.rendered.ESTIMATES", tmp_path / "none")
 
 
 def recorded(source, split):

@@ -39,6 +39,53 @@ def make_vibe(path):
     return forms.joblib_dump(content, path)
 
 
+def make_mediapipe(path):
+    marks = [
+        {"frame": t, "pose_world_landmarks": [dict(zip("xyz", map(float, p))) for p in pose]}
+        for t, pose in enumerate(forms.people_3d("mediapipe33")[1][:5])
+    ]
+    return forms.save_json(path, marks)
+
+
+def make_mmpose(path):
+    frames = [
+        {
+            "frame_id": t,
+            "instances": [{"keypoints": person[t].tolist(), "keypoint_scores": [0.9] * 17}],
+        }
+        for person in PEOPLE[1:]
+        for t in range(6)
+    ]
+    return forms.save_json(path, {"instance_info": frames})
+
+
+def make_coco(path):
+    images = [{"id": t, "file_name": f"{t}.jpg", "width": 1280, "height": 720} for t in range(6)]
+    people = [
+        {"image_id": t, "keypoints": np.c_[PEOPLE[1, t], SURE[1, t]].ravel().tolist()}
+        for t in range(6)
+    ]
+    return forms.save_json(path, {"images": images, "annotations": people})
+
+
+def make_wham(path):
+    content = {"pose": np.zeros((6, 72)), "trans": np.zeros((6, 3)), "betas": np.zeros((6, 10))}
+    return forms.joblib_dump({0: content | {"frame_ids": np.arange(6)}}, path)
+
+
+def make_array(path):
+    np.save(path, walk(12))
+    return path
+
+
+def make_openpose(path):
+    return forms.openpose(path.parent, PEOPLE, SURE)
+
+
+def make_labels(path):
+    return forms.ultralytics_txt(path.parent, PEOPLE, SURE)
+
+
 PEOPLE = forms.people_2d("coco17")[:, :6]
 SURE = np.ones(PEOPLE.shape[:3])
 MAKERS = {
@@ -57,6 +104,15 @@ MAKERS = {
         "a.csv",
         lambda p: forms.deeplabcut(p, PEOPLE, SURE, skeleton.COCO17.joints, ["anna", "ben"]),
     ),
+    "mediapipe": ("a.json", make_mediapipe),
+    "mmpose": ("a.json", make_mmpose),
+    "coco": ("a.json", make_coco),
+    "openpose": ("a/clip_000000000014_keypoints.json", make_openpose),
+    "labels": ("a/clip_14.txt", make_labels),
+    "npy": ("a.npy", make_array),
+    "wham": ("a.pkl", make_wham),
+    "trace": ("a.npz", lambda p: forms.trace(p, forms.people_3d("smpl24"))),
+    "hybrik": ("a.pk", lambda p: forms.hybrik(p, forms.people_3d("smpl24")[1], np.zeros((30, 3)))),
     "videopose3d": ("a.npz", lambda p: forms.videopose3d(p, {"v": PEOPLE[1]})),
     "vibe": ("a.pkl", make_vibe),
     "gvhmr": ("a.pt", make_gvhmr),
@@ -90,8 +146,9 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
 def test_a_damaged_file_is_read_or_refused(tmp_path, name, monkeypatch):
     monkeypatch.delenv("SMPL_MODEL_DIR", raising=False)
     file, make = MAKERS[name]
-    data, rng = make(tmp_path / file).read_bytes(), np.random.default_rng(len(name))
-    assert len(io.read(tmp_path / file, size=forms.SIZE)) >= 1
+    path, rng = make(tmp_path / file), np.random.default_rng(len(name))
+    data = (tmp_path / file).read_bytes()
+    assert len(io.read(path, size=forms.SIZE)) >= 1
     refused = 0
     for _ in range(MUTATIONS if name != "c3d" else MUTATIONS // 6 + 1):  # a process a file
         (tmp_path / file).write_bytes(mutate(data, rng))
@@ -99,7 +156,7 @@ def test_a_damaged_file_is_read_or_refused(tmp_path, name, monkeypatch):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = io.read(tmp_path / file, size=forms.SIZE)
+                found = io.read(path, size=forms.SIZE)
             assert len(found) >= 1 and all(len(sequence) for sequence in found)
         except InputError as error:
             refused += 1
