@@ -130,9 +130,13 @@ def parse_frame_number(document: Document, field: str, value: Any) -> int:
     if isinstance(value, str):
         digits = re.findall(r"\d+", re.sub(r"\.\w*[a-zA-Z]\w*$", "", value))
         number = int(digits[-1]) if digits and len(digits[-1]) < 19 else None
-    if isinstance(number, (int, float)) and not isinstance(number, bool):
-        if 0 <= number < 2**62 and number == int(number):
-            return int(number)
+    if (
+        isinstance(number, (int, float))
+        and not isinstance(number, bool)
+        and 0 <= number < 2**62
+        and number == int(number)
+    ):
+        return int(number)
     raise document.error(field, "a frame number, or a file name that ends in one", repr(value))
 
 
