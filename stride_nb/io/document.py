@@ -67,8 +67,8 @@ def open_document(path: str | PathLike, loaders: Mapping[str, Loader] | None = N
     suffix = path.suffix.lower()
     if suffix not in loaders:
         known = f"a folder of JSON files, or {', '.join(loaders)}"
-        if suffix in CONVERSIONS:
-            known = f"{known}; of {suffix} {CONVERSIONS[suffix]}"
+        if suffix in CONVERTED_BY:
+            known = f"{known}; of {suffix} {CONVERTED_BY[suffix]}"
         raise InputError(path, "suffix", known, path.suffix or "none")
     kind = "json" if suffix == ".jsonl" else suffix[1:]
     return Document(path, kind, _load(path, loaders[suffix]))
@@ -157,7 +157,7 @@ MAX_PICKLE_BYTES = 1 << 30
 """Of one array of objects, read into memory at once."""
 
 
-CONVERSIONS = {
+CONVERTED_BY = {
     ".fbx": "a BVH file (Blender: import, then export as Motion Capture)",
     ".blend": "a BVH file (Blender: export as Motion Capture)",
     ".mvnx": "a BVH or C3D file (Xsens MVN: export)",

@@ -226,7 +226,7 @@ def _find_confidence(
     squeezed = tuple(n for n in shape if n != 1)
     key = next((name for name in (*CONFIDENCE_NAMES, "score") if name in arrays), None)
     if key is None:
-        fitting = [name for name, array in arrays.items() if _may_be_scores(array, squeezed)]
+        fitting = [name for name, array in arrays.items() if _look_like_scores(array, squeezed)]
         if len(fitting) != 1:
             return None, ()
         return arrays[fitting[0]], (f"{fitting[0]} was taken for the joints' confidence",)
@@ -239,7 +239,7 @@ def _find_confidence(
     raise document.error(key, expected, f"{array.dtype} {array.shape}")
 
 
-def _may_be_scores(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+def _look_like_scores(array: np.ndarray, shape: tuple[int, ...]) -> bool:
     """One number from 0 to 1 a joint, not all the same."""
     if array.dtype.kind != "f" or np.squeeze(array).shape != shape or not np.isfinite(array).any():
         return False

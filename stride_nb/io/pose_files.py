@@ -71,21 +71,19 @@ def read(
         path: a file, or a folder with one JSON a frame.
         format: a name in ``list_formats()``; None: judged by the content.
         fps: frames per second, where the file does not say; None: 30, with a note.
-        size: width and height of the image, px, where the file does not say; None: a usual one,
-            with a note.
+        size: width and height of the image, px, where the file does not say; None: a usual one.
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
         joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
-        overrides: ``up``, ``unit``, ``start``, ``trust`` (`Overrides`), where the file does not
-            say; an error where it says otherwise.
+        overrides: ``up``, ``unit``, ``start``, ``trust`` (`Overrides`); an error where the file says
+            otherwise.
 
     Raises:
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
     check_max_people(path := check_path("read", path), people)
-    if skeleton is not None:
-        get_skeleton(skeleton)  # that there is such a set, before any work
+    _ = skeleton and get_skeleton(skeleton)  # that there is such a set, before any work
     known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
@@ -97,8 +95,8 @@ def read(
     if joints is not None:
         clips = [map_joints(clip, load_joint_map(joints), document.path) for clip in clips]
     clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
-    file = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
-    return _override_sequences(file, known, path)
+    found = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
+    return _override_sequences(found, known, path)
 
 
 def _finish_clips(

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 __all__ = ["find_repeated_values", "hide_repeated_values"]
 
 COMMON_VALUES = (0.0, -1.0, -999.0, -9999.0)
-_FEWEST = 3
+_FEWEST_TIMES = 3
 """Joints at another number, below which it may be a place."""
-_MARGIN = 0.05
+_BEYOND = 0.05
 """Of the spread of all else, that such a number lies beyond it."""
 _ALWAYS = 0.9
 """Share of its poses from which on a joint at such a place may be an origin, as a pelvis is."""
@@ -30,9 +30,9 @@ def find_repeated_values(
     others = points[~at_one & np.isfinite(points).all(-1)]
     if len(others):
         low, high = np.percentile(others, (1, 99), axis=0)
-        reach = _MARGIN * (high - low)
+        reach = _BEYOND * (high - low)
         outside = (values[:, None] < low - reach) | (values[:, None] > high + reach)
-        common |= (counts >= _FEWEST) & outside.any(1)
+        common |= (counts >= _FEWEST_TIMES) & outside.any(1)
     return {float(v): found for v in values[common] if (found := _find_value(points, v)).any()}
 
 

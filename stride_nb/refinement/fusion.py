@@ -47,6 +47,7 @@ _APART = 1.6  # times the answer's error: what detections are farther off is the
 _LEAST_WEIGHT = 0.02
 _FEWEST_SEEN = 20  # of a joint, from which its errors are estimated
 _LOOKED_AT = 3000  # frames, at the beginning, from which weights are estimated: a minute
+_PART_FRAMES = 1000  # frames
 _DECAY_SECONDS, _CONTEXT_SECONDS = 0.25, 2.0
 
 
@@ -71,7 +72,14 @@ def fuse_with_detections(source: Track3D, result: Track3D) -> tuple[Track3D, str
         fused = result.map(fuse, context)
         fused = fused.store(fused.iter_parts())
     else:
-        fused = fuse(result)
+        joints = np.empty_like(result.joints)
+        for a in range(
+            0, len(result), _PART_FRAMES
+        ):  # so that no copies of a long sequence pile up
+            first = max(a - context, 0)
+            part = fuse(result[first : a + _PART_FRAMES + context]).joints
+            joints[a : a + _PART_FRAMES] = part[a - first :][:_PART_FRAMES]
+        fused = result.replace(joints=joints)
     return fused, f"detections count {weights[1:].mean():.0%} beside the prior; "
 
 

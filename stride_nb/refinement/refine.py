@@ -142,13 +142,9 @@ def refine(
     if keypoints is not None or camera is not None:
         sequence = attach_evidence(sequence, method, keypoints, camera)
     network = None if method in BASELINES else load_network(sequence, method, model, device)
-    sequence, value_note = drop_repeated_values(sequence)
-    check_extent(sequence)
-    sequence, outlier_note = drop_outliers(sequence)
-    outlier_note = "".join(f"{fault}; " for fault in describe_faults(sequence)) + outlier_note
-    outlier_note = value_note + outlier_note
+    sequence, clean_note = drop_what_is_no_body(sequence)
     result, scale, steps, note = _refine_by_method(sequence, method, network, seed, options, camera)
-    note = outlier_note + note if note else outlier_note.removesuffix("; ")
+    note = clean_note + note if note else clean_note.removesuffix("; ")
     return Refinement(result, Trace(method, time.perf_counter() - start, steps, note), scale)
 
 
@@ -257,6 +253,20 @@ def _mask(sequence: Track3D, lost: Bool[np.ndarray, "T J"]) -> Track3D:
         return part.replace(confidence=np.where(own, 0.0, part.confidence))
 
     return sequence.map(drop)
+
+
+def drop_what_is_no_body(sequence: Track3D) -> tuple[Track3D, str]:
+    """The sequence without values that stand for no coordinate and without gross outliers, and a
+    note on these and on what is no person's.
+
+    Raises:
+        InputError: not in metres.
+    """
+    sequence, value_note = drop_repeated_values(sequence)
+    check_extent(sequence)
+    sequence, outlier_note = drop_outliers(sequence)
+    faults = "".join(f"{fault}; " for fault in describe_faults(sequence))
+    return sequence, value_note + faults + outlier_note
 
 
 def drop_outliers(sequence: Track3D) -> tuple[Track3D, str]:

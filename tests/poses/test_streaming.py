@@ -1,6 +1,7 @@
 """A sequence on disk is the sequence: the same slices, the same answers, and no memory that grows
 with its length."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,9 +148,9 @@ def test_refined_like_the_whole(method, fps, file):
         found = refine(stored, method, PRIOR, device="cpu", **SHORT.get(method, {}))
         assert isinstance(found.sequence, StreamedSequence) and found.scale is None
         same(found.sequence, whole.sequence, atol=0 if fps == 50 else 1e-5)
-        assert found.trace.note == whole.trace.note and len(found.trace.steps) == len(
-            whole.trace.steps
-        )
+        # how far off a body's proportions are is measured on other frames of a stream
+        notes = [re.sub(r"[\d.]+ times", "times", r.trace.note) for r in (found, whole)]
+        assert notes[0] == notes[1] and len(found.trace.steps) == len(whole.trace.steps)
 
 
 def test_without_a_path_like_the_whole(file):

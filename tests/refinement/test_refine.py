@@ -298,7 +298,15 @@ def test_the_published_trace_has_every_step():
         )
 
 
-def test_no_epochs_is_the_frozen_prior():
+@pytest.fixture
+def without_fusion(monkeypatch):
+    """What adaptation does is seen without the detections that are kept beside the answer."""
+    monkeypatch.setattr(
+        "stride_nb.refinement.refine.fuse_with_detections", lambda source, result: (result, "")
+    )
+
+
+def test_no_epochs_is_the_frozen_prior(without_fusion):
     sequence = walker(130)
     frozen = run(sequence, "prior").sequence
     for method, nothing in (
@@ -311,7 +319,7 @@ def test_no_epochs_is_the_frozen_prior():
 
 
 @pytest.mark.parametrize("lr", [1e4, 1e30])
-def test_an_adaptation_that_cannot_help_is_taken_back(lr):
+def test_an_adaptation_that_cannot_help_is_taken_back(lr, without_fusion):
     """Steps so long that they ruin the network: the answer is the frozen one to the digit, and the
     trace says so."""
     _, _, sequence = noisy()
@@ -320,7 +328,7 @@ def test_an_adaptation_that_cannot_help_is_taken_back(lr):
     assert "rejected" in refined.trace.note
 
 
-def test_nothing_to_judge_by_is_nothing_to_adapt_by():
+def test_nothing_to_judge_by_is_nothing_to_adapt_by(without_fusion):
     sequence = walker(60).replace(confidence=np.full((60, 17), 0.2))  # seen, but not to be trusted
     refined = run(sequence, "stride_ours")
     np.testing.assert_array_equal(refined.sequence.joints, run(sequence, "prior").sequence.joints)
@@ -328,7 +336,7 @@ def test_nothing_to_judge_by_is_nothing_to_adapt_by():
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.15, 0.9])
-def test_adaptation_is_kept_where_held_out_joints_gain_by_the_margin(margin):
+def test_adaptation_is_kept_where_held_out_joints_gain_by_the_margin(margin, without_fusion):
     """An untrained network on a person seen well: it learns a little."""
     sequence = swinging(200, 50)
     refined = refine(
