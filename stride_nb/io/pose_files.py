@@ -75,8 +75,8 @@ def read(
         skeleton: the joint set, where the number of joints does not decide it.
         people: keep this many, those seen in most frames; None: all.
         joints: a joint map, or its JSON file (`joint_map`), where the joints are of no known set.
-        overrides: ``up``, ``unit``, ``start``, ``trust`` (`Overrides`); an error where the file says
-            otherwise.
+        overrides: ``up``, ``unit``, ``start``, ``trust`` (`Overrides`); an error where the file
+            says otherwise.
 
     Raises:
         InputError: not the format named, a format that is not recognised (with the alternatives), a
