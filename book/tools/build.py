@@ -28,6 +28,7 @@ from pathlib import Path
 from benchmarks import records
 from benchmarks.frames import list_rows
 from benchmarks.reports import benchmark_tables
+from benchmarks.reports.real_estimators_tables import find_gains, tabulate_errors
 from benchmarks.reports.scaling import tabulate_part
 from book.tools.check_links import find_faults
 from book.tools.run_notebook import (
@@ -70,7 +71,8 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
     ``<!-- table: FILE COLUMN "COLUMN=HEADING" … -->`` shows a record's rows (all its columns if
     none is named), ``<!-- benchmark: FILE EXPERIMENT INPUT METRIC -->`` one metric, methods by
     regimes, ``<!-- settings: FILE -->`` ours against its rivals, setting by setting,
-    ``<!-- scaling: FILE PART -->`` what was measured of many items on several workers, ``<!--
+    ``<!-- scaling: FILE PART -->`` what was measured of many items on several workers, ``<!-- real:
+    FILE -->`` and ``<!-- gains: FILE -->`` what methods make of a real estimator's poses, ``<!--
     joints: TARGET SOURCE … -->`` a joint set and what its joints are computed from, ``<!-- sets:
     all -->`` the joint sets and ``<!-- formats: all -->`` the formats of the package.
     """
@@ -81,8 +83,9 @@ def fill_tables(text: str, root: Path = ROOT) -> str:
         shown = made(first, *words) if made else _TABLES[kind](root / first, *words)
         return f"<!-- {kind}: {match[2]} -->\n{shown.markdown()}\n<!-- end -->"
 
+    kinds = "|".join([*_TABLES, "joints", "sets", "formats"])
     return re.sub(
-        r"<!-- (table|benchmark|settings|scaling|joints|sets|formats): (.*?) -->.*?<!-- end -->",
+        rf"<!-- ({kinds}): (.*?) -->.*?<!-- end -->",
         fill,
         text,
         flags=re.S,
@@ -126,6 +129,8 @@ _TABLES = {
     "benchmark": _benchmark_table,
     "settings": _settings_table,
     "scaling": tabulate_part,
+    "real": lambda path: make_table(tabulate_errors(records.load_rows(path))),
+    "gains": lambda path: make_table(find_gains(records.load_rows(path))),
 }
 
 
@@ -171,6 +176,7 @@ def draw_figures(folder: Path = ROOT / "book" / "_static") -> None:
     """Draw the pictures that pages show and no notebook prints."""
     _save(_plot_joints(), folder / "joints.png")
     _save(_plot_refined(), folder / "refined.png")
+    _save(_plot_video(), folder / "video.png")
 
 
 def _plot_joints():
@@ -209,9 +215,27 @@ def _plot_refined():
     )
 
 
+def _plot_video():
+    """The sample video, with what the estimator saw and the refined pose over it."""
+    from stride_nb.datasets.sample_video import load_sample, load_sample_images
+    from stride_nb.poses.interpolation import CONFIDENCE_THRESHOLD
+    from stride_nb.refinement.refine import refine
+    from stride_nb.video.placement import place_on_image
+    from stride_nb.viz import figures
+    from stride_nb.viz.image_overlay import plot_overlays
+
+    figures.use_style()
+    take = load_sample()
+    refined = refine(take.estimate, "stride_ours", seed=0).sequence[:]
+    pixels = place_on_image(refined, take.estimate.keypoints)
+    low = take.confidence < CONFIDENCE_THRESHOLD
+    views = {"estimator": (take.pixels, low), "refined": (pixels, low)}
+    return plot_overlays(load_sample_images(), views, take.footage.fps)
+
+
 def _save(figure, path: Path) -> None:
     picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+    figure.savefig(picture, format="png", dpi=figure.dpi)
     with atomic_path(path) as temporary:
         temporary.write_bytes(reduce_colors(picture.getvalue()))
 

@@ -66,6 +66,7 @@ def refine_file(
     _check_overlay(poses, overlay)
     refined = []
     with _open_people(poses, out, **file_options) as (tracks, file):
+        model = model or _choose_weights(file, tracks, method)
         kept = io.returns_form(io.find_refined_writer(out, file.format, tracks), file, tracks)
         ups = [_find_up(file, track) for track in tracks]
         if notes := [*file.notes, *_describe_axes(file, tracks, ups)]:
@@ -77,6 +78,16 @@ def refine_file(
             refined.append(result.sequence)
         files = io.write_refined(out, refined, tracks, file, poses)
         return files + ([write_overlay(poses, overlay, tracks, refined)] if overlay else [])
+
+
+def _choose_weights(file: PoseFile, tracks: list[PersonTrack], method: str) -> str | None:
+    """Weights that have met MediaPipe for what it estimated in space, with keypoints or without;
+    None: those that `refine` chooses."""
+    from stride_nb.refinement.refine import USE_IMAGE
+
+    lifted = any(isinstance(track, Keypoints2D) for track in tracks)
+    known = file.format == "mediapipe" and method in USE_IMAGE and not lifted
+    return "prior_real" if known else None
 
 
 def _describe_result(name: str, result: Refinement, kept: bool) -> str:

@@ -519,3 +519,23 @@ def test_ctrl_c_is_one_line_and_keeps_the_checkpoint(tmp_path):
     assert torch.load(kept, weights_only=True)["step"] >= 2 and {
         p.name for p in tmp_path.iterdir()
     } == {"last.pt", "history.json"}
+
+
+def test_what_mediapipe_estimated_meets_weights_that_have_met_it(tmp_path, monkeypatch):
+    from stride_nb.cli import refine_file
+    from stride_nb.io.pose_files import PoseFile
+    from stride_nb.refinement.refine import Refinement, Trace
+
+    asked = []
+
+    def stand_in(sequence, method, model, seed, device):
+        asked.append(model)
+        return Refinement(sequence, Trace(method, 0.0))
+
+    monkeypatch.setattr("stride_nb.refinement.refine.refine", stand_in)
+    space = PoseSequence(np.random.default_rng(0).normal(0, 0.3, (9, 17, 3)), fps=30)
+    for format, method in (("mediapipe", "prior"), ("mediapipe", "linear"), ("csv", "prior")):
+        file = PoseFile([space], format, (), "-y")
+        monkeypatch.setattr(refine_file, "read_poses", lambda *a, f=file, **o: (f, [space]))
+        refine_file.refine_file(tmp_path / "in.json", tmp_path / "out.npz", method)
+    assert asked == ["prior_real", None, None]
