@@ -227,6 +227,7 @@ def _plot_video():
     figures.use_style()
     take = load_sample()
     refined = refine(take.estimate, "stride_ours", seed=0).sequence[:]
+    assert take.estimate.keypoints is not None
     pixels = place_on_image(refined, take.estimate.keypoints)
     low = take.confidence < CONFIDENCE_THRESHOLD
     views = {"estimator": (take.pixels, low), "refined": (pixels, low)}

@@ -54,8 +54,7 @@ def refine_file(
         overlay: of a video: where to write it beside itself with the refined poses.
         file_options: of ``read_poses``.
 
-    Returns:
-        The files written.
+    Returns: the files written.
     """
     from tqdm import tqdm
 

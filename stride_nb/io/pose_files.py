@@ -82,8 +82,7 @@ def read(
         InputError: not the format named, a format that is not recognised (with the alternatives), a
             file that is malformed, or nobody to keep.
     """
-    check_max_people(path := check_path("read", path), people)
-    _ = skeleton and get_skeleton(skeleton)  # that there is such a set, before any work
+    path = _check_request(path, people, skeleton)
     known, document = make_overrides(path, overrides), open_document(path, collect_loaders())
     reader = find_reader(document, format)
     parsed = reader.parse(document, skeleton if joints is None else NUMBERED)
@@ -97,6 +96,15 @@ def read(
     clips = [apply_overrides(mark_sentinels(clip), known, path) for clip in clips]
     found = _finish_clips(clips, document, reader.NAME, fps, size, people, known)
     return _override_sequences(found, known, path)
+
+
+def _check_request(path: str | PathLike, people: int | None, skeleton: str | None) -> Path:
+    """The path; InputError for what is asked for and cannot be, before any work."""
+    path = check_path("read", path)
+    check_max_people(path, people)
+    if skeleton is not None:
+        get_skeleton(skeleton)
+    return path
 
 
 def _finish_clips(
