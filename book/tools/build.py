@@ -33,6 +33,7 @@ from benchmarks.reports.scaling import tabulate_part
 from book.tools.check_links import find_faults
 from book.tools.run_notebook import (
     commit,
+    count_figures,
     normalise,
     parse_value,
     read_parameters,
@@ -269,6 +270,7 @@ def build(folder: Path) -> None:
     Pages are copied beside the notebooks with their tables rendered, the API page gets a section a
     module, and MathJax is copied into the static files, so that no page needs a network.
     """
+    check_figures(folder / "notebooks")
     _stage(folder)
     program = Path(sys.executable).with_name("jupyter-book")
     if subprocess.run(
@@ -285,6 +287,14 @@ def check(site: Path) -> None:
     if faults := find_faults(site):
         expected = "nothing fetched from elsewhere, and all that they refer to"
         raise InputError(site, "pages", expected, "\n".join(faults))
+
+
+def check_figures(folder: Path) -> None:
+    """InputError where an executed notebook shows fewer figures than the stored one."""
+    for run in sorted(folder.glob("*.ipynb")):
+        stored = ROOT / "notebooks" / run.name
+        if stored.exists() and (found := count_figures(run)) < (least := count_figures(stored)):
+            raise InputError(run, "figures", f"{least}, as in the stored notebook", found)
 
 
 def _stage(folder: Path) -> None:

@@ -10,14 +10,24 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from stride_nb.errors import InputError, atomic_path
 
-__all__ = ["commit", "normalise", "parse_value", "read_parameters", "reduce_colors", "run_notebook"]
+__all__ = [
+    "commit",
+    "count_figures",
+    "normalise",
+    "parse_value",
+    "read_parameters",
+    "reduce_colors",
+    "run_notebook",
+]
 
 PNG_LIMIT = 100_000  # bytes
+_BACKEND = "module://matplotlib_inline.backend_inline"  # servers often set another: no figures
 _KEPT = ("text/plain", "text/html", "image/png")
 _TYPES = {
     "int": (int,),
@@ -59,7 +69,7 @@ def run_notebook(
 
     given = dict(given or {})
     _check_parameters(notebook, read_parameters(notebook), given)
-    with atomic_path(out) as temporary:
+    with atomic_path(out) as temporary, _set_environment(MPLBACKEND=_BACKEND):
         papermill.execute_notebook(
             str(notebook),
             str(temporary),
@@ -69,6 +79,28 @@ def run_notebook(
             progress_bar=False,
             cwd=str(Path(notebook).parent),
         )
+
+
+@contextmanager
+def _set_environment(**variables: str) -> Iterator[None]:
+    """Variables that hold while a kernel is started, whatever the user's own are."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def count_figures(notebook: str | os.PathLike) -> int:
+    """Pictures among a notebook's outputs."""
+    import nbformat
+
+    cells = nbformat.read(notebook, nbformat.NO_CONVERT).cells
+    return sum("image/png" in o.get("data", {}) for c in cells for o in c.get("outputs", []))
 
 
 def normalise(notebook, where: object = "notebook"):

@@ -5,6 +5,7 @@ import ast
 import importlib
 import inspect
 import io
+import os
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks import records
-from book.tools import build
+from book.tools import build, run_notebook
 from stride_nb import PoseSequence
 from stride_nb.datasets import load
 from stride_nb.errors import InputError
@@ -232,3 +233,37 @@ def test_docstrings_are_clean_markup(room):
             if s.startswith("<string>") and "interpreted text role" not in s
         ]
         assert not wrong, f"{room}:{line}: {wrong}"
+
+
+def write_notebook(path, source, outputs=()):
+    import nbformat
+
+    cell = nbformat.v4.new_code_cell(source, outputs=list(outputs))
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+
+
+def test_figures_are_drawn_whatever_backend_the_environment_asks_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    write_notebook(
+        tmp_path / "a.ipynb", "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()"
+    )
+    run_notebook.run_notebook(tmp_path / "a.ipynb", tmp_path / "b.ipynb")
+    assert run_notebook.count_figures(tmp_path / "b.ipynb") == 1
+    assert os.environ["MPLBACKEND"] == "Agg"
+
+
+def test_a_run_with_fewer_figures_than_were_stored_is_no_book(tmp_path, monkeypatch):
+    import nbformat
+
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "runs").mkdir()
+    picture = nbformat.v4.new_output("display_data", {"image/png": "", "text/plain": "a figure"})
+    write_notebook(tmp_path / "notebooks" / "a.ipynb", "1", [picture, picture])
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    write_notebook(tmp_path / "runs" / "a.ipynb", "1", [picture, picture])
+    build.check_figures(tmp_path / "runs")
+    write_notebook(tmp_path / "runs" / "a.ipynb", "1", [picture])
+    with pytest.raises(
+        InputError, match=r"a\.ipynb: figures: expected 2, as in the stored notebook"
+    ):
+        build.check_figures(tmp_path / "runs")
