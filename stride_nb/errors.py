@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import tokenize
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ __all__ = [
     "parse_positive",
     "require",
     "run_command",
+    "show_controls",
     "spell_as_options",
 ]
 
@@ -41,6 +43,21 @@ UNREADABLE = (
 )
 """What Python, NumPy and SciPy raise for files that are damaged, cut short, encrypted, or claim to
 be larger than they are."""
+_CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories: controls, marks of direction, halves of pairs, ends of lines."""
+
+
+def show_controls(text: str) -> str:
+    """Text whose control characters are spelt out: a name in a stranger's file may hold a line's
+    end, or a sequence that a terminal obeys.
+
+    >>> show_controls("walk\\x1b[31m.npz")
+    'walk\\\\x1b[31m.npz'
+    """
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _CONTROLS else c
+        for c in text
+    )
 
 
 class InputError(ValueError):
@@ -55,8 +72,7 @@ class InputError(ValueError):
     def __init__(self, where: object, field: str, expected: object, found: object):
         self.where, self.field, self.expected, self.found = str(where), field, expected, found
         message = f"{where}: {field}: expected {expected}, found {found}"
-        # a name in a stranger's file may hold a line's end
-        super().__init__("\\n".join(message.splitlines()))
+        super().__init__(show_controls(message))
 
     def __reduce__(self):
         return type(self), (self.where, self.field, self.expected, self.found)

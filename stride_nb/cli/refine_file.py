@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stride_nb import io
 from stride_nb.batch.facts import note_facts
-from stride_nb.errors import InputError
+from stride_nb.errors import InputError, show_controls
 from stride_nb.io.npz import is_own
 from stride_nb.io.overrides import make_overrides
 from stride_nb.io.pose_files import PoseFile
@@ -90,7 +90,7 @@ def _choose_weights(file: PoseFile, tracks: list[PersonTrack], method: str) -> s
 
 
 def _describe_result(name: str, result: Refinement, kept: bool) -> str:
-    frames = f"{name}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
+    frames = f"{show_controls(name)}: {len(result.sequence)} frames, {result.trace.seconds:.1f} s"
     form = "in the form that came in" if kept else "with y up"
     return f"{frames}, written {form}. {result.trace.note}"
 

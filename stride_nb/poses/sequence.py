@@ -24,6 +24,7 @@ from stride_nb.poses.joint_names import make_named_skeleton
 from stride_nb.poses.skeleton import H36M17, Skeleton, convert_joints, get_skeleton, mirror_joints
 
 __all__ = [
+    "FPS_LIMITS",
     "WINDOW_FRAMES",
     "Keypoints2D",
     "PoseSequence",
@@ -44,17 +45,24 @@ WINDOW_FRAMES = 243
 """Frames of a window, as in both papers; at 50 a second, 4.9 s."""
 
 
+FPS_LIMITS = (0.1, 10_000.0)
+"""Frames a second: what any camera or sensor has; beyond, a sequence at the networks' rate would
+fill the memory."""
+
+
 def check_fps(where: str, fps: Any) -> float:
     """Frames per second as a float, also of a fraction (PyAV's) or a decimal; InputError where they
-    are no positive number."""
+    are no number within `FPS_LIMITS`."""
+    low, high = FPS_LIMITS
     try:
         fps = float(fps) if isinstance(fps, (Fraction, Decimal)) else fps
         value = np.asarray(fps)
-        if value.ndim == 0 and value.dtype.kind in "biuf" and 0 < value < np.inf:
+        if value.ndim == 0 and value.dtype.kind in "biuf" and low <= value <= high:
             return float(value)
     except (ValueError, OverflowError):  # rows of different lengths; more than a float holds
         pass
-    raise InputError(where, "fps", "a positive number", repr(fps) if isinstance(fps, str) else fps)
+    expected = f"a positive number from {low:g} to {high:g}"
+    raise InputError(where, "fps", expected, repr(fps) if isinstance(fps, str) else fps)
 
 
 def _check_start(where: str, start: Any) -> int:

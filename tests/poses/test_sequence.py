@@ -81,7 +81,7 @@ def test_a_rate_that_is_none_is_named(fps):
         lambda: Keypoints2D(s.joints[..., :2], fps=fps),
         lambda: s.resample(fps),
     ):
-        with pytest.raises(InputError, match="fps: expected a positive number, found"):
+        with pytest.raises(InputError, match="fps: expected a positive number from"):
             wrong()
 
 
@@ -291,3 +291,9 @@ def test_a_streamed_sequence_keeps_the_first_frames_number(tmp_path):
         assert (back.start, back[3:5].start) == (100, 103)
         back.save(tmp_path / "back.npz")
     assert PoseSequence.load(tmp_path / "back.npz").start == 100
+
+
+@pytest.mark.parametrize("fps", [1e-320, 1e-5, 0.09, 10_001, 1e300])
+def test_a_rate_that_no_camera_has_is_refused_before_it_fills_the_memory(fps):
+    with pytest.raises(InputError, match=r"fps: expected a positive number from 0\.1 to 10000"):
+        PoseSequence(np.zeros((30, 17, 3)), fps=fps)

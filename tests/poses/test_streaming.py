@@ -121,7 +121,7 @@ def test_a_rate_that_is_none_is_refused_as_in_memory(fps, file):
     for frames in (1, 300):
         with (
             open_streamed(file(walker(frames))) as stored,
-            pytest.raises(InputError, match="fps: expected a positive number, found"),
+            pytest.raises(InputError, match="fps: expected a positive number from"),
         ):
             stored.resample(fps)
 
