@@ -1,6 +1,7 @@
 """Notebooks run with other parameters, refuse wrong ones, and are stored in the form that is
 compared."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -211,3 +212,22 @@ def _shown(notebook) -> list[str]:
         for o in c.outputs
         if "text/html" in o.get("data", {})
     ]
+
+
+WITH_EXERCISES = [path for path in STORED if "{dropdown} Answer" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda p: p.stem)
+def test_answers_of_exercises_run(path, tmp_path):
+    """The folded answers of a chapter, as cells at its end."""
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    text = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    answers = re.findall(r":::\{dropdown\} Answer\n```python\n(.*?)```", text, re.S)
+    assert len(answers) >= 3
+    notebook.cells += [nbformat.v4.new_code_cell(answer) for answer in answers]
+    nbformat.write(notebook, tmp_path / path.name)
+    run_notebook.run_notebook(tmp_path / path.name, tmp_path / "run.ipynb")
+    cells = nbformat.read(tmp_path / "run.ipynb", nbformat.NO_CONVERT).cells
+    for cell in cells[-len(answers) :]:
+        assert any(output.output_type == "stream" for output in cell.outputs), cell.source
+        print("".join(output.get("text", "") for output in cell.outputs))
