@@ -231,3 +231,17 @@ def test_answers_of_exercises_run(path, tmp_path):
     for cell in cells[-len(answers) :]:
         assert any(output.output_type == "stream" for output in cell.outputs), cell.source
         print("".join(output.get("text", "") for output in cell.outputs))
+
+
+@pytest.mark.parametrize("name", ["00_your_video", "07_your_poses"])
+def test_an_example_is_never_written_where_own_poses_should_go(name, tmp_path):
+    """As papermill would run it with ``-p pose my.json -p out mine.npz``: it only warns of the
+    misspelt one."""
+    papermill = pytest.importorskip("papermill")
+    with pytest.raises(papermill.PapermillExecutionError, match="poses: expected a file, as out"):
+        papermill.execute_notebook(
+            str(ROOT / "notebooks" / f"{name}.ipynb"), str(tmp_path / "run.ipynb"),
+            {"pose": "my.json", "out": str(tmp_path / "mine.npz")}, kernel_name="python3",
+            progress_bar=False, cwd=str(ROOT / "notebooks"),
+        )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["run.ipynb"]

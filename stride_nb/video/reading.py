@@ -13,7 +13,7 @@ from stride_nb.io.pose_files import PoseFile
 from stride_nb.video.estimate import DEFAULT_ESTIMATOR, estimate_poses
 from stride_nb.video.frames import looks_like_video
 
-__all__ = ["read_poses"]
+__all__ = ["check_example_is_not_written", "read_poses"]
 
 
 def read_poses(
@@ -49,3 +49,14 @@ def read_poses(
     found = estimate_poses(path, estimator, people, partial)
     io.check_fps_agrees(path, fps, found[0].fps)
     return found, trust_from(found, trust, path)
+
+
+def check_example_is_not_written(poses: str, out: str) -> None:
+    """InputError where a notebook is told where to write, and not what: papermill only warns of a
+    misspelt ``poses``, and its example would pass for the user's own.
+
+    Args:
+        poses, out: the notebook's parameters, empty where not given.
+    """
+    if out and not poses:
+        raise InputError("parameters", "poses", f"a file, as out is {out!r}", "none")
